@@ -1,0 +1,46 @@
+"""Errors that a user can mend: printed as one line, without a traceback, exit code 2.
+
+Every message says what is wrong, where, and what to do. Anything else that is raised is a fault of this project.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EvarError(Exception):
+    """A mistake or a fault outside the program; its text is one line made for people."""
+
+
+class UsageError(EvarError):
+    """An argument, an option or a task file says something that cannot be."""
+
+
+class DataError(EvarError):
+    """Audio, a table or a dataset folder is missing, broken or too incomplete to score."""
+
+
+class CheckpointError(EvarError):
+    """A checkpoint is missing, broken, of another model, or asks to execute code."""
+
+
+class StorageError(EvarError):
+    """The cache or the results cannot be written."""
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
+    """A UsageError for a `name` that is none of `valid`, with the near ones first.
+
+    >>> str(unknown("task", "us9k", ["us8k", "gtzan"]))
+    "unknown task 'us9k': did you mean us8k? (valid: gtzan, us8k)"
+    """
+    names = sorted(valid)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return UsageError(f"unknown {kind} {name!r}: {hint}(valid: {', '.join(names) or 'none'})")
+
+
+def few(names: Iterable[str], most: int = 3) -> str:
+    """The first `most` of `names`, and how many more there are: 'a, b, c and 4 more'."""
+    listed = list(names)
+    rest = f" and {len(listed) - most:,} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + rest

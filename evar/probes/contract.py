@@ -1,0 +1,87 @@
+"""What a probe is: a small classifier fitted on frozen embeddings.
+
+A plug-in is one file of this folder; its name is its name on the command line. It exports
+
+    open_probe(**options) -> Probe
+
+Conventions: embeddings `x` (clip, dim) float32; targets `y` (clip,) int64 class numbers, or (clip, class) bool
+for multi-label tasks; row numbers index both. Higher scores are better.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evar.progress import Advance
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Targets = NDArray[np.int64] | NDArray[np.bool_]
+Setting = float | None
+
+ScoreFunction = Callable[[Floats, Targets], float]
+"""(logits (clip, class), targets) -> the task's metric; higher is better."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fit: `train` rows to learn from, `valid` rows for early stopping (may be empty), one setting, one seed."""
+
+    train: Rows
+    valid: Rows
+    setting: Setting
+    seed: int
+
+
+class Fitted(Protocol):
+    """A fitted probe."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit reached its own stopping rule rather than its limit of iterations."""
+
+    def logits(self, x: Floats) -> Floats:
+        """(clip, dim) -> (clip, class) unnormalised scores."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A test round's final fits (one a seed) and how their setting was chosen on validation rows."""
+
+    fits: Sequence[Fitted]
+    setting: Setting
+    at_edge: bool
+    curve: dict[str, float]
+    """setting -> mean validation score; empty where there was nothing to choose."""
+
+
+class Probe(ABC):
+    """A kind of classifier with its protocol.
+
+    name:        for people, e.g. "logistic"
+    options:     all options in force
+    grid:        the settings to choose from on validation rows; (None,) where there is nothing to choose
+    seeds:       how many seeds it is fitted with; their scores are averaged
+    validation:  where validation rows come from when a task has no valid split:
+                 "folds" (each other training fold held out in turn; without folds a tenth of train by group), or
+                 "random" (a random tenth of the training clips, drawn anew for each seed, as the M2D papers do)
+    """
+
+    name: str
+    options: dict[str, Any]
+    grid: tuple[Setting, ...] = (None,)
+    seeds: int = 1
+    validation: Literal["folds", "random"] = "folds"
+
+    @abstractmethod
+    def fit(
+        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
+    ) -> list[Fitted]:
+        """Fit every problem, together where that is faster; `advance(1)` after each.
+
+        Statistics of any kind come from a problem's own training rows alone. Deterministic in the problem's seed.
+        """

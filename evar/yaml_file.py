@@ -1,0 +1,28 @@
+"""The only door to YAML: safe loading, with errors that name the file and the line."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evar.errors import UsageError
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that the YAML file `path` holds.
+
+    Raises UsageError where it cannot be read, is not YAML, or is not a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise UsageError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}")
+    return content
