@@ -64,6 +64,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(f"no space left for {path}: free some and run again, finished parts are kept") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
-            raise StorageError(f"cannot write {path}: {error.strerror}; choose another folder or mend its rights") from error
+            raise StorageError(
+                f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
+            ) from error
         raise
-

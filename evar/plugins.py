@@ -1,0 +1,29 @@
+"""Plug-ins: a file of a folder is a plug-in, its name is its name on the command line, its options are a function's.
+
+A file is a plug-in where it defines the folder's opening function (`open_encoder`, `open_probe`, `open_reader`) at its
+top level. Files are recognised by their text, so that listing names imports nothing.
+"""
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evar.errors import unknown
+
+
+def names(package: str, opener: str) -> list[str]:
+    """Names of the plug-ins of `package` (e.g. "evar.encoders"), sorted: the files that define `opener`."""
+    definition = re.compile(rf"^def {opener}\(", re.MULTILINE)
+    folder = Path(str(importlib.import_module(package).__file__)).parent
+    return sorted(file.stem for file in folder.glob("[!_]*.py") if definition.search(file.read_text(encoding="utf-8")))
+
+
+def load(package: str, opener: str, name: str, kind: str) -> Callable[..., Any]:
+    """The opening function of the plug-in `name`. Raises UsageError, with near names, where there is none."""
+    known = names(package, opener)
+    if name not in known:
+        raise unknown(kind, name, known)
+    function: Callable[..., Any] = getattr(importlib.import_module(f"{package}.{name}"), opener)
+    return function
