@@ -5,21 +5,21 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evar.data.task import Task
-from evar.errors import DataError, few, unknown
+from evar import plugins
+from evar.data.readers.contract import Reader
+from evar.data.task import BUNDLED, Task
+from evar.errors import DataError, UsageError, few
+from evar.spec import check_options
 
 Rows = NDArray[np.int64]
-VALID = "valid"
-TEST = "test"
-TRAIN = "train"
+READERS_TO_COME = ("audioset", "gtzan", "speech_commands", "voxceleb1")
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,136 @@ class Round:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The clips of a task. `table` has a row a clip and the columns
+    """The clips of a task.
 
-    path (relative to `root`, POSIX), part (split or fold, as text), group (recording, speaker, ...), seconds (as the
-    table promises; NaN where it says nothing), labels (tuple of class numbers).
+    table:    a row a clip: path (relative to `root`), labels (tuple of class names), part (split or fold), group,
+              seconds (as the dataset's own table promises; NaN where it says nothing)
+    classes:  fixed once for all parts, whatever is missing
+    expected: how many clips a complete copy has
     """
 
     task: Task
     root: Path
     table: pd.DataFrame
     classes: tuple[str, ...]
+    expected: int
 
     @property
     def clips(self) -> pd.DataFrame:
-        """The view without labels: row, path, part, seconds."""
-        return pd.DataFrame({"row": np.arange(len(self.table)), **self.table[["path", "part", "seconds"]]})
+        """The view without labels: path, part, seconds."""
+        return self.table[["path", "part", "seconds"]]
+
+    @property
+    def targets(self) -> NDArray[np.int64] | NDArray[np.bool_]:
+        """(clip,) class numbers, or (clip, class) bool for a multi-label task."""
+        number = {name: index for index, name in enumerate(self.classes)}
+        labels = [[number[name] for name in names] for names in self.table["labels"]]
+        if self.task.kind == "single-label":
+            return np.array([only for (only,) in labels], dtype=np.int64)
+        targets = np.zeros((len(labels), len(self.classes)), dtype=np.bool_)
+        for row, columns in enumerate(labels):
+            targets[row, columns] = True
+        return targets
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """(clip,) names of the groups."""
+        return self.table["group"].to_numpy(dtype=np.str_)
+
+    @property
+    def random_crops(self) -> NDArray[np.bool_]:
+        """(clip,) True where a longer clip is cropped at random: a fixed split's training clips."""
+        if self.task.folds:
+            return np.zeros(len(self.table), dtype=np.bool_)
+        return (self.table["part"] == "train").to_numpy(dtype=np.bool_)
+
+    def keep(self, rows: Rows) -> "Manifest":
+        """The manifest of these rows alone; classes and the expected number stay."""
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
+
+    def limit(self, most: int) -> "Manifest":
+        """At most `most` clips a part, the same ones on every machine, a larger limit holding a smaller one's."""
+        order = self.table["path"].map(lambda path: hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest())
+        rank = order.groupby(self.table["part"]).rank(method="first")
+        kept = self.keep(np.flatnonzero(rank <= most))
+        return replace(kept, expected=len(kept.table))
+
+    def rounds(self) -> list[Round]:
+        """The fit-and-test rounds: one a fold that has clips, or the one of a fixed split.
+
+        Raises DataError where too few parts have clips.
+        """
+        rows = {part: np.flatnonzero(self.table["part"] == part) for part in self.task.parts}
+        there = {part: numbers for part, numbers in rows.items() if len(numbers)}
+        if self.task.folds:
+            if len(there) < 3:
+                raise DataError(f"task {self.task.name}: clips in {len(there)} folds, at least 3 are needed")
+            everything = np.arange(len(self.table))
+            return [Round(part, np.setdiff1d(everything, test), None, test) for part, test in there.items()]
+        if missing := sorted(set(rows) - set(there)):
+            raise DataError(f"task {self.task.name}: no clips in split {', '.join(missing)} of {self.root}")
+        return [Round("test", there["train"], there.get("valid"), there["test"])]
+
+
+def open_reader(task: Task) -> Reader:
+    """The reader that a task names. Raises UsageError that names the task's file."""
+    if task.reader in READERS_TO_COME:
+        raise UsageError(f"task {task.name}: this version cannot read {task.title} yet; the table reader takes any CSV")
+    try:
+        function = plugins.load("evar.data.readers", "open_reader", task.reader, "reader")
+        check_options("reader", task.reader, function, task.options)
+        reader: Reader = function(**task.options)
+    except UsageError as error:
+        raise UsageError(f"{task.file}: {error}") from error
+    return reader
+
+
+def find_root(task: Task, data: Path) -> Path | None:
+    """The dataset's folder: beside a task file outside the tree, below `data`, or `data` itself; None where absent."""
+    reader = open_reader(task)
+    return next((folder for folder in _candidates(task, data) if reader.marker(folder).exists()), None)
+
+
+def read_manifest(task: Task, data: Path) -> Manifest:
+    """Read the task's table from its dataset. Raises DataError where it is absent or not what the task expects."""
+    root = find_root(task, data)
+    if root is None:
+        wanted = [str(open_reader(task).marker(folder)) for folder in _candidates(task, data)]
+        raise DataError(
+            f"task {task.name}: {task.title} not found: looked for {few(wanted)}; "
+            f"give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+        )
+    table = open_reader(task).read(root, task).sort_values("path", ignore_index=True)
+    classes = tuple(task.classes or sorted({name for names in table["labels"] for name in names}))
+    manifest = Manifest(task, root, table, classes, max(len(table), task.expects.rows if task.expects else 0))
+    _check(manifest)
+    return manifest
+
+
+def _candidates(task: Task, data: Path) -> list[Path]:
+    outside = task.file.parent not in (BUNDLED.resolve(), Path("tasks").resolve())
+    return [*([task.file.parent / task.folder] if outside else []), data / task.folder, data]
+
+
+def _check(manifest: Manifest) -> None:
+    """Raise DataError where the table contradicts the task: parts, labels, a clip listed twice, too many rows."""
+    task, table = manifest.task, manifest.table
+    place = f"task {task.name}: {manifest.root}"
+    if strange := sorted(set(table["part"]) - set(task.parts)):
+        raise DataError(
+            f"{place}: unknown {'fold' if task.folds else 'split'} {few(map(repr, strange))} "
+            f"(the task has {', '.join(task.parts)})"
+        )
+    if strange := sorted({name for names in table["labels"] for name in names} - set(manifest.classes)):
+        raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}")
+    if (twice := table["path"][table["path"].duplicated()]).size:
+        raise DataError(f"{place}: clips listed twice: {few(map(repr, twice))}")
+    if len(manifest.classes) < 2:
+        raise DataError(f"{place}: at least two classes are needed, found {len(manifest.classes)}")
+    if task.expects is None:
+        return
+    if len(manifest.classes) != task.expects.classes:
+        raise DataError(f"{place}: {len(manifest.classes)} classes, the task expects {task.expects.classes}")
+    counts = table["part"].value_counts()
+    if more := [part for part, most in task.expects.parts.items() if counts.get(part, 0) > most]:
+        raise DataError(f"{place}: more clips than the official {few(more)} has: this is not the official table")

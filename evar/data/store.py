@@ -1,0 +1,147 @@
+"""The prepared store: every clip of a dataset decoded once, 16-bit mono at one rate, in memory-mapped files.
+
+    store = prepare(root, paths, 16000, cache, workers=2, progress=silent)
+    store.samples(0)                  # (sample,) int16, straight from the disk
+    store.index, store.usable, store.quarantined, store.coverage, store.digest
+
+Layout: CACHE/stores/FOLDER-RATE-HASH/ holds key.json and the shards (see shards.py); the hash is of the folder's place,
+the rate and the list of paths. A clip that cannot be decoded whole is quarantined with its reason; it never stops the
+others. Each thread fills a shard of its own, so memory is a clip a thread, and the bits are the same for any number of
+threads. A finished shard survives whatever ends the run, and is redone only when one of its sources changed.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evar import __version__
+from evar.data import shards, store_writer
+from evar.data.shards import Shard
+from evar.files import locked, write_atomic
+from evar.progress import Progress
+
+FORMAT = 1  # of the layout and of what decoding means; another number is another store
+NAME_CHARACTERS = 40  # of the dataset's folder in the store's
+SHORT_SECONDS = 0.5  # how much less than promised a clip may hold before it is worth a word
+INDEX_TYPES = {
+    "length": "int64",
+    "content": "object",
+    "original_rate": "int64",
+    "duration": "float64",
+    "channels": "int64",
+    "peak": "float64",
+    "clipped": "float64",
+    "reason": "object",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """The clips of one request, in its order.
+
+    index: a row a clip with path, length (samples), content (hash of the samples), original_rate (Hz), duration
+    (seconds), channels, peak (1.0 = full scale), clipped (share of samples) and reason: "" or why it is quarantined,
+    the rest then being zero or empty. digest: of rate, paths and contents; the same wherever the folder lies.
+    """
+
+    folder: Path
+    rate: int
+    index: pd.DataFrame
+    digest: str
+    _shards: Sequence[Shard] = field(repr=False)
+    _starts: NDArray[np.int64] = field(repr=False)  # in samples of the shard
+    _stops: NDArray[np.int64] = field(repr=False)
+    _maps: dict[int, NDArray[np.int16]] = field(repr=False, default_factory=dict)
+
+    def samples(self, row: int) -> NDArray[np.int16]:
+        """(sample,) int16 of the clip in that row, a read-only view of the disk; empty where it is quarantined."""
+        number = row // shards.CLIPS
+        if number not in self._maps:
+            self._maps[number] = self._shards[number].mapped()
+        return self._maps[number][self._starts[row] : self._stops[row]]
+
+    @property
+    def usable(self) -> NDArray[np.int64]:
+        """Rows of the clips that can be evaluated."""
+        return np.flatnonzero(self.index["reason"] == "").astype(np.int64)
+
+    @property
+    def quarantined(self) -> pd.DataFrame:
+        """Path and reason of the clips that cannot, labelled by row."""
+        return self.index.loc[self.index["reason"] != "", ["path", "reason"]]
+
+    @property
+    def coverage(self) -> float:
+        """The usable share of the clips; 0 where there are none."""
+        return len(self.usable) / len(self.index) if len(self.index) else 0.0
+
+
+def prepare(
+    root: Path,
+    paths: Sequence[str],
+    rate: int,
+    cache: Path,
+    *,
+    workers: int,
+    progress: Progress,
+    on_wait: Callable[[str], None] | None = None,
+) -> Store:
+    """The store of `paths` (relative to `root`, or absolute) at `rate` Hz, decoded where it is not there already.
+
+    workers: decoding threads. on_wait gets a line where another process prepares the same store; its work is then
+    used. Raises StorageError where the cache cannot be written; what is finished is kept, as after any interruption.
+    """
+    root, paths = root.resolve(), list(paths)
+    folder = store_folder(root, paths, rate, cache)
+    sources = [os.path.join(root, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
+    ready = store_writer.finished(folder, sources)
+    if None in ready:
+
+        def waiting() -> None:
+            if on_wait is not None:
+                on_wait(f"waiting for another process that prepares {folder.name}")
+
+        with locked(folder, waiting):
+            _write_key(folder, root, rate, len(paths))
+            ready = store_writer.finish(folder, sources, rate, workers=workers, progress=progress)
+    return _opened(folder, rate, paths, [shard for shard in ready if shard is not None])
+
+
+def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path) -> Path:
+    """Where the store of that request lies, whether or not it is there."""
+    request = json.dumps([FORMAT, shards.CLIPS, str(root.resolve()), rate, list(paths)])
+    name = re.sub(r"[^\w.-]", "_", root.resolve().name)[:NAME_CHARACTERS]
+    return cache / "stores" / f"{name}-{rate}-{hashlib.sha256(request.encode()).hexdigest()[:12]}"
+
+
+def short_clips(index: pd.DataFrame, promised: "pd.Series[float]") -> pd.DataFrame:
+    """Usable clips that hold over half a second less than a table promises: path, promised and duration in seconds.
+
+    promised: seconds in the order of `index`; NaN promises nothing.
+    """
+    table = pd.DataFrame({"path": index["path"], "promised": promised.to_numpy(), "duration": index["duration"]})
+    return table[(index["reason"] == "") & (table["promised"] - table["duration"] > SHORT_SECONDS)]
+
+
+def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
+    key = {"root": str(root), "rate": rate, "clips": clips, "format": FORMAT, "evar": __version__}
+    write_atomic(folder / "key.json", json.dumps(key, indent=1) + "\n")
+
+
+def _opened(folder: Path, rate: int, paths: list[str], ready: list[Shard]) -> Store:
+    columns = {name: list(chain.from_iterable(shard.columns[name] for shard in ready)) for name in shards.COLUMNS}
+    index = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
+    for name, dtype in INDEX_TYPES.items():
+        index[name] = pd.Series(columns[name], dtype=dtype)
+    digest = hashlib.sha256(json.dumps([rate, paths, columns["content"]]).encode()).hexdigest()
+    starts = np.array(columns["offset"], np.int64)
+    return Store(folder, rate, index, digest, ready, starts, starts + np.array(columns["length"], np.int64))

@@ -1,0 +1,152 @@
+"""A task: everything that must be known to score a dataset, read from `NAME.yaml` and validated strictly.
+
+A task is data. Unknown keys are refused, so that a typo never changes a protocol silently. Seconds are seconds of
+audio; coverage is a share of the rows (0 to 1).
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
+
+from evar.errors import UsageError, unknown
+from evar.yaml_file import read_yaml
+
+CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task all` means
+BUNDLED = Path(__file__).parents[1] / "tasks"
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Strict(BaseModel):
+    """Values as they are written, no coercion, no unknown keys, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Expects(Strict):
+    """What a complete copy of the dataset has; a reader's result is checked against it.
+
+    parts: rows of each split or fold, by its name.
+    """
+
+    rows: PositiveInt
+    classes: PositiveInt
+    parts: dict[str, PositiveInt]
+
+    @model_validator(mode="after")
+    def _parts_add_up(self) -> Self:
+        if sum(self.parts.values()) != self.rows:
+            raise ValueError(f"parts add up to {sum(self.parts.values())}, rows says {self.rows}")
+        return self
+
+
+class Task(Strict):
+    """One task. `splits` (train, optional valid, test) or `folds` (names of the official folds), never both.
+
+    folder:   the dataset's folder below the data folder, or relative to a task file outside the tree
+    reader:   the plug-in of `evar/data/readers` that knows the layout; `options` are its settings
+    seconds:  clips are cut or zero-padded to this length
+    """
+
+    name: Text
+    title: Text
+    kind: Literal["single-label", "multi-label"]
+    reader: Text
+    folder: Text
+    options: dict[str, Any] = Field(default_factory=dict)
+    seconds: Annotated[float, Field(gt=0, le=600)]
+    splits: list[Literal["train", "valid", "test"]] | None = None
+    folds: list[Text] | None = None
+    classes: list[Text] | None = None
+    metric: Literal["accuracy", "mAP"]
+    min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.99
+    expects: Expects | None = None
+    source: Text
+    licence: Text
+    pitfalls: list[Text] = Field(default_factory=list)
+    file: Path
+
+    @model_validator(mode="after")
+    def _protocol_is_one_of_two(self) -> Self:
+        if (self.splits is None) == (self.folds is None):
+            raise ValueError("give either splits or folds")
+        if self.splits is not None and not {"train", "test"} <= set(self.splits):
+            raise ValueError("splits must hold train and test")
+        if self.folds is not None and len(set(self.folds)) < max(3, len(self.folds)):
+            raise ValueError("folds must be at least three different names: one to test, two to train and choose on")
+        if (self.metric == "mAP") != (self.kind == "multi-label"):
+            raise ValueError("metric mAP goes with kind multi-label, accuracy with single-label")
+        return self
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of the splits or folds."""
+        return list(self.folds or self.splits or [])
+
+    @property
+    def protocol(self) -> str:
+        """The protocol in words."""
+        return f"{len(self.folds)}-fold cross-validation" if self.folds else "/".join(self.parts)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that decides a score (not of titles, sources and pitfalls)."""
+        content = self.model_dump_json(exclude={"title", "source", "licence", "pitfalls", "file"})
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def load_task(name: str) -> Task:
+    """The task called `name`: of the working folder's `tasks/`, else a bundled one, or the YAML file at that path.
+
+    Raises UsageError where there is none (with near names) or where the file breaks the schema.
+    """
+    file = Path(name)
+    if file.suffix not in (".yaml", ".yml"):
+        known = task_files()
+        if name not in known:
+            raise unknown("task", name, known)
+        file = known[name]
+    content = read_yaml(file)
+    if "file" in content or "name" in content:
+        raise UsageError(
+            f"{file}: a task is named by its file; remove the key {'file' if 'file' in content else 'name'}"
+        )
+    try:
+        return Task.model_validate({"name": file.stem, **content, "file": file.resolve()})
+    except ValidationError as error:
+        raise UsageError(f"{file}: {_first_faults(error)}") from error
+
+
+def task_files() -> dict[str, Path]:
+    """Name -> file of every task: the bundled ones, and before them those of the working folder's `tasks/`."""
+    folders = (BUNDLED, Path("tasks"))
+    files = {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+    return dict(sorted(files.items(), key=lambda item: _core_first(item[0])))
+
+
+def local_tasks() -> list[str]:
+    """Names of the tasks that the working folder's `tasks/` defines itself."""
+    return [name for name, file in task_files().items() if file.resolve().parent != BUNDLED.resolve()]
+
+
+def _core_first(name: str) -> tuple[int, str]:
+    return (CORE.index(name) if name in CORE else len(CORE), name)
+
+
+def _first_faults(error: ValidationError) -> str:
+    faults = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"]) or "task"
+        message = re.sub(r"^Value error, ", "", fault["msg"])
+        if fault["type"] == "extra_forbidden":
+            message = f"unknown key; {_near_key(str(fault['loc'][-1]))}"
+        faults.append(f"{place}: {message}")
+    return "; ".join(faults)
+
+
+def _near_key(key: str) -> str:
+    valid = sorted({*Task.model_fields, *Expects.model_fields} - {"name", "file"})
+    return str(unknown("key", key, valid)).partition(": ")[2]

@@ -1,0 +1,272 @@
+"""Decoding: what comes out of `audio.read`, against soundfile and soxr; and that nothing crashes or lies."""
+
+import contextlib
+import os
+import struct
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from evar.data import audio
+
+RATE = 16_000
+HOSTILE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def noise(frames, channels=1, seed=0, level=0.2):
+    return (np.random.default_rng(seed).standard_normal((frames, channels)) * level).clip(-0.99, 0.99).astype("f")
+
+
+def written(path, waveform, rate=RATE, **how):
+    soundfile.write(path, waveform, rate, **how)
+    return path
+
+
+def reason(path, kind=audio.AudioFault):
+    with pytest.raises(kind) as error:
+        audio.read(path, RATE)
+    assert "\n" not in str(error.value)
+    assert str(path) not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "aiff", "au", "caf"])
+def test_sixteen_bit_mono_at_the_rate_comes_back_bit_for_bit(tmp_path, ending):
+    samples = np.random.default_rng(0).integers(-32768, 32768, 5000).astype(np.int16)
+    samples[:4] = -32768, 32767, 0, -1
+    decoded = audio.read(written(tmp_path / f"a.{ending}", samples, subtype="PCM_16"), RATE)
+    assert decoded.samples.dtype == np.int16
+    np.testing.assert_array_equal(decoded.samples, samples)
+    assert (decoded.original_rate, decoded.duration, decoded.channels, decoded.peak) == (RATE, 5000 / RATE, 1, 1.0)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000, 192000])
+def test_resampling_is_soxr_hq_of_the_mean_over_channels(tmp_path, rate):
+    waveform = noise(rate // 2, 2)
+    decoded = audio.read(written(tmp_path / "a.wav", waveform, rate, subtype="FLOAT"), RATE)
+    expected = soxr.resample(waveform.mean(1), rate, RATE, quality="HQ")
+    assert len(decoded.samples) == len(expected)
+    assert np.abs(decoded.samples - expected * 32768).max() <= 0.51
+    assert decoded.peak == pytest.approx(np.abs(expected).max(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("ending", "how"), [
+    ("wav", {}), ("flac", {}), ("ogg", {}), ("mp3", {}), ("ogg", {"subtype": "OPUS"}), ("aiff", {}),
+])  # fmt: skip
+def test_a_long_file_is_the_same_in_blocks(tmp_path, monkeypatch, ending, how):
+    path = written(tmp_path / f"a.{ending}", noise(48000, 2), 48000, **how)
+    whole = audio.read(path, RATE)
+    for block in (4096, 9999, 96000):
+        monkeypatch.setattr(audio, "BLOCK_SAMPLES", block)
+        in_blocks = audio.read(path, RATE)
+        np.testing.assert_array_equal(in_blocks.samples, whole.samples)
+        assert (in_blocks.peak, in_blocks.duration) == (whole.peak, whole.duration)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    how=st.sampled_from([
+        ("WAV", "PCM_U8"), ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "PCM_32"), ("WAV", "FLOAT"), ("WAV", "DOUBLE"),
+        ("WAV", "ALAW"), ("WAV", "ULAW"), ("WAVEX", "PCM_24"), ("RF64", "PCM_16"), ("W64", "FLOAT"), ("AIFF", "PCM_S8"),
+        ("AIFF", "PCM_24"), ("AIFF", "DOUBLE"), ("AU", "ULAW"), ("AU", "PCM_32"), ("CAF", "PCM_16"), ("NIST", "PCM_16"),
+        ("FLAC", "PCM_S8"), ("FLAC", "PCM_24"),
+    ]),
+    channels=st.integers(1, 8),
+    rate=st.sampled_from([8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000]),
+    frames=st.integers(100, 2500).map(lambda half: 2 * half),  # libsndfile writes the padding of odd AIFF as a frame
+)  # fmt: skip
+def test_every_width_rate_and_channel_count_survives(tmp_path, how, channels, rate, frames):
+    waveform = noise(frames, channels, level=0.1)
+    path = written(tmp_path / "a", waveform, rate, format=how[0], subtype=how[1])
+    decoded = audio.read(path, rate)
+    assert (decoded.original_rate, decoded.channels) == (rate, channels)
+    assert decoded.duration == pytest.approx(frames / rate)
+    tolerance = 0.03 if how[1] in ("PCM_S8", "PCM_U8", "ALAW", "ULAW") else 2 / 32768
+    assert np.abs(decoded.samples / 32768 - waveform.mean(1)).max() < tolerance
+    assert len(audio.read(path, RATE).samples) == pytest.approx(frames * RATE / rate, abs=1)
+
+
+@pytest.mark.parametrize(("ending", "how"), [("mp3", {}), ("ogg", {}), ("ogg", {"subtype": "OPUS"})])
+def test_lossy_formats_keep_length_and_sound(tmp_path, ending, how):
+    time = np.arange(48000) / 48000
+    tone = (0.3 * np.sin(2 * np.pi * 440 * time)).astype("f")
+    decoded = audio.read(written(tmp_path / f"a.{ending}", tone, 48000, **how), RATE)
+    assert len(decoded.samples) == pytest.approx(RATE, abs=200)
+    spectrum = np.abs(np.fft.rfft(decoded.samples[:RATE] * np.hanning(len(decoded.samples[:RATE]))))
+    assert np.argmax(spectrum) == pytest.approx(440, abs=2)
+    assert decoded.peak == pytest.approx(0.3, abs=0.03)
+
+
+def test_saturates_and_tells_the_share_and_the_peak(tmp_path):
+    waveform = np.full(1000, 0.5, "f")
+    waveform[:100], waveform[100:150] = 1.5, -2.0
+    decoded = audio.read(written(tmp_path / "a.wav", waveform, subtype="FLOAT"), RATE)
+    assert decoded.samples.max() == 32767
+    assert decoded.samples.min() == -32768
+    assert (decoded.clipped, decoded.peak) == (0.15, 2.0)
+
+
+def test_rounds_to_the_nearest(tmp_path):
+    waveform = np.array([0.4, 0.6, -0.4, -0.6, 10.5, 11.5], "f") / 32768
+    decoded = audio.read(written(tmp_path / "a.wav", waveform, subtype="FLOAT"), RATE)
+    np.testing.assert_array_equal(decoded.samples, [0, 1, 0, -1, 10, 12])
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_sample_that_is_not_finite_is_a_fault(tmp_path, bad, rate):
+    waveform = noise(3000, 2)
+    waveform[1234, 1] = bad
+    assert "not finite" in reason(written(tmp_path / "a.wav", waveform, rate, subtype="FLOAT"))
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_floats_near_their_limit_are_a_fault_without_a_warning(tmp_path, channels):
+    waveform = np.full((3000, channels), 3.4e38, "f")
+    assert "range" in reason(written(tmp_path / "a.wav", waveform, 44100, subtype="FLOAT"))
+    assert "not finite" in reason(written(tmp_path / "b.wav", np.full(3000, 1e300), subtype="DOUBLE"))
+
+
+def test_what_is_no_file_is_told_apart(tmp_path):
+    (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "dangling.wav").symlink_to("nothing.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert reason(tmp_path / "absent.wav", audio.Unreadable) == audio.MISSING
+    assert reason(tmp_path / "folder.wav", audio.Unreadable) == "is a folder"
+    assert reason(tmp_path / "folder.wav" / "x.wav", audio.Unreadable) == audio.MISSING
+    assert reason(tmp_path / "dangling.wav", audio.Unreadable) == "is a link to nothing"
+    assert reason(tmp_path / "pipe.wav", audio.Unreadable) == "is no regular file"
+    assert "null" in reason(tmp_path / "a\0b.wav", audio.Unreadable)
+    assert "too long" in reason(tmp_path / ("x" * 300), audio.Unreadable)
+
+
+def test_no_permission_is_told(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.wav", noise(100))
+
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "open", refuse)  # tests may run as root, whom no permission stops
+    assert reason(path, audio.Unreadable) == "cannot be opened: Permission denied"
+
+
+@pytest.mark.parametrize("name", ["with space.wav", "new\nline.wav", "ß é 日本.flac", "-o.wav", "a" * 200 + ".wav"])
+def test_any_name_is_a_name(tmp_path, name):
+    how = "FLAC" if name.endswith("flac") else "WAV"
+    assert len(audio.read(written(tmp_path / name, noise(500), format=how), RATE).samples) == 500
+
+
+def test_a_name_that_is_no_unicode_is_a_name(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    with path.open("wb") as file:
+        soundfile.write(file, noise(500), RATE, format="WAV")
+    assert len(audio.read(path, RATE).samples) == 500
+
+
+@pytest.mark.parametrize("ending", ["wav", "au", "mp3", "raw", "flac", "snd", "gsm", "vox"])
+@pytest.mark.parametrize("content", [
+    b"", b"\0", b"RIFF", b"not audio\n" * 500, "not audio\n".encode("utf-16") * 500, b"<html>404</html>",
+    bytes(10_000), b"\xff" * 10_000, b"ID3\x04\0\0\0\0\x0f\x76" + bytes(2048), b"OggS", b"fLaC", b".snd",
+    b"FORM1234AIFF",
+])  # fmt: skip
+def test_what_is_no_audio_is_a_fault_whatever_its_name(tmp_path, ending, content):
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(content)
+    assert reason(path)
+
+
+def test_random_bytes_are_never_taken_for_audio(tmp_path):
+    for seed in range(20):
+        path = tmp_path / "a.mp3"
+        path.write_bytes(np.random.default_rng(seed).bytes(100_000))
+        assert reason(path)
+
+
+def test_a_header_without_audio_is_empty(tmp_path):
+    for ending in ("wav", "aiff", "au", "flac"):
+        assert "empty" in reason(written(tmp_path / f"a.{ending}", noise(0)))
+    (tmp_path / "zero.wav").touch()
+    assert reason(tmp_path / "zero.wav") == "empty: zero bytes"
+
+
+def test_one_sample_is_a_clip_at_its_own_rate_and_none_far_above(tmp_path):
+    assert len(audio.read(written(tmp_path / "a.wav", noise(1)), RATE).samples) == 1
+    assert "empty" in reason(written(tmp_path / "b.wav", noise(1), 192000))
+
+
+def test_an_absurd_rate_is_a_fault_and_not_a_flood_of_memory(tmp_path):
+    content = bytearray(written(tmp_path / "a.wav", noise(100_000)).read_bytes())
+    content[24:28] = struct.pack("<I", 1)
+    (tmp_path / "a.wav").write_bytes(content)
+    assert "1 Hz" in reason(tmp_path / "a.wav")
+
+
+def test_mp3_named_wav_decodes(tmp_path):
+    mp3 = written(tmp_path / "a.wav", noise(RATE), format="MP3")
+    assert len(audio.read(mp3, RATE).samples) == RATE
+
+
+def test_formats_whose_end_cannot_be_told_are_refused(tmp_path):
+    assert "convert" in reason(written(tmp_path / "a", noise(1000), format="VOC", subtype="PCM_16"))
+
+
+def test_real_odd_headers_decode(shared):
+    files = sorted((shared / "data" / "decode_cases").iterdir())
+    assert len(files) > 5
+    for path in files:
+        reference, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        decoded = audio.read(path, RATE)
+        assert decoded.duration == len(reference) / rate
+        expected = soxr.resample(reference.mean(1), rate, RATE, quality="HQ")
+        assert np.abs(decoded.samples - (expected * 32768).clip(-32768, 32767)).max() <= 0.51
+
+
+def test_threads_do_not_disturb_each_other(tmp_path):
+    paths = [written(tmp_path / f"{n}.flac", noise(20_000, 2, seed=n), 44100) for n in range(8)]
+    alone = [audio.read(path, RATE).samples for path in paths]
+    together = {}
+
+    def work(number):
+        together[number] = [audio.read(path, RATE).samples for path in paths]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for found in together.values():
+        assert all(np.array_equal(a, b) for a, b in zip(found, alone, strict=True))
+    assert len(together) == 4
+
+
+SEEDS = [
+    ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM"), ("RF64", "PCM_16"), ("W64", "PCM_16"),
+    ("AIFF", "PCM_16"), ("AU", "ULAW"), ("CAF", "PCM_16"), ("NIST", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"),
+    ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"),
+]  # fmt: skip
+
+
+@HOSTILE
+@given(
+    how=st.sampled_from(SEEDS),
+    edits=st.lists(st.tuples(st.integers(0, 200), st.binary(min_size=1, max_size=8)), max_size=4),
+    keep=st.floats(0, 1),
+    more=st.binary(max_size=40),
+)
+@example(how=SEEDS[0], edits=[(16, b"\xff\xff\xff\xff")], keep=1.0, more=b"")
+@example(how=SEEDS[0], edits=[(40, b"\0\0\0\0")], keep=1.0, more=b"")
+def test_damage_is_a_fault_or_decodes_but_never_crashes(tmp_path, how, edits, keep, more):
+    path = written(tmp_path / "a", noise(1600), RATE, format=how[0], subtype=how[1])
+    content = bytearray(path.read_bytes())
+    for at, new in edits:
+        content[at : at + len(new)] = new
+    path.write_bytes(bytes(content[: int(len(content) * keep)]) + more)
+    with contextlib.suppress(audio.AudioFault):
+        decoded = audio.read(path, RATE)
+        assert len(decoded.samples)
+        assert np.isfinite(decoded.peak)

@@ -1,0 +1,183 @@
+"""Manifests: what a table of clips must be, and the rounds that follow from it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evar.data.manifest import find_root, open_reader, read_manifest
+from evar.data.task import load_task
+from evar.errors import DataError, UsageError
+
+TASK = {
+    "title": "Tones",
+    "kind": "single-label",
+    "reader": "table",
+    "folder": "tones",
+    "seconds": 1.0,
+    "splits": ["train", "valid", "test"],
+    "metric": "accuracy",
+    "source": "us",
+    "licence": "MIT",
+}
+ROWS = [("c.wav", "low", "train"), ("a.wav", "high", "valid"), ("b.wav", "low", "test"), ("d.wav", "high", "train")]
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Writes a table and its task; gives (task, data folder)."""
+
+    def write(rows=ROWS, columns=("path", "label", "split"), **changes):
+        folder = tmp_path / "data" / "tones"
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows, columns=list(columns)).to_csv(folder / "clips.csv", index=False)
+        path = tmp_path / "tones.yaml"
+        path.write_text(yaml.safe_dump({key: value for key, value in {**TASK, **changes}.items() if value is not None}))
+        return load_task(str(path)), tmp_path / "data"
+
+    return write
+
+
+def test_rows_are_in_the_order_of_paths_whatever_the_table(dataset):
+    forward, backward = read_manifest(*dataset(ROWS)), read_manifest(*dataset(ROWS[::-1]))
+    assert forward.table["path"].tolist() == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    pd.testing.assert_frame_equal(forward.table, backward.table)
+    assert forward.targets.tolist() == [0, 1, 1, 0]
+
+
+def test_classes_are_fixed_once_and_shared_by_all_splits(dataset):
+    manifest = read_manifest(*dataset())
+    assert manifest.classes == ("high", "low")
+    assert manifest.keep(np.array([0])).classes == ("high", "low")
+
+
+def test_clips_show_no_labels(dataset):
+    assert list(read_manifest(*dataset()).clips.columns) == ["path", "part", "seconds"]
+
+
+def test_a_clip_without_group_is_its_own(dataset):
+    assert read_manifest(*dataset()).groups.tolist() == ["a.wav", "b.wav", "c.wav", "d.wav"]
+
+
+def test_fixed_split_is_one_round(dataset):
+    (only,) = read_manifest(*dataset()).rounds()
+    assert (only.train.tolist(), only.valid.tolist(), only.test.tolist()) == ([2, 3], [0], [1])
+
+
+def test_split_without_valid_leaves_it_to_the_probe(dataset):
+    task = dataset([row for row in ROWS if row[2] != "valid"], splits=["train", "test"])
+    assert read_manifest(*task).rounds()[0].valid is None
+
+
+def test_folds_test_every_clip_once_and_never_train_on_it(dataset):
+    rows = [(f"{i}.wav", "ab"[i % 2], str(i % 4)) for i in range(13)]
+    task = dataset(rows, ("path", "label", "fold"), splits=None, folds=["0", "1", "2", "3"])
+    rounds = read_manifest(*task).rounds()
+    assert sorted(np.concatenate([each.test for each in rounds])) == list(range(13))
+    for each in rounds:
+        assert sorted([*each.train, *each.test]) == list(range(13))
+
+
+def test_folds_without_clips_are_left_out(dataset):
+    rows = [(f"{i}.wav", "ab"[i % 2], str(i % 3)) for i in range(12)]
+    task = dataset(rows, ("path", "label", "fold"), splits=None, folds=["0", "1", "2", "3"])
+    assert [each.name for each in read_manifest(*task).rounds()] == ["0", "1", "2"]
+
+
+def test_too_few_folds_are_one_clear_error(dataset):
+    rows = [(f"{i}.wav", "ab"[i % 2], str(i % 2)) for i in range(12)]
+    task = dataset(rows, ("path", "label", "fold"), splits=None, folds=["0", "1", "2"])
+    with pytest.raises(DataError, match="clips in 2 folds, at least 3 are needed"):
+        read_manifest(*task).rounds()
+
+
+def test_empty_split_is_one_clear_error(dataset):
+    with pytest.raises(DataError, match="no clips in split test"):
+        read_manifest(*dataset([row for row in ROWS if row[2] != "test"])).rounds()
+
+
+def test_training_clips_of_a_fixed_split_are_cropped_at_random_and_no_others(dataset):
+    assert read_manifest(*dataset()).random_crops.tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "said"),
+    [
+        (ROWS, ("path", "label", "part"), r"clips.csv: no column split \(columns there: path, label, part\)"),
+        (ROWS, ("file", "label", "split"), r"no column path"),
+        ([*ROWS, ("e.wav", "low", "trian")], ("path", "label", "split"), r"unknown split 'trian' \(the task has train"),
+        ([*ROWS, ("a.wav", "low", "train")], ("path", "label", "split"), r"clips listed twice: 'a.wav'"),
+        ([*ROWS, ("", "low", "train")], ("path", "label", "split"), r"clips.csv: empty path in line 6"),
+        ([*ROWS, ("e.wav", None, "train")], ("path", "label", "split"), r"clips.csv: empty label in line 6"),
+        ([(p, "low", s) for p, _, s in ROWS], ("path", "label", "split"), r"at least two classes"),
+        ([], ("path", "label", "split"), r"at least two classes"),
+    ],
+)
+def test_fault_in_a_table_names_the_place(dataset, rows, columns, said):
+    with pytest.raises(DataError, match=said):
+        read_manifest(*dataset(rows, columns))
+
+
+def test_labels_outside_the_classes_of_the_task_are_told(dataset):
+    with pytest.raises(DataError, match=r"none of the task's classes: 'low'"):
+        read_manifest(*dataset(classes=["high", "higher"]))
+
+
+def test_more_rows_than_the_official_split_are_refused(dataset):
+    expects = {"rows": 3, "classes": 2, "parts": {"train": 1, "valid": 1, "test": 1}}
+    with pytest.raises(DataError, match="more clips than the official train has"):
+        read_manifest(*dataset(expects=expects))
+
+
+def test_fewer_rows_than_expected_lower_the_coverage(dataset):
+    expects = {"rows": 8, "classes": 2, "parts": {"train": 4, "valid": 2, "test": 2}}
+    assert read_manifest(*dataset(expects=expects)).expected == 8
+
+
+def test_missing_dataset_says_where_it_looked(dataset, tmp_path):
+    task, _ = dataset()
+    with pytest.raises(DataError, match=r"Tones not found: looked for .*clips.csv.*; give --data"):
+        read_manifest(task, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("data", ["data", "data/tones"])
+def test_data_folder_may_be_the_datasets_own(dataset, tmp_path, data):
+    task, _ = dataset()
+    assert find_root(task, tmp_path / data) == tmp_path / "data" / "tones"
+
+
+def test_typo_in_a_reader_or_its_option_names_the_task_file(dataset):
+    with pytest.raises(UsageError, match=r"tones.yaml: unknown reader 'tabel': did you mean table"):
+        open_reader(dataset(reader="tabel")[0])
+    with pytest.raises(UsageError, match=r"tones.yaml: unknown option of reader table 'cvs': did you mean csv"):
+        open_reader(dataset(options={"cvs": "a.csv"})[0])
+
+
+def test_tasks_whose_reader_is_to_come_say_so():
+    with pytest.raises(UsageError, match="this version cannot read VoxCeleb1"):
+        open_reader(load_task("vc1"))
+
+
+def test_multi_label_targets_are_a_table_of_truth(dataset):
+    rows = [("a.wav", "x;y", "train"), ("b.wav", "", "train"), ("c.wav", "y; z", "test")]
+    columns = ("path", "labels", "split")
+    task = dataset(rows, columns, kind="multi-label", metric="mAP", splits=["train", "test"])
+    manifest = read_manifest(*task)
+    assert manifest.classes == ("x", "y", "z")
+    assert manifest.targets.tolist() == [[True, True, False], [False, False, False], [False, True, True]]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.sampled_from(["train", "valid", "test"]), min_size=3, max_size=40), st.integers(1, 9))
+def test_limit_keeps_at_most_so_many_a_part_and_a_larger_limit_holds_a_smaller(tmp_path_factory, parts, most):
+    folder = tmp_path_factory.mktemp("limit")
+    rows = [(f"{i}.wav", "ab"[i % 2], part) for i, part in enumerate(parts)]
+    pd.DataFrame(rows, columns=["path", "label", "split"]).to_csv(folder / "clips.csv", index=False)
+    (folder / "t.yaml").write_text(yaml.safe_dump({**TASK, "folder": "."}))
+    manifest = read_manifest(load_task(str(folder / "t.yaml")), folder)
+    small, large = manifest.limit(most), manifest.limit(most + 1)
+    assert small.table["part"].value_counts().to_dict() == {part: min(parts.count(part), most) for part in set(parts)}
+    assert set(small.table["path"]) <= set(large.table["path"])
+    assert small.expected == len(small.table)

@@ -1,0 +1,410 @@
+"""The prepared store: what it holds, that it survives every end of a run, and that it notices every change."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from evar.data import audio, shards, store
+from evar.data.store import prepare, short_clips
+from evar.errors import StorageError
+from evar.progress import silent
+
+RATE = 16_000
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch):
+    monkeypatch.setattr(shards, "CLIPS", 4)
+
+
+class Counted:
+    """A progress that remembers where it began and how far it came."""
+
+    def __init__(self, on_clip=lambda: None):
+        self.initial, self.total, self.done, self.on_clip = None, None, 0, on_clip
+
+    @contextlib.contextmanager
+    def __call__(self, stage, *, total, unit, initial=0):
+        assert (stage, unit) == ("prepare", "clip")
+        self.initial, self.total = initial, total
+
+        def advance(amount):
+            self.done += amount
+            self.on_clip()
+
+        yield advance
+
+
+def write_clip(path, seed, frames=800, rate=RATE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = (np.random.default_rng(seed).standard_normal(frames) * 3000).astype(np.int16)
+    with path.open("wb") as file:
+        soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    return samples
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Ten clips of different length; with four a shard, three shards."""
+    folder = tmp_path / "sounds"
+    for number in range(10):
+        write_clip(folder / f"{number}.wav", number, 500 + 100 * number)
+    return folder
+
+
+def names(count=10):
+    return [f"{number}.wav" for number in range(count)]
+
+
+def made(root, paths=None, *, workers=2, progress=silent, rate=RATE):
+    return prepare(root, paths or names(), rate, root.parent / "cache", workers=workers, progress=progress)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_holds_every_clip_in_the_order_asked_for(root):
+    paths = [*reversed(names()), "3.wav"]
+    prepared = made(root, paths)
+    assert prepared.index["path"].tolist() == paths
+    for row, path in enumerate(paths):
+        number = int(path[0])
+        expected = write_clip(root.parent / "again.wav", number, 500 + 100 * number)
+        np.testing.assert_array_equal(prepared.samples(row), expected)
+        assert prepared.index["length"].iloc[row] == len(expected)
+        assert prepared.index["duration"].iloc[row] == len(expected) / RATE
+        assert prepared.index["peak"].iloc[row] == np.abs(expected.astype(float)).max() / 32768
+    assert (prepared.index["original_rate"] == RATE).all()
+    assert (prepared.index["channels"] == 1).all()
+    assert prepared.index["content"].iloc[6] == prepared.index["content"].iloc[10]
+    assert prepared.index["content"].nunique() == 10
+    assert (prepared.coverage, len(prepared.usable), len(prepared.quarantined)) == (1.0, 11, 0)
+
+
+def test_samples_cannot_be_written_to(root):
+    with pytest.raises(ValueError, match="read-only"):
+        made(root).samples(0)[0] = 1
+
+
+def test_the_key_is_readable(root):
+    prepared = made(root)
+    key = json.loads((prepared.folder / "key.json").read_text())
+    assert (key["root"], key["rate"], key["clips"]) == (str(root), RATE, 10)
+    assert prepared.folder.parent == root.parent / "cache" / "stores"
+    assert prepared.folder.name.startswith("sounds-16000-")
+    assert store.store_folder(root, names(), RATE, root.parent / "cache") == prepared.folder
+
+
+def test_any_number_of_threads_gives_the_same_bits(root):
+    stores = []
+    for workers in (1, 2, 7):
+        cache = root.parent / f"cache-{workers}"
+        stores.append(prepare(root, names(), 8000, cache, workers=workers, progress=silent))
+    assert contents(stores[0].folder) == contents(stores[1].folder) == contents(stores[2].folder)
+    assert len({prepared.digest for prepared in stores}) == 1
+
+
+def test_a_broken_clip_is_quarantined_with_its_reason_and_the_others_go_on(root):
+    (root / "1.wav").write_bytes(b"")
+    (root / "2.wav").write_text("not audio")
+    (root / "3.wav").unlink()
+    (root / "4.wav").unlink()
+    (root / "4.wav").mkdir()
+    content = (root / "5.wav").read_bytes()
+    (root / "5.wav").write_bytes(content[:-100])
+    soundfile.write(root / "6.wav", np.array([0.1, np.nan]), RATE, subtype="FLOAT")
+    prepared = made(root)
+    reasons = prepared.quarantined.set_index("path")["reason"]
+    assert reasons.index.tolist() == [f"{number}.wav" for number in range(1, 7)]
+    assert reasons["1.wav"] == "empty: zero bytes"
+    assert reasons["3.wav"] == audio.MISSING
+    assert reasons["4.wav"] == "is a folder"
+    assert "promises" in reasons["5.wav"]
+    assert "not finite" in reasons["6.wav"]
+    assert prepared.usable.tolist() == [0, 7, 8, 9]
+    assert prepared.usable.dtype == np.int64
+    assert prepared.coverage == 0.4
+    assert len(prepared.samples(1)) == 0
+    assert len(prepared.samples(7)) == 1200
+    assert prepared.index.loc[1, ["length", "content", "duration"]].tolist() == [0, "", 0.0]
+
+
+def test_a_dataset_without_one_usable_clip_is_a_store(tmp_path):
+    prepared = made(tmp_path / "nowhere", ["a.wav", "b.wav"])
+    assert prepared.quarantined["reason"].tolist() == [audio.MISSING] * 2
+    assert (prepared.coverage, len(prepared.samples(1))) == (0.0, 0)
+    assert prepare(tmp_path, [], RATE, tmp_path / "cache", workers=1, progress=silent).coverage == 0.0
+
+
+def test_names_may_be_any_text_and_lie_anywhere(tmp_path):
+    paths = ["a b.wav", "new\nline.wav", "日本/é.wav", os.fsdecode(b"caf\xe9.wav"), "../beside.wav", 'quo"te,.wav']
+    paths += [str(tmp_path / "elsewhere" / "absolute.wav")]
+    root = tmp_path / ("ö \n" + "n" * 200)
+    for seed, path in enumerate(paths):
+        write_clip(root / path, seed)
+    broken = ["x" * 300 + ".wav", "nul\0.wav", ""]
+    first, again = made(root, paths + broken), made(root, paths + broken)
+    assert first.usable.tolist() == list(range(len(paths)))
+    assert again.index["path"].tolist() == paths + broken
+    assert again.digest == first.digest
+
+
+def test_a_second_call_decodes_nothing_and_takes_no_lock(root, monkeypatch):
+    first = made(root)
+    monkeypatch.setattr(audio, "read", None)
+    monkeypatch.setattr(store, "locked", None)
+    again = made(root)
+    pd.testing.assert_frame_equal(again.index, first.index)
+    assert again.digest == first.digest
+    np.testing.assert_array_equal(again.samples(9), first.samples(9))
+
+
+def test_the_digest_tells_contents_rate_and_order_and_not_the_place(root, tmp_path):
+    digest = made(root).digest
+    assert made(root, rate=8000).digest != digest
+    assert made(root, names()[::-1]).digest != digest
+    moved = root.rename(tmp_path / "moved")
+    assert made(moved).digest == digest
+    write_clip(moved / "0.wav", 99, 500)
+    assert made(moved).digest != digest
+
+
+def test_a_changed_source_redoes_its_shard_alone(root):
+    before = made(root)
+    held = before.samples(5).copy()
+    files = contents(before.folder)
+    write_clip(root / "5.wav", 77, 300)
+    progress = Counted()
+    after = made(root, progress=progress)
+    assert (progress.initial, progress.done, progress.total) == (6, 4, 10)
+    assert len(after.samples(5)) == 300
+    assert after.digest != before.digest
+    changed = {name for name, content in contents(after.folder).items() if files.get(name) != content}
+    assert changed == {"shard-00001.json", after._shards[1].pcm.name}
+    assert before._shards[1].pcm.name not in contents(after.folder)
+    np.testing.assert_array_equal(before.samples(5), held)  # an open map outlives its file
+
+
+def test_a_store_opened_before_a_change_never_shows_other_samples(root):
+    before = made(root)
+    write_clip(root / "5.wav", 77, 1000)  # as long as it was
+    made(root)
+    with pytest.raises(StorageError, match="run again"):
+        before.samples(5)
+    assert len(before.samples(9)) == 1400
+
+
+def test_a_touched_source_with_equal_sound_keeps_the_digest(root):
+    before = made(root)
+    os.utime(root / "5.wav", (1, 1))
+    progress = Counted()
+    after = made(root, progress=progress)
+    assert progress.done == 4
+    assert after.digest == before.digest
+    assert made(root, progress=Counted(lambda: pytest.fail("decoded again"))).digest == before.digest
+
+
+def test_a_missing_file_that_appears_is_taken_in(root):
+    samples = (root / "9.wav").read_bytes()
+    (root / "9.wav").unlink()
+    assert made(root).quarantined["path"].tolist() == ["9.wav"]
+    (root / "9.wav").write_bytes(samples)
+    assert made(root).coverage == 1.0
+    (root / "9.wav").unlink()
+    assert made(root).coverage == 0.9
+
+
+def test_a_read_error_of_the_disk_is_tried_again(root, monkeypatch):
+    def fail(_path, _rate):
+        raise audio.Unreadable("cannot be read: Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audio, "read", fail)
+        assert made(root).coverage == 0.0
+    assert made(root).coverage == 1.0
+
+
+@pytest.mark.parametrize("damage", [
+    lambda shard: shard.pcm.write_bytes(shard.pcm.read_bytes()[:-2]),
+    lambda shard: shard.pcm.unlink(),
+    lambda shard: shard.pcm.parent.joinpath("shard-00001.json").write_text("{"),
+    lambda shard: shard.pcm.parent.joinpath("shard-00001.json").write_text("[]"),
+    lambda shard: shard.pcm.parent.joinpath("shard-00001.json").write_text('{"pcm": "", "samples": 0, "clips": {}}'),
+])  # fmt: skip
+def test_a_damaged_shard_is_redone(root, damage):
+    before = made(root)
+    damage(before._shards[1])
+    progress = Counted()
+    assert made(root, progress=progress).digest == before.digest
+    assert progress.done == 4
+
+
+class Boom(Exception):
+    """What a progress raises to end a run."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Boom])
+def test_an_interrupted_run_stops_promptly_and_keeps_finished_shards(root, error):
+    def stop():
+        if progress.done == 6:
+            raise error
+
+    progress = Counted(stop)
+    with pytest.raises(error):
+        made(root, workers=1, progress=progress)
+    folder = store.store_folder(root, names(), RATE, root.parent / "cache")
+    assert (folder / "shard-00000.json").exists()
+    assert not list(folder.glob(".*"))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prepare")]
+    resumed = Counted()
+    assert made(root, progress=resumed).coverage == 1.0
+    assert resumed.initial >= 4
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_clear_error_and_leaves_a_store_that_resumes(root, monkeypatch):
+    opened = Path.open
+
+    def full(path, *how, **options):
+        second = path.name.startswith(".shard-00001.pcm")
+        return opened(Path("/dev/full") if second else path, *how, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(StorageError, match="no space left"):
+            made(root, workers=1)
+    resumed = Counted()
+    assert made(root, progress=resumed).coverage == 1.0
+    assert resumed.initial >= 4
+
+
+def test_a_cache_that_cannot_be_written_is_told(root):
+    (root / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        prepare(root, names(), RATE, root / "file" / "cache", workers=1, progress=silent)
+
+
+def test_what_a_killed_run_left_is_swept_away(root):
+    prepared = made(root)
+    for name in (".shard-00001.pcm.abc.part", "shard-00001.pcm", "shard-00001-000000000000.pcm"):
+        (prepared.folder / name).write_text("")
+    (prepared.folder / "shard-00002.json").unlink()
+    files = contents(made(root).folder)
+    assert len(files) == 7
+    assert not any(name.startswith(".") for name in files)
+
+
+KILLED = """
+import contextlib, os, signal, sys
+from pathlib import Path
+from evar.data import shards, store
+shards.CLIPS = 4
+root, cache = Path(sys.argv[1]), Path(sys.argv[2])
+paths = [f"{number}.wav" for number in range(int(sys.argv[3]))]
+folder = store.store_folder(root, paths, 16000, cache)
+
+@contextlib.contextmanager
+def progress(stage, *, total, unit, initial=0):
+    def advance(amount):
+        if len(list(folder.glob("shard-*.json"))) >= 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    yield advance
+
+store.prepare(root, paths, 16000, cache, workers=2, progress=progress)
+"""
+
+
+def test_a_killed_run_resumes_without_redoing_finished_shards(root):
+    for number in range(10, 60):
+        write_clip(root / f"{number}.wav", number)
+    cache = root.parent / "cache"
+    killed = subprocess.run([sys.executable, "-c", KILLED, root, cache, "60"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    folder = store.store_folder(root, names(60), RATE, cache)
+    finished = {path: path.stat().st_mtime_ns for path in folder.glob("shard-*.json")}
+    assert 2 <= len(finished) < 15
+    progress = Counted()
+    prepared = made(root, names(60), progress=progress)
+    assert progress.initial == 4 * len(finished)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    untouched = prepare(root, names(60), RATE, root.parent / "other", workers=2, progress=silent)
+    assert contents(prepared.folder) == contents(untouched.folder)
+
+
+WAITING = """
+import sys
+from pathlib import Path
+from evar.data import audio, shards, store
+from evar.progress import silent
+shards.CLIPS = 4
+audio.read = None  # this one decodes nothing
+root, cache = Path(sys.argv[1]), Path(sys.argv[2])
+paths = [f"{number}.wav" for number in range(10)]
+told = lambda text: print(text, flush=True)
+found = store.prepare(root, paths, 16000, cache, workers=1, progress=silent, on_wait=told)
+print(found.digest, flush=True)
+"""
+
+
+def test_of_two_processes_one_works_and_the_other_waits_and_reads(root, monkeypatch):
+    read, other_waits = audio.read, threading.Event()
+    others, lines = [], []
+
+    def slow(path, rate):
+        if path.name == "9.wav":
+            assert other_waits.wait(60)
+        return read(path, rate)
+
+    def start_other_and_see_it_wait():
+        if not others:
+            command = [sys.executable, "-c", WAITING, root, root.parent / "cache"]
+            others.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            lines.append(others[0].stdout.readline())
+            other_waits.set()
+
+    monkeypatch.setattr(audio, "read", slow)
+    prepared = made(root, progress=Counted(start_other_and_see_it_wait))
+    rest, _ = others[0].communicate(timeout=60)
+    assert lines[0].startswith("waiting for another process that prepares sounds-16000-")
+    assert rest.split() == [prepared.digest]
+    assert others[0].returncode == 0
+
+
+def test_clips_shorter_than_their_table_promises_are_found(root):
+    (root / "3.wav").unlink()
+    prepared = made(root)
+    promised = prepared.index["duration"] + 0.4
+    promised.iloc[[2, 3, 5]] += [0.2, 0.2, np.nan]
+    short = short_clips(prepared.index, promised)
+    assert short["path"].tolist() == ["2.wav"]
+    assert short["promised"].iloc[0] - short["duration"].iloc[0] == pytest.approx(0.6)
+
+
+def test_many_clips_open_quickly_since_an_index_is_a_list_a_column(root, monkeypatch):
+    """Guards the layout, not the clock: one file read a shard, one stat a clip."""
+    made(root)
+    reads, stats = [], []
+    load, signature = shards.load, shards.signature
+    monkeypatch.setattr(shards, "load", lambda *args: reads.append(args) or load(*args))
+    monkeypatch.setattr(shards, "signature", lambda source: stats.append(source) or signature(source))
+    made(root)
+    assert (len(reads), len(stats)) == (3, 10)
+
+
+def test_the_real_slice_of_urbansound8k_decodes_whole(shared, tmp_path):
+    folder = shared / "data" / "UrbanSound8K"
+    paths = sorted(str(path.relative_to(folder)) for path in folder.glob("audio/fold*/*.wav"))[:40]
+    prepared = prepare(folder, paths, RATE, tmp_path, workers=2, progress=silent)
+    assert prepared.coverage == 1.0
+    assert prepared.index["length"].equals((prepared.index["duration"] * RATE).round().astype("int64"))

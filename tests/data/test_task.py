@@ -1,0 +1,146 @@
+"""Tasks as data: the schema, its errors, and the facts of the bundled tasks."""
+
+import pytest
+import yaml
+
+from evar.data.task import BUNDLED, CORE, Task, load_task, local_tasks, task_files
+from evar.errors import UsageError
+
+CUSTOM = {
+    "title": "Spoken digits",
+    "kind": "single-label",
+    "reader": "table",
+    "folder": ".",
+    "seconds": 1.0,
+    "splits": ["train", "valid", "test"],
+    "metric": "accuracy",
+    "source": "somebody",
+    "licence": "CC0",
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_task(file="digits.yaml", **changes):
+        content = {key: value for key, value in {**CUSTOM, **changes}.items() if value is not None}
+        path = tmp_path / file
+        path.write_text(yaml.safe_dump(content))
+        return str(path)
+
+    return write_task
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_core_task_is_valid_and_carries_source_licence_and_pitfalls(name):
+    task = load_task(name)
+    assert task.name == name
+    assert task.source
+    assert task.licence
+    assert task.pitfalls
+    assert set(task.expects.parts) == set(task.parts)
+
+
+def test_core_tasks_state_the_official_counts():
+    expects = {name: load_task(name).expects for name in CORE}
+    assert {name: (each.rows, each.classes) for name, each in expects.items()} == {
+        "us8k": (8732, 10),
+        "vc1": (153516, 1251),
+        "as20k": (42531, 527),
+        "gtzan": (930, 10),
+        "spcv2": (105829, 35),
+    }
+    assert list(expects["us8k"].parts.values()) == [873, 888, 925, 990, 936, 823, 838, 806, 816, 837]
+    assert list(expects["vc1"].parts.values()) == [138361, 6904, 8251]
+    assert list(expects["gtzan"].parts.values()) == [443, 197, 290]
+    assert list(expects["spcv2"].parts.values()) == [84843, 9981, 11005]
+
+
+def test_core_tasks_state_lengths_metrics_and_least_coverage():
+    facts = {name: (task.seconds, task.metric, task.min_coverage) for name in CORE for task in [load_task(name)]}
+    assert facts == {
+        "us8k": (4.0, "accuracy", 0.99),
+        "vc1": (8.2, "accuracy", 0.99),
+        "as20k": (10.0, "mAP", 0.75),
+        "gtzan": (30.0, "accuracy", 0.995),
+        "spcv2": (1.0, "accuracy", 0.99),
+    }
+
+
+def test_every_bundled_task_loads():
+    assert len(task_files()) >= 6
+    for name in task_files():
+        assert load_task(name).file.is_file()
+
+
+def test_typo_in_a_task_names_the_near_one():
+    with pytest.raises(UsageError, match=r"unknown task 'us9k': did you mean us8k"):
+        load_task("us9k")
+
+
+def test_task_outside_the_tree_is_named_by_its_file(write):
+    assert load_task(write()).name == "digits"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"minimum_coverage": 0.5}, r"digits.yaml: minimum_coverage: unknown key; did you mean min_coverage"),
+        ({"seconds": "1"}, r"digits.yaml: seconds: Input should be a valid number"),
+        ({"seconds": -1.0}, r"seconds: Input should be greater than 0"),
+        ({"title": None}, r"title: Field required"),
+        ({"folds": ["1", "2", "3"]}, r"task: give either splits or folds"),
+        ({"splits": None}, r"give either splits or folds"),
+        ({"splits": ["train", "valid"]}, r"splits must hold train and test"),
+        ({"splits": None, "folds": ["1", "2"]}, r"at least three different names"),
+        ({"splits": None, "folds": ["1", "2", "2"]}, r"at least three different names"),
+        ({"metric": "mAP"}, r"mAP goes with kind multi-label"),
+        ({"metric": "acuracy"}, r"metric: Input should be 'accuracy' or 'mAP'"),
+        ({"expects": {"rows": 3, "classes": 2, "parts": {"train": 1}}}, r"expects: parts add up to 1, rows says 3"),
+        ({"name": "other"}, r"a task is named by its file; remove the key name"),
+    ],
+)
+def test_fault_in_a_task_names_file_and_key(write, changes, said):
+    with pytest.raises(UsageError, match=said):
+        load_task(write(**changes))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("title: [", r"line 1: not valid YAML"), ("- a", r"expected a mapping"), ("a: \x00", r"not valid YAML")],
+)
+def test_broken_yaml_is_one_clear_error(tmp_path, text, said):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        load_task(str(path))
+
+
+def test_missing_task_file_is_one_clear_error(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot read .*none.yaml: No such file"):
+        load_task(str(tmp_path / "none.yaml"))
+
+
+def test_tasks_of_the_working_folder_come_first(tmp_path, monkeypatch, write):
+    (tmp_path / "tasks").mkdir()
+    write("tasks/us8k.yaml", title="My own")
+    monkeypatch.chdir(tmp_path)
+    assert load_task("us8k").title == "My own"
+    assert local_tasks() == ["us8k"]
+    assert load_task("gtzan").file.parent == BUNDLED.resolve()
+
+
+def test_digest_changes_with_what_decides_a_score_only(write):
+    plain = load_task(write())
+    assert load_task(write(title="Other", licence="MIT", pitfalls=["beware"])).digest == plain.digest
+    assert load_task(write(seconds=2.0)).digest != plain.digest
+    assert load_task(write(metric="accuracy", min_coverage=0.5)).digest != plain.digest
+
+
+def test_task_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        load_task("us8k").seconds = 1.0
+
+
+def test_schema_names_every_key_of_the_bundled_tasks():
+    keys = {key for file in task_files().values() for key in yaml.safe_load(file.read_text())}
+    assert keys <= set(Task.model_fields)
