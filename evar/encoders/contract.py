@@ -12,10 +12,14 @@ embeddings are float32 whatever the precision inside.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from evar.errors import UsageError
+from evar.nn.exact import exact_float32
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Identity:
     weights:     the weights file's name, or what stands in for it, e.g. "random weights, seed 0"
     digest:      sha256 of the weights file ("" where there is none)
     options:     all options in force, defaults included
-    random:      True where nothing in it was learned
+    random:      True where its weights were drawn and never trained
     """
 
     name: str
@@ -55,27 +59,46 @@ class Encoder(nn.Module, ABC):
         A clip's embedding must not depend on the other clips. Any length of at least one sample must work.
         """
 
-    def set_precision(self, dtype: torch.dtype) -> None:
+    def set_precision(self, dtype: torch.dtype) -> torch.dtype:
         """Use `dtype` (float32, bfloat16, float16) for the heavy part; front end and pooling stay float32.
 
-        An encoder without a heavy part ignores it.
+        Gives the precision in force: one without a heavy part, or that knows float32 only, keeps to that.
         """
+        return torch.float32
 
     @torch.inference_mode()
     def embed(self, waveforms: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Embed clips of any lengths: (clip, sample) float32, (clip,) int64 samples -> {output: (clip, dim) float32}.
 
         What lies beyond a clip's length is never seen: clips of equal length go through `encode` together, cut to it.
+        `lengths` belong on the CPU, so that a batch of one length waits for no device; float32 is exact (no TF32).
         Raises ValueError where shapes, dtype or lengths are wrong.
         """
         if waveforms.ndim != 2 or waveforms.dtype != torch.float32:
-            raise ValueError(f"waveforms must be (clip, sample) float32, not {tuple(waveforms.shape)} {waveforms.dtype}")
+            raise ValueError(
+                f"waveforms must be (clip, sample) float32, not {tuple(waveforms.shape)} {waveforms.dtype}"
+            )
+        lengths = lengths.cpu()
         if lengths.shape != waveforms.shape[:1] or not ((lengths >= 1) & (lengths <= waveforms.shape[1])).all():
             raise ValueError(f"lengths must be (clip,) within 1..{waveforms.shape[1]}, got {lengths.tolist()}")
+        present = sorted(set(lengths.tolist()))
+        with exact_float32():
+            if len(present) == 1:
+                return self.encode(waveforms[:, : present[0]])
+            return self._embed_by_length(waveforms, lengths, present)
+
+    def _embed_by_length(self, waveforms: Tensor, lengths: Tensor, present: list[int]) -> dict[str, Tensor]:
+        """`encode` for the clips of each length `present`, put back into the clips' order."""
         embedded: dict[str, Tensor] = {}
-        for length in torch.unique(lengths).tolist():
-            rows = (lengths == length).nonzero().squeeze(1)
+        for length in present:
+            rows = (lengths == length).nonzero().squeeze(1).to(waveforms.device)
             for output, values in self.encode(waveforms[rows, :length]).items():
                 whole = embedded.setdefault(output, values.new_empty((len(waveforms), values.shape[1])))
                 whole[rows] = values
         return embedded
+
+
+def refuse_weights(name: str, weights: Path | None) -> None:
+    """Raise UsageError where `weights` are given to the encoder `name`, which takes none."""
+    if weights is not None:
+        raise UsageError(f"encoder {name} takes no weights, but was given {weights}: leave --weights out")

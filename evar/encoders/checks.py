@@ -1,0 +1,200 @@
+"""The contract of encoders as checks: each takes an open encoder (float32, any device) and says what it does wrong.
+
+A check's name is the sentence that it checks; it raises `ContractBroken` with the outputs and numbers concerned.
+`CHECKS` holds them all. Clips are short, seeded, at the encoder's own rate; "equal" means to 1e-6 relative to the
+2-norm of a clip's embedding, which leaves room for another order of summation and for nothing else.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evar.encoders.contract import Encoder
+
+TOLERANCE = 1e-6
+CLIPS = 5
+SECONDS = 0.3
+
+Embedded = Mapping[str, Tensor]
+
+
+class ContractBroken(AssertionError):
+    """An encoder does not keep what `Encoder` promises."""
+
+
+def require(kept: bool, what: str) -> None:
+    """Raise ContractBroken that tells `what` unless it is `kept`."""
+    if not kept:
+        raise ContractBroken(what)
+
+
+def describes_itself(encoder: Encoder) -> None:
+    """It has a sample rate, outputs and an identity whose options can be stored as JSON."""
+    require(isinstance(encoder.sample_rate, int) and encoder.sample_rate > 0, f"sample_rate is {encoder.sample_rate!r}")
+    require(len(encoder.outputs) == len(set(encoder.outputs)) > 0, f"outputs are {encoder.outputs!r}")
+    require(bool(encoder.identity.name), "identity.name is empty")
+    try:
+        json.dumps(dict(encoder.identity.options))
+    except TypeError as error:
+        raise ContractBroken(f"identity.options cannot be stored as JSON: {error}") from error
+
+
+def is_frozen(encoder: Encoder) -> None:
+    """It is in eval mode, and no parameter and no embedding asks for a gradient."""
+    training = [name or "itself" for name, module in encoder.named_modules() if module.training]
+    require(not training, f"in training mode: {training[:3]}")
+    learning = [name for name, parameter in encoder.named_parameters() if parameter.requires_grad]
+    require(not learning, f"parameters that ask for gradients: {learning[:3]}")
+    grown = [output for output, values in _embed(encoder, _clips(encoder)).items() if values.requires_grad]
+    require(not grown, f"outputs with gradients: {grown}")
+
+
+def gives_one_float32_vector_a_clip_for_every_output(encoder: Encoder) -> None:
+    """Each declared output, and no other, is (clip, dim) float32, on the device of the waveforms."""
+    waveforms = _clips(encoder)
+    embedded = _embed(encoder, waveforms)
+    require(set(embedded) == set(encoder.outputs), f"declares {encoder.outputs}, gives {tuple(embedded)}")
+    for output, values in embedded.items():
+        fits = values.ndim == 2 and len(values) == CLIPS and values.shape[1] > 0
+        require(fits, f"{output} is {tuple(values.shape)}, not ({CLIPS}, dim)")
+        require(values.dtype == torch.float32, f"{output} is {values.dtype}, not float32")
+        require(values.device == waveforms.device, f"{output} is on {values.device}, waveforms on {waveforms.device}")
+
+
+def gives_the_same_bits_when_asked_again(encoder: Encoder) -> None:
+    """The same batch gives the same embeddings to the bit."""
+    waveforms = _clips(encoder)
+    first, second = _embed(encoder, waveforms), _embed(encoder, waveforms)
+    changed = [output for output in first if not torch.equal(first[output], second[output])]
+    require(not changed, f"outputs that differ between two runs: {changed}")
+
+
+def leaves_its_input_as_it_was(encoder: Encoder) -> None:
+    """Waveforms and lengths are not changed, whether lengths are equal or not."""
+    waveforms = _clips(encoder)
+    full = torch.full((CLIPS,), waveforms.shape[1])
+    for lengths in (full, full - torch.arange(CLIPS)):
+        before = waveforms.clone(), lengths.clone()
+        encoder.embed(waveforms, lengths)
+        kept = torch.equal(waveforms, before[0]) and torch.equal(lengths, before[1])
+        require(kept, "embed changed the waveforms or lengths that it was given")
+
+
+def tells_clips_apart(encoder: Encoder) -> None:
+    """Different clips have different embeddings."""
+    for output, values in _embed(encoder, _clips(encoder)).items():
+        require(len(torch.unique(values, dim=0)) == CLIPS, f"{output} is equal for different clips")
+
+
+def gives_the_same_for_any_batch_size(encoder: Encoder) -> None:
+    """A clip alone, in a pair or in the whole batch has one embedding."""
+    waveforms = _clips(encoder)
+    whole = _embed(encoder, waveforms)
+    for size in (1, 2):
+        parts = [_embed(encoder, part) for part in torch.split(waveforms, size)]
+        _require_equal({name: torch.cat([part[name] for part in parts]) for name in whole}, whole, f"batches of {size}")
+
+
+def gives_the_same_in_any_order(encoder: Encoder) -> None:
+    """Clips in another order have the same embeddings in that order."""
+    waveforms = _clips(encoder)
+    order = torch.tensor([3, 0, 4, 2, 1], device=waveforms.device)
+    straight = _embed(encoder, waveforms)
+    _require_equal(
+        _embed(encoder, waveforms[order]), {name: values[order] for name, values in straight.items()}, "another order"
+    )
+
+
+def ignores_batch_mates(encoder: Encoder) -> None:
+    """A clip's embedding is the same beside silence, full scale and longer clips as alone."""
+    clip = _clips(encoder)[:1]
+    mates = torch.stack([torch.zeros_like(clip[0]), torch.ones_like(clip[0]), 0.01 * clip[0]])
+    beside = _embed(encoder, torch.cat([clip, mates]))
+    alone = _embed(encoder, clip)
+    _require_equal({name: values[:1] for name, values in beside.items()}, alone, "other batch mates")
+    longer = torch.cat([clip, clip.flip(1)], dim=1).repeat(2, 1)
+    mixed = encoder.embed(longer, torch.tensor([clip.shape[1], longer.shape[1]]))
+    _require_equal({name: values[:1] for name, values in mixed.items()}, alone, "a longer batch mate")
+
+
+def never_sees_what_lies_beyond_a_clips_length(encoder: Encoder) -> None:
+    """Zeros, noise or non-numbers behind the end of a clip change nothing."""
+    clips = _clips(encoder)
+    lengths = torch.tensor([clips.shape[1] - 400 * (1 + row % 2) for row in range(CLIPS)])
+    ends = [row[:length] for row, length in zip(clips, lengths.tolist(), strict=True)]
+    alone = [_embed(encoder, end[None]) for end in ends]
+    cut = {name: torch.cat([embedded[name] for embedded in alone]) for name in alone[0]}
+    for what, filling in {"zeros": 0.0, "full scale": 1.0, "NaN": float("nan")}.items():
+        padded = clips.clone()
+        for row, length in enumerate(lengths.tolist()):
+            padded[row, length:] = filling
+        _require_equal(encoder.embed(padded, lengths), cut, f"{what} beyond the clips' lengths")
+
+
+def stays_finite_on_silence_and_full_scale(encoder: Encoder) -> None:
+    """Silence, a constant and a square wave at full scale have finite embeddings."""
+    samples = _clips(encoder).shape[1]
+    square = torch.ones(samples)
+    square[::2] = -1
+    waveforms = torch.stack([torch.zeros(samples), torch.ones(samples), square]).to(_device(encoder))
+    _require_finite(_embed(encoder, waveforms), "silence or full scale")
+
+
+def embeds_clips_of_any_length_from_one_sample_on(encoder: Encoder) -> None:
+    """Clips of one sample, of two, and around the length of an analysis window give finite embeddings of one size."""
+    clips = _clips(encoder)
+    dims = {name: values.shape[1] for name, values in _embed(encoder, clips).items()}
+    for samples in (1, 2, 199, 200, 201, 400, 401, 1601):
+        embedded = _embed(encoder, clips[:2, :samples])
+        _require_finite(embedded, f"clips of {samples} samples")
+        sizes = {name: values.shape[1] for name, values in embedded.items()}
+        require(sizes == dims, f"dims are {sizes} for {samples} samples, {dims} for {clips.shape[1]}")
+
+
+CHECKS: tuple[Callable[[Encoder], None], ...] = (
+    describes_itself,
+    is_frozen,
+    gives_one_float32_vector_a_clip_for_every_output,
+    gives_the_same_bits_when_asked_again,
+    leaves_its_input_as_it_was,
+    tells_clips_apart,
+    gives_the_same_for_any_batch_size,
+    gives_the_same_in_any_order,
+    ignores_batch_mates,
+    never_sees_what_lies_beyond_a_clips_length,
+    stays_finite_on_silence_and_full_scale,
+    embeds_clips_of_any_length_from_one_sample_on,
+)
+
+
+def _device(encoder: Encoder) -> torch.device:
+    return next((tensor.device for tensor in (*encoder.parameters(), *encoder.buffers())), torch.device("cpu"))
+
+
+def _clips(encoder: Encoder) -> Tensor:
+    """(CLIPS, sample) float32 on the encoder's device: a tone of another pitch in each clip, in quiet noise."""
+    samples = int(SECONDS * encoder.sample_rate)
+    time = np.arange(samples) / encoder.sample_rate
+    pitches = 220.0 * 2.0 ** np.arange(CLIPS)
+    noise = np.random.default_rng(0).standard_normal((CLIPS, samples))
+    clips = 0.3 * np.sin(2 * np.pi * pitches[:, None] * time) + 0.02 * noise
+    return torch.from_numpy(clips.astype(np.float32)).to(_device(encoder))
+
+
+def _embed(encoder: Encoder, waveforms: Tensor) -> dict[str, Tensor]:
+    return encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
+
+
+def _require_equal(got: Embedded, expected: Embedded, what: str) -> None:
+    for output, values in expected.items():
+        apart = (got[output] - values).norm(dim=1) / values.norm(dim=1).clamp_min(torch.finfo(torch.float32).tiny)
+        worst = float(apart.nan_to_num(nan=torch.inf).max())
+        require(worst <= TOLERANCE, f"{output} moves by {worst:.1e} (relative) with {what}; at most {TOLERANCE:.0e}")
+
+
+def _require_finite(embedded: Embedded, what: str) -> None:
+    broken = [output for output, values in embedded.items() if not torch.isfinite(values).all()]
+    require(not broken, f"not finite on {what}: {broken}")

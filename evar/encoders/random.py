@@ -1,0 +1,17 @@
+"""An M2D of random weights: what an encoder is worth before it has learned anything."""
+
+from pathlib import Path
+
+from pydantic import NonNegativeInt
+
+from evar.encoders.contract import Encoder, refuse_weights
+from evar.encoders.m2d import WITHOUT_WEIGHTS, open_random
+
+
+def open_encoder(weights: Path | None, *, seed: NonNegativeInt = 0, model: str = WITHOUT_WEIGHTS) -> Encoder:
+    """The M2D that `model` names, e.g. "m2d_vit_tiny-80x608p16x16", with weights drawn from `seed`.
+
+    Raises UsageError where weights are given, CheckpointError for a name that states no model.
+    """
+    refuse_weights("random", weights)
+    return open_random(model, seed)

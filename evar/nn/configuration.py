@@ -1,0 +1,151 @@
+"""What a checkpoint's name says about the model in it, checked against the shapes of its tensors.
+
+A name as M2D's releases have them: `m2d_vit_base-80x608p16x16p32k-240413`: size of the ViT (optional here), mels x
+frames of the input, p, mels x frames of a patch, then optionally p and the sample rate in kHz (16 where it is silent).
+What stands before and after is free, so all families (m2d, m2d_as, m2d_s, m2d_x, m2d_clap, msm_mae, m2d_d2v) are read.
+The input length and the sample rate cannot be told from tensors alone, which is why a name must state them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from evar.errors import CheckpointError
+from evar.nn.frontend import MELS, SAMPLE_RATES
+from evar.nn.vit import HEAD_WIDTH, Grid, ViT
+
+SIZES = {"tiny": (192, 12), "small": (384, 12), "base": (768, 12), "large": (1024, 24)}
+"""Size word -> (width, depth)."""
+
+NAME = re.compile(
+    r"(?:vit_(?P<size>[a-z]+)(?![a-z]).*?)?"
+    r"(?<![0-9a-z])(?P<mels>\d+)x(?P<frames>\d+)p(?P<patch_mels>\d+)x(?P<patch_frames>\d+)(?:p(?P<khz>\d+)k)?"
+)
+EXPECTED = "SIZE-80xFRAMESpHxW, e.g. m2d_vit_base-80x608p16x16, and p32k behind it for 32 kHz"
+
+BLOCK = re.compile(r"blocks\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One M2D encoder's shape; `name` is what stated it."""
+
+    name: str
+    sample_rate: int
+    grid: Grid
+    width: int
+    depth: int
+
+    def empty_vit(self) -> ViT:
+        """The network without numbers, see `ViT.unfilled`."""
+        return ViT.unfilled(self.grid, self.width, self.depth)
+
+
+def configuration_of_name(name: str) -> Configuration:
+    """The configuration that a full name (with the size of the ViT) states.
+
+    Raises CheckpointError where it states none or an impossible one.
+    """
+    stated = _parsed(name)
+    if stated is None or stated["size"] is None:
+        raise CheckpointError(f"the name {name!r} does not state a model: expected {EXPECTED}")
+    width, depth = _size(name, stated["size"])
+    return Configuration(name, _sample_rate(name, stated), _grid(name, stated), width, depth)
+
+
+def configuration_of(path: Path, state: Mapping[str, Tensor]) -> Configuration:
+    """The configuration of the checkpoint at `path`, from its own name or else its folder's, and its encoder's tensors.
+
+    Raises CheckpointError where both names are silent, or where they and the tensors contradict each other.
+    """
+    candidates = [path.stem, path.absolute().parent.name, path.resolve().stem, path.resolve().parent.name]
+    name, stated = next(((n, s) for n in candidates if (s := _parsed(n)) is not None), ("", None))
+    if stated is None:
+        raise CheckpointError(
+            f"{path}: neither the file's name nor its folder's states the model; rename one to {EXPECTED} "
+            f"({_described(state)})"
+        )
+    grid = _grid(name, stated)
+    width, depth = _checked_shape(name, stated, grid, state)
+    return Configuration(name, _sample_rate(name, stated), grid, width, depth)
+
+
+def _parsed(name: str) -> dict[str, str | None] | None:
+    match = NAME.search(name)
+    return match.groupdict() if match else None
+
+
+def _size(name: str, size: str) -> tuple[int, int]:
+    if size not in SIZES:
+        raise CheckpointError(f"{name}: no ViT of size {size!r} (known: {', '.join(SIZES)})")
+    return SIZES[size]
+
+
+def _sample_rate(name: str, stated: Mapping[str, str | None]) -> int:
+    rate = 1000 * int(stated["khz"] or 16)
+    if rate not in SAMPLE_RATES:
+        known = ", ".join(str(known // 1000) for known in SAMPLE_RATES)
+        raise CheckpointError(f"{name}: states {rate // 1000} kHz; the front end is defined at {known} kHz")
+    return rate
+
+
+def _grid(name: str, stated: Mapping[str, str | None]) -> Grid:
+    mels, frames, high, wide = (int(stated[part] or 0) for part in ("mels", "frames", "patch_mels", "patch_frames"))
+    if mels != MELS:
+        raise CheckpointError(f"{name}: states {mels} mels; the front end gives {MELS}")
+    if not 0 < high <= mels or mels % high or not 0 < wide <= frames:
+        raise CheckpointError(f"{name}: patches of {high}x{wide} do not fit into {mels}x{frames}")
+    return Grid(mels, frames, high, wide)
+
+
+def _checked_shape(
+    name: str, stated: Mapping[str, str | None], grid: Grid, state: Mapping[str, Tensor]
+) -> tuple[int, int]:
+    """Width and depth by the tensors, where they agree with what the name states."""
+    width, depth = _width(state), _depth(state)
+    patch_high, patch_wide = state["patch_embed.proj.weight"].shape[2:]
+    checks = [("patch", f"{grid.patch_mels}x{grid.patch_frames}", f"{patch_high}x{patch_wide}")]
+    if stated["size"] is not None:
+        stated_width, stated_depth = _size(name, stated["size"])
+        checks += [("width", str(stated_width), str(width)), ("blocks", str(stated_depth), str(depth))]
+    if (positions := _positions(state)) is not None:
+        checks.append(("positions", str(1 + grid.rows * grid.columns), str(positions)))
+    wrong = [f"{what} {said} by the name, {held} in the tensors" for what, said, held in checks if said != held]
+    if wrong:
+        raise CheckpointError(
+            f"{name}: name and tensors contradict each other: {'; '.join(wrong)}. Expected {EXPECTED}"
+        )
+    if width % HEAD_WIDTH:
+        raise CheckpointError(f"{name}: its width {width} is no multiple of {HEAD_WIDTH}, the width of M2D's heads")
+    return width, depth
+
+
+def _width(state: Mapping[str, Tensor]) -> int:
+    return int(state["patch_embed.proj.weight"].shape[0])
+
+
+def _depth(state: Mapping[str, Tensor]) -> int:
+    """How many different blocks there are: a count, so that one absurd number in a key makes no absurd network."""
+    return len({match[1] for key in state if (match := BLOCK.match(key))})
+
+
+def _described(state: Mapping[str, Tensor]) -> str:
+    """What the tensors tell, for whoever has to find the right name."""
+    high, wide = state["patch_embed.proj.weight"].shape[2:]
+    positions = _positions(state)
+    size = next((s for s, shape in SIZES.items() if shape == (_width(state), _depth(state))), "of no known size")
+    return f"its tensors: ViT {size}, patches of {high}x{wide}, {'?' if positions is None else positions - 1} of them"
+
+
+def _positions(state: Mapping[str, Tensor]) -> int | None:
+    """Rows of the position table, CLS included; None where there is none (reported with the other missing tensors)."""
+    table = state.get("pos_embed")
+    return table.shape[1] if table is not None and table.ndim == 3 else None
+
+
+def encoder_shapes(configuration: Configuration) -> dict[str, tuple[int, ...]]:
+    """Key -> shape of every tensor of the encoder, in the order of the public checkpoints (without norm_stats)."""
+    return {key: tuple(tensor.shape) for key, tensor in configuration.empty_vit().state_dict().items()}

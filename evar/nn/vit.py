@@ -1,0 +1,170 @@
+"""The vision transformer that M2D runs on log-mel patches; parameter names are the public checkpoints' keys.
+
+Conventions: `width` is a token's length, a head is `width / heads` wide, the MLP is 4 widths wide, GELU is exact,
+LayerNorm's eps is 1e-6, norms stand before attention and MLP. Tokens are (clip, token, width): CLS first, then the
+patches row by row, each row (frequency) over all its columns (time).
+
+The parts that pre-training needs apart are apart: `patches` gives all positioned patch tokens, `tokens` takes any
+selection of them. Source: Dosovitskiy et al., arXiv:2010.11929; Niizumi et al. (M2D), arXiv:2210.14648.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MLP_RATIO = 4
+NORM_EPS = 1e-6
+HEAD_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a spectrogram is cut into patches; `mels` and `frames` are the model's full input, all in bins."""
+
+    mels: int
+    frames: int
+    patch_mels: int
+    patch_frames: int
+
+    @property
+    def rows(self) -> int:
+        """Patches along frequency."""
+        return self.mels // self.patch_mels
+
+    @property
+    def columns(self) -> int:
+        """Whole patches along time in a full input."""
+        return self.frames // self.patch_frames
+
+    def __str__(self) -> str:
+        """As in the models' names: 80x608p16x16."""
+        return f"{self.mels}x{self.frames}p{self.patch_mels}x{self.patch_frames}"
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention by the fused kernel."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        clips, count, width = tokens.shape
+        query, key, value = self.qkv(tokens).view(clips, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(clips, count, width))
+        return projected
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, MLP_RATIO * width)
+        self.fc2 = nn.Linear(MLP_RATIO * width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        projected: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
+        return projected
+
+
+class Block(nn.Module):
+    """One transformer layer: attention, then MLP, each on normalised tokens and added to them."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.mlp = Mlp(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        tokens = tokens + self.attn(self.norm1(tokens))
+        attended: Tensor = tokens + self.mlp(self.norm2(tokens))
+        return attended
+
+
+class PatchEmbedding(nn.Module):
+    """One linear map of every patch; its weight has a convolution's shape, (width, 1, patch mels, patch frames)."""
+
+    def __init__(self, grid: Grid, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(1, width, (grid.patch_mels, grid.patch_frames), (grid.patch_mels, grid.patch_frames))
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """(clip, mel, frame) of whole patches -> (clip, row, column, width).
+
+        A product over cut-out patches: equal to the convolution, and its result hinges on no choice of cuDNN's.
+        """
+        clips, mels, frames = spectrogram.shape
+        height, width = self.proj.kernel_size
+        cut = spectrogram.view(clips, mels // height, height, frames // width, width).transpose(2, 3)
+        return F.linear(cut.flatten(3), self.proj.weight.flatten(1), self.proj.bias)
+
+
+class ViT(nn.Module):
+    """A ViT for spectrograms of a `grid`; `heads` are 64 wide unless given."""
+
+    def __init__(self, grid: Grid, width: int, depth: int, heads: int | None = None) -> None:
+        super().__init__()
+        self.grid, self.width, self.depth = grid, width, depth
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + grid.rows * grid.columns, width), requires_grad=False)
+        self.patch_embed = PatchEmbedding(grid, width)
+        self.blocks = nn.ModuleList(Block(width, heads or width // HEAD_WIDTH) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+        self.block_dtype = torch.float32
+
+    @classmethod
+    def unfilled(cls, grid: Grid, width: int, depth: int, heads: int | None = None) -> Self:
+        """One without numbers, for `load_state_dict(..., assign=True)`: saves drawing weights that are replaced."""
+        with torch.device("meta"):
+            return cls(grid, width, depth, heads)
+
+    def set_precision(self, dtype: torch.dtype) -> Self:
+        """Convert the blocks' weights, once; patch embedding, positions and the last norm stay float32.
+
+        Raises ValueError where they were rounded to another precision before: what that took off is gone.
+        """
+        if self.block_dtype not in (torch.float32, dtype):
+            raise ValueError(f"the weights were rounded to {self.block_dtype}: open the encoder anew for {dtype}")
+        self.blocks.to(dtype)
+        self.block_dtype = dtype
+        return self
+
+    def patches(self, spectrogram: Tensor) -> Tensor:
+        """(clip, mel, frame) of 1 to `grid.columns` whole columns -> positioned tokens (clip, row * column, width).
+
+        The position table is cut to the input's columns, from the first on.
+        """
+        embedded = self.patch_embed(spectrogram)
+        table = self.pos_embed[:, 1:].view(1, self.grid.rows, self.grid.columns, self.width)
+        positioned: Tensor = (embedded + table[:, :, : embedded.shape[2]]).flatten(1, 2)
+        return positioned
+
+    def tokens(self, patches: Tensor, layers: Sequence[int] | None = None) -> list[Tensor]:
+        """Run any patch tokens (clip, patch, width), with CLS before them: float32 tokens of each of `layers`.
+
+        layers:  block numbers from 0, in any order; the last block's output is the one after the final norm, all
+                 others are as the block gives them. None means the last alone.
+        """
+        wanted = [self.depth - 1] if layers is None else list(layers)
+        start = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches), -1, -1)
+        tokens = torch.cat([start, patches], dim=1).to(self.block_dtype)
+        taken: dict[int, Tensor] = {}
+        for number in range(max(wanted) + 1):
+            tokens = self.blocks[number](tokens)
+            if number in wanted:
+                taken[number] = self.norm(tokens.float()) if number == self.depth - 1 else tokens.float()
+        return [taken[number] for number in wanted]
+
+    def forward(self, spectrogram: Tensor, layers: Sequence[int] | None = None) -> list[Tensor]:
+        """(clip, mel, frame) of whole patches -> tokens (clip, 1 + row * column, width) of each of `layers`."""
+        return self.tokens(self.patches(spectrogram), layers)

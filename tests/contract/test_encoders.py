@@ -1,0 +1,116 @@
+"""Every encoder of the package keeps the contract; they are found, not listed."""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from evar import encoders
+from evar.encoders.checks import CHECKS, ContractBroken
+from evar.encoders.contract import Encoder, Identity
+
+SPECS = [*encoders.names(), "random(seed=1, model='m2d_s_vit_tiny-80x20p80x2p32k')"]
+
+
+@functools.cache
+def opened(spec: str) -> Encoder:
+    return encoders.open_encoder(spec)
+
+
+def named(name: str) -> Callable[[Encoder], None]:
+    return next(check for check in CHECKS if check.__name__ == name)
+
+
+def test_encoders_are_found() -> None:
+    assert {"m2d", "logmel", "random"} <= set(encoders.names())
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("spec", SPECS)
+def test_encoder(spec: str, check: Callable[[Encoder], None]) -> None:
+    check(opened(spec))
+
+
+class Spoiled(Encoder):
+    """An encoder that breaks one promise: `spoil` changes its (clip, 4) embedding."""
+
+    sample_rate = 8000
+    identity = Identity("spoiled")
+
+    def __init__(self, spoil: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.spoil = spoil
+        self.eval()
+
+    def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
+        statistics = torch.stack(
+            [
+                waveforms.abs().mean(1),
+                waveforms.square().mean(1),
+                waveforms.diff(prepend=waveforms[:, :1]).abs().mean(1),
+            ],
+            dim=1,
+        )
+        return {"last": self.spoil(statistics, waveforms)}
+
+
+def _center(embedding: Tensor, waveforms: Tensor) -> Tensor:
+    return embedding - embedding.mean(0)
+
+
+def _number(embedding: Tensor, waveforms: Tensor) -> Tensor:
+    return embedding + torch.arange(len(embedding))[:, None]
+
+
+def _noise(embedding: Tensor, waveforms: Tensor) -> Tensor:
+    return embedding + torch.rand(1)
+
+
+def _scale(embedding: Tensor, waveforms: Tensor) -> Tensor:
+    waveforms *= 0.5
+    return embedding
+
+
+SPOILS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gives_one_float32_vector_a_clip_for_every_output": lambda embedding, _: embedding.double(),
+    "gives_the_same_bits_when_asked_again": _noise,
+    "leaves_its_input_as_it_was": _scale,
+    "tells_clips_apart": lambda embedding, _: torch.ones_like(embedding),
+    "gives_the_same_for_any_batch_size": _center,
+    "gives_the_same_in_any_order": _number,
+    "ignores_batch_mates": _center,
+    "stays_finite_on_silence_and_full_scale": lambda embedding, _: embedding / embedding[:, :1],
+    "embeds_clips_of_any_length_from_one_sample_on": lambda embedding, waveforms: embedding / (waveforms.shape[1] - 1),
+}
+
+
+def test_an_honest_encoder_passes_every_check() -> None:
+    for check in CHECKS:
+        check(Spoiled(lambda embedding, _: embedding))
+
+
+@pytest.mark.parametrize("name", SPOILS)
+def test_each_check_catches_what_it_is_for(name: str) -> None:
+    with pytest.raises(ContractBroken):
+        named(name)(Spoiled(SPOILS[name]))
+
+
+def test_frozen_check_catches_training_mode() -> None:
+    with pytest.raises(ContractBroken, match="training mode"):
+        named("is_frozen")(Spoiled(lambda embedding, _: embedding).train())
+
+
+def test_padding_check_catches_an_encoder_that_reads_whole_rows() -> None:
+    class Whole(Spoiled):
+        def embed(self, waveforms: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+            return self.encode(waveforms)
+
+    with pytest.raises(ContractBroken, match="beyond the clips' lengths"):
+        named("never_sees_what_lies_beyond_a_clips_length")(Whole(lambda embedding, _: embedding))
+
+
+def test_a_failed_check_names_output_and_figure() -> None:
+    with pytest.raises(ContractBroken, match=r"last moves by .* \(relative\) with another order"):
+        named("gives_the_same_in_any_order")(Spoiled(_number))

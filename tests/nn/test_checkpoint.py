@@ -1,0 +1,199 @@
+"""Checkpoints: the forms they come in, and what is wrong with those that cannot be used."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from evar.errors import CheckpointError
+from evar.nn.checkpoint import PREFIXES, load_checkpoint, random_state
+from evar.nn.configuration import configuration_of_name
+from evar.nn.frontend import NORM_STATS
+from evar.nn.positions import sincos_positions
+from tests import recipe
+
+TINY = "m2d_vit_tiny-80x64p16x16"
+
+State = dict[str, torch.Tensor]
+
+
+@pytest.fixture
+def state() -> State:
+    return recipe.state(TINY)
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[State], Path]:
+    return lambda state: recipe.save(tmp_path / f"{TINY}.pth", {"model": state})
+
+
+def assert_by_recipe(path: Path) -> None:
+    checkpoint = load_checkpoint(path)
+    assert set(checkpoint.tensors) == set(recipe.state(TINY))
+    for key, tensor in checkpoint.tensors.items():
+        assert torch.equal(tensor, recipe.tensor(key, tuple(tensor.shape))), key
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("bare", [True, False], ids=["bare", "under model"])
+def test_bare_and_wrapped_state_dicts_are_read(tmp_path: Path, state: State, bare: bool, zipped: bool) -> None:
+    content = state if bare else {"model": state, "args": recipe.training_arguments(), "epoch": 300, "optimizer": {}}
+    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", content, zipped=zipped))
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_every_prefix_is_read_and_what_stands_beside_it_ignored(tmp_path: Path, prefix: str) -> None:
+    state = recipe.state(TINY, prefix=prefix)
+    if prefix:
+        state |= {"module.ar.runtime.to_spec.mel_basis": torch.zeros(3), "module.head.weight": torch.zeros(2)}
+    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", {"model": state}))
+
+
+def test_keys_of_training_are_left_aside(tmp_path: Path) -> None:
+    assert_by_recipe(recipe.write(tmp_path, TINY, training=True))
+
+
+def test_safetensors_are_read(tmp_path: Path, state: State) -> None:
+    save_file(state, tmp_path / f"{TINY}.safetensors")
+    assert_by_recipe(tmp_path / f"{TINY}.safetensors")
+
+
+def test_a_folder_that_holds_one_checkpoint_is_read(tmp_path: Path, state: State) -> None:
+    folder = tmp_path / f"{TINY}-221006"
+    folder.mkdir()
+    recipe.save(folder / "checkpoint-300.pth", state)
+    (folder / "README.md").touch()
+    assert_by_recipe(folder)
+    assert load_checkpoint(folder).configuration.name == f"{TINY}-221006"
+
+
+def test_half_precision_is_converted_to_float32(save: Callable[[State], Path], state: State) -> None:
+    for dtype in (torch.float16, torch.bfloat16):
+        checkpoint = load_checkpoint(save({key: tensor.to(dtype) for key, tensor in state.items()}))
+        assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {torch.float32}
+        assert torch.equal(checkpoint.tensors["norm.bias"], state["norm.bias"].to(dtype).float())
+
+
+def test_norm_stats_are_read_or_the_papers(save: Callable[[State], Path], state: State) -> None:
+    assert load_checkpoint(save(state)).norm_stats == NORM_STATS == (-7.1, 4.2)
+    assert load_checkpoint(save(state | {"norm_stats": torch.tensor([-8.0, 4.5])})).norm_stats == (-8.0, 4.5)
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, 0.0], [1.0, -1.0], [float("nan"), 1.0], [1.0, 2.0, 3.0]])
+def test_impossible_norm_stats_are_refused(save: Callable[[State], Path], state: State, values: list[float]) -> None:
+    with pytest.raises(CheckpointError, match="norm_stats should be a mean and a positive deviation"):
+        load_checkpoint(save(state | {"norm_stats": torch.tensor(values)}))
+
+
+def test_the_digest_is_the_files_sha256(save: Callable[[State], Path], state: State) -> None:
+    file = save(state)
+    assert load_checkpoint(file).digest == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_weights_do_not_hinge_on_the_file_afterwards(save: Callable[[State], Path], state: State) -> None:
+    file = save(state)
+    checkpoint = load_checkpoint(file)
+    file.write_bytes(bytes(file.stat().st_size))
+    assert torch.equal(checkpoint.tensors["norm.weight"], recipe.tensor("norm.weight", (192,)))
+
+
+def _without(*keys: str) -> Callable[[State], State]:
+    return lambda state: {key: tensor for key, tensor in state.items() if key not in keys}
+
+
+def _with(key: str, tensor: torch.Tensor) -> Callable[[State], State]:
+    return lambda state: state | {key: tensor}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (_without("norm.weight"), "tensors 1 missing: norm.weight$"),
+        (_without("pos_embed"), "1 missing: pos_embed"),
+        (_without(*(f"blocks.{n}.mlp.fc1.bias" for n in range(9))), r"9 missing: blocks.0.mlp.fc1.bias, .* and 6 more"),
+        (_with("norm.bias", torch.zeros(5)), r"1 misshapen: norm.bias \(5,\) instead of \(192,\)"),
+        (_with("cls_token", torch.zeros(192)), r"cls_token \(192,\) instead of \(1, 1, 192\)"),
+        (_with("norm.bias", torch.full((192,), torch.nan)), "1 not finite: norm.bias"),
+        (_with("norm.bias", torch.full((192,), torch.inf)), "1 not finite: norm.bias"),
+        (_with("norm.bias", torch.zeros(192, dtype=torch.int64)), "1 not of floating point: norm.bias"),
+        (_with("blocks.0.ls1.gamma", torch.zeros(192)), "1 unknown: blocks.0.ls1.gamma"),
+        (_with("fc_norm.weight", torch.zeros(192)), "1 unknown: fc_norm.weight"),
+        (_with("blocks.1000000000.norm1.bias", torch.zeros(192)), "blocks 12 by the name, 13 in the tensors"),
+        (_with("patch_embed.proj.weight", torch.zeros(192, 256)), "has not the four dimensions"),
+        (_with("backbone.patch_embed.proj.weight", torch.zeros(192, 1, 16, 16)), "holds 2 encoders"),
+        (_without("patch_embed.proj.weight"), "holds no M2D encoder: expected patch_embed.proj.weight once, bare or"),
+    ],
+)
+def test_encoders_that_are_not_whole_are_refused(
+    save: Callable[[State], Path], state: State, change: Callable[[State], State], complaint: str
+) -> None:
+    with pytest.raises(CheckpointError, match=complaint) as error:
+        load_checkpoint(save(change(state)))
+    assert f"{TINY}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_all_faults_are_listed_at_once(save: Callable[[State], Path], state: State) -> None:
+    faulty = _with("norm.bias", torch.full((192,), torch.nan))(_without("cls_token")(state))
+    with pytest.raises(CheckpointError, match="1 missing: cls_token; 1 not finite: norm.bias"):
+        load_checkpoint(save(faulty))
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ([1, 2], "holds a list and no state dict"),
+        ({}, "holds a dict and no state dict"),
+        ({"model": {}}, "holds a dict and no state dict"),
+        ({"model": torch.zeros(3)}, "holds a Tensor and no state dict"),
+        ({"state_dict": {"a": torch.zeros(1)}}, "expected a state dict, bare or under 'model'; no tensors: state_dict"),
+        ({"model": {1: torch.zeros(1)}}, "no tensors: 1"),
+        ({"model": {"conv1.weight": torch.zeros(1)}}, "holds no M2D encoder: .*; its keys: conv1.weight"),
+    ],
+)
+def test_files_that_hold_something_else_are_refused(tmp_path: Path, content: dict[str, object], complaint: str) -> None:
+    with pytest.raises(CheckpointError, match=complaint):
+        load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", content))
+
+
+def test_a_typo_in_the_path_is_answered_with_near_names(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-300.pth").touch()
+    with pytest.raises(CheckpointError, match=r"no checkpoint at .*300.pt: did you mean checkpoint-300.pth?"):
+        load_checkpoint(tmp_path / "chekpoint-300.pt")
+    with pytest.raises(CheckpointError, match="no checkpoint at .*holds checkpoint-300.pth"):
+        load_checkpoint(tmp_path / "zzz")
+    with pytest.raises(CheckpointError, match="no checkpoint at .*holds nothing"):
+        load_checkpoint(tmp_path / "absent" / "zzz.pth")
+
+
+def test_a_folder_must_hold_exactly_one_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds no checkpoint: name one file ending in .pth"):
+        load_checkpoint(tmp_path)
+    for epoch in range(5):
+        (tmp_path / f"checkpoint-{epoch}.pth").touch()
+    with pytest.raises(CheckpointError, match=r"holds 5 checkpoints \(checkpoint-0.pth, .* and 2 more\)"):
+        load_checkpoint(tmp_path)
+
+
+def test_random_weights_hinge_on_the_seed_alone() -> None:
+    configuration = configuration_of_name(TINY)
+    first, again, other = (random_state(configuration, seed) for seed in (7, 7, 8))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["blocks.0.attn.qkv.weight"], other["blocks.0.attn.qkv.weight"])
+
+
+def test_random_weights_are_drawn_as_maes() -> None:
+    state = random_state(configuration_of_name(TINY), seed=0)
+    assert np.array_equal(state["pos_embed"][0].numpy(), sincos_positions(192, 5, 4))
+    assert state["cls_token"].std() == pytest.approx(0.02, rel=0.2)
+    qkv = state["blocks.3.attn.qkv.weight"]
+    assert qkv.abs().max() == pytest.approx((6 / (192 + 3 * 192)) ** 0.5, rel=1e-3)
+    assert state["patch_embed.proj.weight"].abs().max() == pytest.approx((6 / (256 + 192)) ** 0.5, rel=1e-3)
+    assert not state["blocks.3.attn.qkv.bias"].any()
+    assert (state["blocks.3.norm1.weight"] == 1).all()
+    assert not state["norm.bias"].any()
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
