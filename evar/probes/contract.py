@@ -45,18 +45,24 @@ class Fitted(Protocol):
         """Whether the fit reached its own stopping rule rather than its limit of iterations."""
 
     def logits(self, x: Floats) -> Floats:
-        """(clip, dim) -> (clip, class) unnormalised scores."""
+        """(clip, dim) -> (clip, class) unnormalised scores, finite for every class of the task."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A test round's final fits (one a seed) and how their setting was chosen on validation rows."""
+    """A test round's final fits (one a seed) and how their setting was chosen on validation rows.
+
+    setting:  the chosen entry of the probe's grid
+    at_edge:  whether it is the first or last of several, so that a better one may lie beyond
+    curve:    setting -> mean validation score; empty where there was nothing to choose
+    unseen:   class numbers that the round's training rows cannot teach: no positive clip, or (multi-label) only such
+    """
 
     fits: Sequence[Fitted]
     setting: Setting
     at_edge: bool
     curve: dict[str, float]
-    """setting -> mean validation score; empty where there was nothing to choose."""
+    unseen: tuple[int, ...] = ()
 
 
 class Probe(ABC):
@@ -64,7 +70,8 @@ class Probe(ABC):
 
     name:        for people, e.g. "logistic"
     options:     all options in force
-    grid:        the settings to choose from on validation rows; (None,) where there is nothing to choose
+    grid:        the settings to choose from on validation rows, listed from the most restrained: of equally good ones
+                 the first is taken; (None,) where there is nothing to choose
     seeds:       how many seeds it is fitted with; their scores are averaged
     validation:  where validation rows come from when a task has no valid split:
                  "folds" (each other training fold held out in turn; without folds a tenth of train by group), or
@@ -81,7 +88,8 @@ class Probe(ABC):
     def fit(
         self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
     ) -> list[Fitted]:
-        """Fit every problem, together where that is faster; `advance(1)` after each.
+        """Fit every problem, together where that is faster; `advance(1)` after each, from the calling thread.
 
-        Statistics of any kind come from a problem's own training rows alone. Deterministic in the problem's seed.
+        Statistics of any kind come from a problem's own training rows alone. Deterministic in the problem's seed,
+        whatever the other problems and however many cores there are.
         """

@@ -1,0 +1,1 @@
+"""Scores of predictions: metrics, and their intervals by bootstrap over groups of test clips."""

@@ -1,0 +1,115 @@
+"""Validation rows: which rows a fit learns from, and which rows judge its setting, before any test row is read.
+
+In all that follows a round's test rows take no part.
+
+- official:  the task has a valid split.
+- random:    no valid split, a probe with validation "random": a random tenth of the training clips, anew a seed.
+- folds:     no valid split, three or more rounds: for test fold i, each other fold j is held out in turn. The fit
+             without {i, j} serves test fold i (judged on j) and test fold j (judged on i).
+- tenth:     no valid split, fewer rounds: a random tenth of the training clips, whole groups only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evar.data.manifest import Round
+from evar.errors import DataError
+from evar.probes.contract import Probe, Rows
+
+SHARE = 0.1  # of the training clips that are held out where nothing else says which
+NO_ROWS: Rows = np.empty(0, dtype=np.int64)
+WITHOUT_REFIT = ("official", "random")  # here a trial's fit is its round's last; else that is made on all of train
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One seed's fit on `train`, before its test round is known to it.
+
+    judged:  (round number, validation rows) for every round that it serves
+    stops:   validation rows that the fit itself may look at, for early stopping
+    """
+
+    train: Rows
+    judged: tuple[tuple[int, Rows], ...]
+    seed: int
+    stops: Rows
+
+
+def way(probe: Probe, rounds: Sequence[Round]) -> str:
+    """How validation rows are found: "official", "random", "folds" or "tenth"; see the module's docstring."""
+    if all(each.valid is not None for each in rounds):
+        return "official"
+    if probe.validation == "random":
+        return "random"
+    return "folds" if len(rounds) > 2 else "tenth"
+
+
+def trials(probe: Probe, rounds: Sequence[Round], groups: NDArray[np.str_], seeds: Sequence[int]) -> list[Trial]:
+    """All trials of one setting; groups (clip,). Raises DataError where there is too little to hold some out."""
+    match way(probe, rounds):
+        case "official":
+            return [_direct(i, each.train, _valid(each), s) for i, each in enumerate(rounds) for s in seeds]
+        case "random":
+            return [_direct(i, *random_tenth(each.train, s), s) for i, each in enumerate(rounds) for s in seeds]
+        case "folds":
+            return [_pair(rounds, i, j, s) for i, j in combinations(range(len(rounds)), 2) for s in seeds]
+        case _:
+            return [
+                Trial(train, ((i, valid),), s, NO_ROWS)
+                for i, each in enumerate(rounds)
+                for s in seeds
+                for train, valid in [grouped_tenth(each.train, groups, s)]
+            ]
+
+
+def random_tenth(train: Rows, seed: int) -> tuple[Rows, Rows]:
+    """Split training rows into (nine tenths, a random tenth of the clips), both in rising order."""
+    if len(train) < 2:
+        raise DataError(f"{len(train)} training clips are too few to hold a tenth of them out for validation")
+    shuffled = np.random.default_rng(seed).permutation(train)
+    held = max(1, round(SHARE * len(train)))
+    return np.sort(shuffled[held:]), np.sort(shuffled[:held])
+
+
+def grouped_tenth(train: Rows, groups: NDArray[np.str_], seed: int) -> tuple[Rows, Rows]:
+    """Split training rows into (nine tenths, about a tenth in whole groups), both in rising order; groups (clip,).
+
+    The groups are gone through in random order, and each that still fits into the tenth is taken; where none does,
+    the smallest group.
+    """
+    names, member, sizes = np.unique(groups[train], return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise DataError(
+            f"the training clips are of {len(names)} group, at least 2 are needed to hold some out for validation: "
+            "give the task a valid split or finer groups"
+        )
+    held = np.zeros(len(names), dtype=np.bool_)
+    room = max(1, round(SHARE * len(train)))
+    for group in np.random.default_rng(seed).permutation(len(names)):
+        if sizes[group] <= room and held.sum() < len(names) - 1:
+            held[group] = True
+            room -= sizes[group]
+    if not held.any():
+        held[sizes.argmin()] = True
+    return train[~held[member]], train[held[member]]
+
+
+def _valid(each: Round) -> Rows:
+    assert each.valid is not None
+    return each.valid
+
+
+def _direct(number: int, train: Rows, valid: Rows, seed: int) -> Trial:
+    return Trial(train, ((number, valid),), seed, valid)
+
+
+def _pair(rounds: Sequence[Round], i: int, j: int, seed: int) -> Trial:
+    """The fit without the test rows of rounds i and j, judged on each for the other."""
+    train = np.setdiff1d(rounds[i].train, rounds[j].test)
+    if not np.array_equal(train, np.setdiff1d(rounds[j].train, rounds[i].test)):
+        raise ValueError(f"rounds {rounds[i].name} and {rounds[j].name} are no folds: each must train on all others")
+    return Trial(train, ((i, rounds[j].test), (j, rounds[i].test)), seed, NO_ROWS)

@@ -1,0 +1,59 @@
+"""What every linear probe shares: standardisation on training rows, and a fitted linear layer on top of it.
+
+Standardised features are (x - mean) / std of the training rows, with the population std. Columns that are constant on
+the training rows say nothing about the classes: they become zeros, whatever value another row has there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evar.probes.contract import Floats
+from evar.probes.threads import one_thread
+
+BLOCK_ROWS = 1024  # rows that are float64 at a time
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS))
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """mean (dim,) and scale (dim,) float64: x -> (x - mean) * scale; scale is 1 / std, or 0 for a constant column."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, x: Floats) -> "Standardiser":
+        """The standardiser of training rows (clip, dim), in float64 and in bounded memory."""
+        mean = sum(x[block].sum(axis=0, dtype=np.float64) for block in _blocks(len(x))) / len(x)
+        variance = sum(np.square(x[block] - mean).sum(axis=0) for block in _blocks(len(x))) / len(x)
+        varies = x.max(axis=0) > x.min(axis=0)
+        return cls(mean, np.divide(1.0, np.sqrt(variance), out=np.zeros_like(variance), where=varies))
+
+    def __call__(self, x: Floats) -> Floats:
+        """(clip, dim) -> the same, standardised, float32."""
+        standardised = np.empty(x.shape, dtype=np.float32)
+        for block in _blocks(len(x)):
+            standardised[block] = (x[block] - self.mean) * self.scale
+        return standardised
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A fitted linear probe: logits = standardised x @ weights (dim, class) + bias (class,), all float32."""
+
+    standardise: Standardiser
+    weights: Floats
+    bias: Floats
+    converged: bool
+
+    def logits(self, x: Floats) -> Floats:
+        """(clip, dim) -> (clip, class)."""
+        with one_thread():
+            logits: Floats = self.standardise(x) @ self.weights + self.bias
+        return logits

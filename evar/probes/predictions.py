@@ -1,0 +1,60 @@
+"""What probes say about test clips: the only thing that scores are computed from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evar.data.manifest import Round
+from evar.probes.contract import Chosen, Floats, Rows, Targets
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits of every test clip, in the order of rows.
+
+    logits:   (seed, clip, class) float32, finite
+    targets:  (clip,) int64 class numbers, or (clip, class) bool
+    rows:     (clip,) int64, rising
+    groups:   (clip,) names: recording, speaker, ...
+    folds:    (clip,) names of the round that tested the clip
+    """
+
+    logits: Floats
+    targets: Targets
+    rows: Rows
+    groups: NDArray[np.str_]
+    folds: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where shapes disagree, a row appears twice, or a logit is not finite."""
+        if self.logits.ndim != 3 or 0 in self.logits.shape:
+            raise ValueError(f"logits must be (seed, clip, class), none of them 0, not {self.logits.shape}")
+        _, clips, classes = self.logits.shape
+        if self.targets.shape not in {(clips,), (clips, classes)}:
+            raise ValueError(f"targets must be ({clips},) or ({clips}, {classes}), not {self.targets.shape}")
+        for name in ("rows", "groups", "folds"):
+            if getattr(self, name).shape != (clips,):
+                raise ValueError(f"{name} must be ({clips},), not {getattr(self, name).shape}")
+        if not (np.diff(self.rows) > 0).all():
+            raise ValueError("rows must rise, each row tested once")
+        if not np.isfinite(self.logits).all():
+            raise ValueError("logits must be finite")
+
+
+def predict(
+    x: Floats, y: Targets, groups: NDArray[np.str_], rounds: Sequence[Round], chosen: Sequence[Chosen]
+) -> Predictions:
+    """Read the test rows, once: logits of each round's final fits (one a seed), assembled in the order of rows.
+
+    x (clip, dim), y (clip,) or (clip, class), groups (clip,); one of `chosen` a round.
+    """
+    logits = [
+        np.stack([fit.logits(x[each.test]) for fit in final.fits]) for each, final in zip(rounds, chosen, strict=True)
+    ]
+    rows = np.concatenate([each.test for each in rounds])
+    folds = np.concatenate([np.full(len(each.test), each.name) for each in rounds])
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    return Predictions(np.concatenate(logits, axis=1)[:, order], y[rows], rows, groups[rows], folds[order])

@@ -1,0 +1,146 @@
+"""Runs a probe over a task's rounds: settings chosen on validation rows, then the final fits.
+
+Of the settings in the probe's grid the one with the best mean validation score wins, the first of equals. The mean
+goes over seeds and held-out folds. How validation rows are found stands in `holdout.py`. Test rows are not read here;
+`predictions.predict` reads them, once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evar.data.manifest import Round
+from evar.errors import DataError
+from evar.probes import holdout
+from evar.probes.contract import Chosen, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
+from evar.probes.holdout import Trial
+from evar.progress import Advance
+
+BLOCK_ROWS = 4096
+TIE_DIGITS = 12  # means that agree so far are equal: the order of a sum may change what comes after
+
+
+def count(probe: Probe, rounds: Sequence[Round]) -> int:
+    """How many fits `run` will make: the total of its progress."""
+    settings, number = len(probe.grid), len(rounds)
+    way = holdout.way(probe, rounds)
+    if way in holdout.WITHOUT_REFIT:
+        return number * settings * probe.seeds
+    trials = number * (number - 1) // 2 if way == "folds" else number
+    return ((trials * settings if settings > 1 else 0) + number) * probe.seeds
+
+
+def run(
+    probe: Probe,
+    x: Floats,
+    y: Targets,
+    groups: NDArray[np.str_],
+    rounds: Sequence[Round],
+    classes: int,
+    score: ScoreFunction,
+    seed: int,
+    advance: Advance,
+) -> list[Chosen]:
+    """Fit a probe for every round; `advance(1)` is called `count(probe, rounds)` times.
+
+    x:     (clip, dim) float32; y: (clip,) int64 or (clip, class) bool; groups: (clip,)
+    seed:  the first of the probe's seeds; each next one is higher by 1
+
+    Raises DataError where embeddings are not finite, or where there are too few clips or groups to choose with.
+    """
+    _check(x, rounds)
+    return _Run(probe, x, y, groups, rounds, classes, score, range(seed, seed + probe.seeds), advance).chosen()
+
+
+@dataclass(frozen=True)
+class _Run:
+    probe: Probe
+    x: Floats
+    y: Targets
+    groups: NDArray[np.str_]
+    rounds: Sequence[Round]
+    classes: int
+    score: ScoreFunction
+    seeds: range
+    advance: Advance
+
+    def chosen(self) -> list[Chosen]:
+        """One choice a round."""
+        grid = self.probe.grid
+        refit = holdout.way(self.probe, self.rounds) not in holdout.WITHOUT_REFIT
+        if refit and len(grid) == 1:
+            return self._refit([{grid[0]: 0.0} for _ in self.rounds])
+        trials = holdout.trials(self.probe, self.rounds, self.groups, self.seeds)
+        tried = self._fit([Problem(t.train, t.stops, setting, t.seed) for setting in grid for t in trials])
+        fits = {setting: tried[k * len(trials) : (k + 1) * len(trials)] for k, setting in enumerate(grid)}
+        curves = self._curves(fits, trials)
+        if refit:
+            return self._refit(curves)
+        finals = [
+            [fit for fit, trial in zip(fits[best(curve)], trials, strict=True) if trial.judged[0][0] == number]
+            for number, curve in enumerate(curves)
+        ]
+        return self._choices(finals, curves)
+
+    def _fit(self, problems: Sequence[Problem]) -> list[Fitted]:
+        return self.probe.fit(self.x, self.y, problems, self.classes, self.score, self.advance)
+
+    def _refit(self, curves: Sequence[dict[Setting, float]]) -> list[Chosen]:
+        """Fit each round's winner again on all of its training rows."""
+        problems = [
+            Problem(each.train, holdout.NO_ROWS, best(curve), seed)
+            for each, curve in zip(self.rounds, curves, strict=True)
+            for seed in self.seeds
+        ]
+        fits, seeds = self._fit(problems), len(self.seeds)
+        return self._choices([fits[i : i + seeds] for i in range(0, len(fits), seeds)], curves)
+
+    def _curves(self, fits: dict[Setting, list[Fitted]], trials: Sequence[Trial]) -> list[dict[Setting, float]]:
+        """For each round: setting -> mean score over all trials that serve it (0.0 where there is no choice)."""
+        if len(fits) == 1:
+            return [dict.fromkeys(fits, 0.0) for _ in self.rounds]
+        curves: list[dict[Setting, float]] = [{} for _ in self.rounds]
+        for setting, own in fits.items():
+            scores: list[list[float]] = [[] for _ in self.rounds]
+            for fit, trial in zip(own, trials, strict=True):
+                for number, valid in trial.judged:
+                    scores[number].append(self.score(fit.logits(self.x[valid]), self.y[valid]))
+            for number, each in enumerate(scores):
+                curves[number][setting] = round(float(np.mean(each)), TIE_DIGITS)
+        return curves
+
+    def _choices(self, finals: Sequence[Sequence[Fitted]], curves: Sequence[dict[Setting, float]]) -> list[Chosen]:
+        choices = []
+        for fits, curve, each in zip(finals, curves, self.rounds, strict=True):
+            winner, grid = best(curve), self.probe.grid
+            several = len(grid) > 1
+            readable = {f"{setting:g}": value for setting, value in curve.items()} if several else {}
+            at_edge = several and winner in (grid[0], grid[-1])
+            choices.append(Chosen(fits, winner, at_edge, readable, unseen(self.y[each.train], self.classes)))
+        return choices
+
+
+def best(curve: dict[Setting, float]) -> Setting:
+    """The setting of the highest score, the first of equals."""
+    return max(curve, key=curve.__getitem__)
+
+
+def unseen(y: Targets, classes: int) -> tuple[int, ...]:
+    """Classes that training targets (clip,) or (clip, class) cannot teach: without a positive, or with nothing else."""
+    if y.ndim == 1:
+        return tuple(np.setdiff1d(np.arange(classes), y).tolist())
+    return tuple(np.flatnonzero(y.all(axis=0) | ~y.any(axis=0)).tolist())
+
+
+def _check(x: Floats, rounds: Sequence[Round]) -> None:
+    """Raise DataError for a round without training or test rows, or for a used embedding that is not finite."""
+    for each in rounds:
+        if not len(each.train) or not len(each.test):
+            raise DataError(f"round {each.name}: {len(each.train)} training and {len(each.test)} test clips")
+    used = np.unique(np.concatenate([part for r in rounds for part in (r.train, r.valid, r.test) if part is not None]))
+    for start in range(0, len(used), BLOCK_ROWS):
+        block = used[start : start + BLOCK_ROWS]
+        if len(bad := block[~np.isfinite(x[block]).all(axis=1)]):
+            raise DataError(f"the embedding of row {bad[0]} is not finite: check the encoder's precision and weights")

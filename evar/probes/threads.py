@@ -1,0 +1,54 @@
+"""Independent fits side by side in threads, one thread of linear algebra each.
+
+Sums whose order hangs on the number of threads would make a score hang on the machine's load; and for products of
+this size one thread a fit is also faster than two (measured: twice as fast for 8,732 x 3,840).
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from evar.progress import Advance
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it, NumPy and SciPy use one thread for each product."""
+    with threadpool_limits(limits=1):
+        yield
+
+
+def fit_each(
+    fit: Callable[[Item], Result],
+    items: Sequence[Item],
+    advance: Advance,
+    prepare_thread: Callable[[], object] = lambda: None,
+) -> list[Result]:
+    """`[fit(item) for item in items]`, as many at once as there are cores; `advance(1)` as each ends.
+
+    prepare_thread: what each new thread calls first. The first exception ends it: fits not yet begun are dropped.
+    """
+    with one_thread(), ThreadPoolExecutor(min(cores(), max(1, len(items))), initializer=prepare_thread) as pool:
+        futures = [pool.submit(fit, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                future.result()
+                advance(1)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return [future.result() for future in futures]

@@ -1,0 +1,163 @@
+"""What every probe must keep to. Probes are found by name: a new file is tested without a word here."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from evar import probes
+from evar.probes import threads
+from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, Targets
+from evar.scoring.metrics import metric
+from tests.probes.clouds import clouds, labels
+
+TRAIN, VALID, OTHERS = np.arange(0, 60), np.arange(60, 80), np.arange(80, 100)
+
+
+@pytest.fixture(params=probes.names())
+def probe(request: pytest.FixtureRequest) -> Probe:
+    return probes.open_probe(request.param)
+
+
+def fit(probe: Probe, x: Floats, y: Targets, problems: Sequence[Problem], classes: int | None = None) -> list[Fitted]:
+    count = classes or (y.shape[1] if y.ndim == 2 else int(y.max()) + 1)
+    score = metric("accuracy" if y.ndim == 1 else "mAP")
+    return probe.fit(x, y, problems, count, score, lambda amount: None)
+
+
+def problem(probe: Probe, *, train: Rows = TRAIN, valid: Rows = VALID, at: int = -1, seed: int = 42) -> Problem:
+    return Problem(train, valid, probe.grid[at // 2], seed)
+
+
+def three_problems(probe: Probe) -> list[Problem]:
+    return [problem(probe), problem(probe, train=TRAIN[:40], seed=43), problem(probe, at=0, seed=44)]
+
+
+def logits(probe: Probe, x: Floats, y: Targets, classes: int | None = None) -> Floats:
+    return fit(probe, x, y, [problem(probe)], classes)[0].logits(x)
+
+
+def test_there_are_probes() -> None:
+    assert {"logistic", "m2d_paper"} <= set(probes.names())
+
+
+def test_name_is_the_file_s_name(probe: Probe) -> None:
+    assert probe.name in probes.names()
+    assert len(probe.grid) == len(set(probe.grid)) >= 1
+    assert probe.seeds >= 1
+
+
+def test_same_fit_every_time(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    assert np.array_equal(logits(probe, x, y), logits(probes.open_probe(probe.name), x, y))
+
+
+def test_fit_ignores_the_other_problems_and_their_order(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    problems = three_problems(probe)
+    together, reversed_ = fit(probe, x, y, problems), fit(probe, x, y, problems[::-1])[::-1]
+    for one, with_others, in_other_order in zip(problems, together, reversed_, strict=True):
+        alone = fit(probe, x, y, [one])[0].logits(x)
+        assert np.array_equal(alone, with_others.logits(x))
+        assert np.array_equal(alone, in_other_order.logits(x))
+
+
+def test_number_of_cores_changes_no_bit(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = clouds(100, 150, 3)
+    fits = []
+    for cores in (1, 3):
+        monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
+        fits.append([each.logits(x) for each in fit(probe, x, y, three_problems(probe))])
+    assert np.array_equal(fits[0], fits[1])
+
+
+def test_rows_outside_train_and_valid_are_never_read(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    poisoned = x.copy()
+    poisoned[OTHERS] = np.nan
+    before, after = (fit(probe, each, y, [problem(probe)])[0] for each in (x, poisoned))
+    assert np.array_equal(before.logits(x), after.logits(x))
+
+
+def test_valid_rows_change_no_statistics_of_training(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    nothing = np.empty(0, dtype=np.int64)
+    before = fit(probe, x, y, [problem(probe, valid=nothing)])[0]
+    x_after = x.copy()
+    x_after[VALID] *= 100
+    after = fit(probe, x_after, y, [problem(probe, valid=nothing)])[0]
+    assert np.array_equal(before.logits(x), after.logits(x))
+
+
+def test_unit_and_offset_of_each_feature_are_irrelevant(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    units = np.logspace(-6, 6, 12, dtype=np.float32)
+    expected = logits(probe, x, y)
+    np.testing.assert_allclose(logits(probe, units * (x + 3), y), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_input_is_left_as_it_was(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    x_before, y_before = x.copy(), y.copy()
+    logits(probe, x, y)
+    assert np.array_equal(x, x_before)
+    assert np.array_equal(y, y_before)
+
+
+def test_read_only_memory_maps_are_fitted(probe: Probe, tmp_path: pytest.TempPathFactory) -> None:
+    x, y = clouds(100, 12, 3)
+    np.save(f"{tmp_path}/x.npy", x)
+    mapped = np.load(f"{tmp_path}/x.npy", mmap_mode="r")
+    assert np.array_equal(logits(probe, mapped, y), logits(probe, x, y))
+
+
+def test_every_fit_is_counted_once(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    amounts: list[int] = []
+    probe.fit(x, y, three_problems(probe), 3, metric("accuracy"), amounts.append)
+    assert amounts == [1, 1, 1]
+
+
+def test_logits_of_a_clip_ignore_the_other_clips(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    fitted = fit(probe, x, y, [problem(probe)])[0]
+    alone = np.concatenate([fitted.logits(x[row : row + 1]) for row in range(100)])
+    np.testing.assert_allclose(alone, fitted.logits(x), rtol=1e-4, atol=1e-5)
+
+
+def test_clouds_far_apart_are_told_apart(probe: Probe) -> None:
+    x, y = clouds(100, 400, 3)
+    assert metric("accuracy")(logits(probe, x, y)[OTHERS], y[OTHERS]) > 0.8
+
+
+def test_classes_absent_from_training_keep_their_column(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    found = logits(probe, x, np.where(y == 1, 3, y), classes=5)
+    assert found.shape == (100, 5)
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(("dim", "classes"), [(12, 2), (12, 3), (1, 2), (90, 3)], ids=str)
+def test_any_shape_gives_finite_logits(probe: Probe, dim: int, classes: int) -> None:
+    x, y = clouds(100, dim, classes)
+    found = logits(probe, x, y)
+    assert found.shape == (100, classes)
+    assert np.isfinite(found).all()
+
+
+def test_constant_columns_say_nothing(probe: Probe) -> None:
+    x, y = clouds(100, 12, 3)
+    x[TRAIN, 4] = 0.1
+    elsewhere = x.copy()
+    elsewhere[OTHERS, 4] = 1e6
+    fitted = fit(probe, x, y, [problem(probe)])[0]
+    assert np.array_equal(fitted.logits(x[OTHERS]), fitted.logits(elsewhere[OTHERS]))
+
+
+def test_multi_label_targets_are_fitted(probe: Probe) -> None:
+    x, y = labels(100, 12, 4)
+    y[TRAIN, 1], y[TRAIN, 2] = False, True
+    found = logits(probe, x, y)
+    assert found.shape == (100, 4)
+    assert np.isfinite(found).all()

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evar.data.manifest import Round
+from evar.errors import DataError
+from evar.probes import holdout
+from evar.probes.contract import Probe
+from tests.probes.recorder import Recorder
+
+quick = settings(deadline=None, max_examples=30, database=None)
+
+
+@st.composite
+def grouped_rows(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Training rows, a part of all rows, and the groups of all rows: at least two among the training rows."""
+    members = draw(st.lists(st.integers(0, 8), min_size=2, max_size=120).filter(lambda all_: len(set(all_)) > 1))
+    apart = draw(st.integers(0, 5))
+    groups = np.array(["x"] * apart + [f"g{member}" for member in members])
+    return np.arange(apart, apart + len(members)), groups
+
+
+def folds(count: int, clips: int = 40) -> list[Round]:
+    fold = np.arange(clips) % count
+    return [Round(str(k), np.flatnonzero(fold != k), None, np.flatnonzero(fold == k)) for k in range(count)]
+
+
+def fixed(valid: bool) -> list[Round]:
+    return [Round("test", np.arange(30), np.arange(30, 40) if valid else None, np.arange(40, 50))]
+
+
+@given(grouped_rows(), st.integers(0, 5))
+@quick
+def test_grouped_tenth_never_parts_a_group_and_leaves_one_on_each_side(
+    drawn: tuple[np.ndarray, np.ndarray], seed: int
+) -> None:
+    train, groups = drawn
+    kept, held = holdout.grouped_tenth(train, groups, seed)
+    assert np.array_equal(np.sort(np.concatenate([kept, held])), train)
+    assert not set(groups[kept]) & set(groups[held])
+    assert len(kept)
+    assert len(held)
+
+
+@given(grouped_rows(), st.integers(0, 5))
+@quick
+def test_grouped_tenth_is_no_larger_than_a_tenth_or_the_smallest_group(
+    drawn: tuple[np.ndarray, np.ndarray], seed: int
+) -> None:
+    train, groups = drawn
+    _, held = holdout.grouped_tenth(train, groups, seed)
+    smallest = np.unique(groups[train], return_counts=True)[1].min()
+    assert len(held) <= max(smallest, round(len(train) / 10))
+
+
+def test_grouped_tenth_of_small_groups_is_a_tenth() -> None:
+    groups = np.repeat([f"g{k}" for k in range(50)], 2)
+    assert len(holdout.grouped_tenth(np.arange(100), groups, 0)[1]) == 10
+
+
+def test_grouped_tenth_hangs_on_its_seed() -> None:
+    groups = np.array([f"g{k}" for k in range(100)])
+    first, again, other = (holdout.grouped_tenth(np.arange(100), groups, seed)[1].tolist() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_one_group_is_too_few_to_hold_out_from() -> None:
+    with pytest.raises(DataError, match="of 1 group, at least 2"):
+        holdout.grouped_tenth(np.arange(10), np.array(["only"] * 10), 0)
+
+
+@given(st.integers(2, 200), st.integers(0, 5))
+@quick
+def test_random_tenth_splits_training_clips_nine_to_one(clips: int, seed: int) -> None:
+    train = np.arange(100, 100 + clips)
+    kept, held = holdout.random_tenth(train, seed)
+    assert len(held) == max(1, round(clips / 10))
+    assert np.array_equal(np.sort(np.concatenate([kept, held])), train)
+
+
+def test_one_clip_is_too_few_for_a_random_tenth() -> None:
+    with pytest.raises(DataError, match="1 training clips are too few"):
+        holdout.random_tenth(np.array([5]), 0)
+
+
+@pytest.mark.parametrize(
+    ("validation", "rounds", "expected"),
+    [
+        ("folds", fixed(valid=True), "official"),
+        ("random", fixed(valid=True), "official"),
+        ("folds", fixed(valid=False), "tenth"),
+        ("random", fixed(valid=False), "random"),
+        ("folds", folds(4), "folds"),
+        ("folds", folds(2), "tenth"),
+        ("random", folds(4), "random"),
+    ],
+)
+def test_validation_rows_come_from_the_official_split_where_there_is_one(
+    validation: str, rounds: list[Round], expected: str
+) -> None:
+    assert holdout.way(Recorder(validation=validation), rounds) == expected
+
+
+def every_way() -> list[tuple[Probe, list[Round]]]:
+    both = (Recorder(), Recorder(validation="random", seeds=3))
+    return [(probe, rounds) for probe in both for rounds in (fixed(True), fixed(False), folds(2), folds(4))]
+
+
+@pytest.mark.parametrize(("probe", "rounds"), every_way())
+def test_test_rows_take_no_part_in_their_own_round(probe: Probe, rounds: list[Round]) -> None:
+    groups = np.array([f"g{row // 2}" for row in range(50)])
+    for trial in holdout.trials(probe, rounds, groups, range(42, 42 + probe.seeds)):
+        for number, valid in trial.judged:
+            seen = {*trial.train, *trial.stops, *valid}
+            assert not seen & set(rounds[number].test)
+            assert not set(trial.train) & set(valid)
+
+
+@pytest.mark.parametrize("count", [3, 4, 10])
+def test_one_fit_without_a_pair_of_folds_serves_both_orders(count: int) -> None:
+    rounds = folds(count)
+    trials = holdout.trials(Recorder(), rounds, np.array(["g"] * 40), [42])
+    assert len(trials) == count * (count - 1) // 2
+    served = {(number, valid.tobytes()) for trial in trials for number, valid in trial.judged}
+    assert served == {(i, rounds[j].test.tobytes()) for i in range(count) for j in range(count) if i != j}
+    for trial in trials:
+        (i, fold_j), (j, fold_i) = trial.judged
+        assert np.array_equal(fold_j, rounds[j].test)
+        assert np.array_equal(fold_i, rounds[i].test)
+        assert np.array_equal(trial.train, np.setdiff1d(np.arange(40), np.concatenate([fold_i, fold_j])))
+
+
+def test_rounds_that_are_no_folds_are_refused() -> None:
+    rounds = [Round(str(k), np.arange(k, 10), None, np.array([20 + k])) for k in range(3)]
+    with pytest.raises(ValueError, match="are no folds"):
+        holdout.trials(Recorder(), rounds, np.array(["g"] * 30), [42])
+
+
+def test_random_tenths_are_drawn_anew_for_each_seed() -> None:
+    trials = holdout.trials(Recorder(validation="random", seeds=3), fixed(False), np.array(["g"] * 50), [42, 43, 44])
+    assert [trial.seed for trial in trials] == [42, 43, 44]
+    assert len({trial.stops.tobytes() for trial in trials}) == 3

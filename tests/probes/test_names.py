@@ -1,0 +1,51 @@
+import subprocess
+import sys
+
+import pytest
+
+from evar import probes
+from evar.errors import UsageError
+
+
+def test_supporting_files_are_no_probes() -> None:
+    assert not {"contract", "selection", "holdout", "linear", "predictions", "threads"} & set(probes.names())
+
+
+def test_listing_probes_imports_neither_torch_nor_scikit_learn() -> None:
+    program = "import sys; from evar import probes; probes.names(); print({'torch', 'sklearn'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_options_in_force_are_kept() -> None:
+    assert probes.open_probe("logistic(grid=[0.1, 1.0])").options == {"grid": [0.1, 1.0], "max_iter": 1000}
+    assert probes.open_probe("m2d_paper(lr=1e-4)").options["lr"] == 1e-4
+
+
+def test_unknown_probe_names_the_near_one() -> None:
+    with pytest.raises(UsageError, match="did you mean logistic"):
+        probes.open_probe("logistc")
+
+
+def test_unknown_option_names_the_near_one() -> None:
+    with pytest.raises(UsageError, match="did you mean epochs"):
+        probes.open_probe("m2d_paper(epoch=3)")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "logistic(grid=[])",
+        "logistic(grid=[1.0, 0.1])",
+        "logistic(grid=[0.0, 1.0])",
+        "logistic(max_iter=0)",
+        "m2d_paper(lr=0.0)",
+        "m2d_paper(epochs=0)",
+        "m2d_paper(patience=0)",
+        "m2d_paper(batch_size=-1)",
+    ],
+)
+def test_value_that_cannot_be_is_refused_by_name(call: str) -> None:
+    option = call.split("(")[1].split("=")[0]
+    with pytest.raises(UsageError, match=f"{option} must be"):
+        probes.open_probe(call)

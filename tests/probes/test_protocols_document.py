@@ -1,0 +1,30 @@
+"""docs/protocols.md says nothing that no test pins."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SENTENCES = [
+    line for line in (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8").splitlines() if line[:2] == "- "
+]
+FILES = [
+    ROOT / "tests" / "contract" / "test_probes.py",
+    *(ROOT / "tests").glob("probes/*.py"),
+    *(ROOT / "tests").glob("scoring/*.py"),
+]
+TESTS = {
+    name for file in FILES for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+}
+
+
+def test_document_is_not_empty() -> None:
+    assert len(SENTENCES) > 30
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_sentence_names_a_test_that_exists(sentence: str) -> None:
+    named = re.search(r"`(test_\w+)`$", sentence)
+    assert named
+    assert named[1] in TESTS
