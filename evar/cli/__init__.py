@@ -1,0 +1,41 @@
+"""The command line: `evar VERB ...`, `run_eval.py ...`; arguments, progress, exit codes.
+
+Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend, 130 interrupted. Results go to stdout,
+everything else to stderr. Verbs are imported when they are called, so that help and typos answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from evar.cli.arguments import parse
+from evar.cli.terminal import say
+from evar.errors import EvarError
+
+DONE, OUR_FAULT, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (`sys.argv` by default) and return its exit code."""
+    try:
+        chosen = parse(sys.argv[1:] if arguments is None else list(arguments))
+        if chosen is None:
+            return DONE
+        from evar.cli import verbs
+
+        done: int = getattr(verbs, f"{chosen.verb}_verb")(chosen)
+    except EvarError as error:
+        say(f"error: {error}")
+        return USERS_MISTAKE
+    except KeyboardInterrupt:
+        say("interrupted; what was finished is kept, the same command goes on from there")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody to tell
+        return OUR_FAULT
+    return done
+
+
+def console() -> None:
+    """The console script's entry."""
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What a person sees: progress bars and notes on stderr, tables on stdout. The only door to tqdm."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+
+from evar.progress import Advance
+
+SECONDS_BETWEEN_LINES_OF_A_LOG = 10.0
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(f"evar: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def bar(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Advance]:
+    """A progress bar with a rate on stderr; where stderr is no terminal, a line now and then."""
+    from tqdm import tqdm
+
+    interval = 0.1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG
+    with tqdm(
+        total=total,
+        desc=stage,
+        unit=f" {unit}",
+        initial=initial,
+        file=sys.stderr,
+        mininterval=interval,
+        dynamic_ncols=True,
+    ) as line:
+
+        def advance(amount: int) -> None:
+            line.update(amount)
+
+        yield advance
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned by their widest cell."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def size(count: float) -> str:
+    """Bytes for people: 12.3 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,66 @@
+"""Where and how precisely the encoder runs: `auto`, or what the user asked for."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from evar.errors import UsageError, unknown
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+CPUINFO = Path("/proc/cpuinfo")
+NATIVE_BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}  # the last is Arm's name
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`. Raises UsageError where that is not to be had."""
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or name == "cpu:":
+        raise unknown("device", name, ["auto", "cpu", "cuda", "cuda:1"])
+    if kind == "cpu":
+        return torch.device("cpu")
+    there = torch.cuda.device_count()
+    if int(number or 0) >= there:
+        raise UsageError(
+            f"device {name!r} is not there: torch {torch.__version__} sees {there} CUDA devices; try --device cpu"
+        )
+    return torch.device(f"cuda:{int(number or 0)}")
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """`auto` (bfloat16 where the device multiplies it natively, else float32) or a name of PRECISIONS."""
+    if name in PRECISIONS:
+        return name
+    if name != "auto":
+        raise unknown("precision", name, ["auto", *PRECISIONS])
+    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_multiplies_bfloat16()
+    return "bfloat16" if native else "float32"
+
+
+def cpu_multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
+    """Whether this CPU has matrix or vector instructions for bfloat16 (AMX, AVX-512, Arm)."""
+    if platform.system() != "Linux":
+        return False
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return bool(NATIVE_BFLOAT16 & set(flags.split()))
+
+
+def describe(device: torch.device) -> str:
+    """The device for people: "cuda NVIDIA H200", "cpu AMD EPYC 9B45, 2 threads"."""
+    if device.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(device)}"
+    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"cpu {models[0] if models else platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def fix_numerics() -> None:
+    """Let nothing autotune per process. (That float32 is exact is the encoders' own affair: `nn/exact.py`.)"""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True

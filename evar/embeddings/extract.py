@@ -1,0 +1,191 @@
+"""Embed every clip of a plan once with a frozen encoder, through the cache.
+
+The numbers depend on the clip alone: batches are fixed blocks of the plan in one shape, stored with the cache. An
+interrupted run goes on at its last finished block; a second process that wants the same embeddings waits and reads.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evar import provenance
+from evar.embeddings.batches import Plan, to_float
+from evar.embeddings.cache import Entry, Shape
+from evar.embeddings.device import PRECISIONS, fix_numerics
+from evar.encoders.contract import Encoder
+from evar.errors import DataError
+from evar.files import locked
+from evar.progress import Progress
+
+AUDIO_SECONDS_A_BATCH = {"cpu": 128, "cuda": 2560}
+MOST_CLIPS_A_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How to run: device, precision (a name of PRECISIONS), clips a batch (None: automatic)."""
+
+    device: torch.device
+    precision: str
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What an encoder makes of a plan's clips, in the plan's order.
+
+    outputs:          {output: (clip, dim) float32}, memory-mapped, read-only
+    key:              digest of all that decides the numbers
+    precision:        in force, which may be another than was asked for
+    batch_size:       clips a batch when they were computed
+    cached:           True where nothing had to be computed
+    seconds:          that this took now
+    clips_per_second: when they were computed
+    """
+
+    outputs: Mapping[str, NDArray[np.float32]]
+    key: str
+    precision: str
+    batch_size: int
+    cached: bool
+    seconds: float
+    clips_per_second: float
+
+
+def embed(
+    encoder: Encoder,
+    plan: Plan,
+    runtime: Runtime,
+    cache: Path,
+    *,
+    progress: Progress,
+    on_wait: Callable[[], None] | None = None,
+) -> Embeddings:
+    """The embeddings of a plan: read from the cache where they are whole, else computed into it.
+
+    Raises DataError where the encoder gives numbers that are not finite, StorageError where the cache is not writable.
+    """
+    begin = time.perf_counter()
+    runtime = replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
+    name = f"{encoder.identity.name}-{runtime.precision}"
+    entry = Entry(cache, name, cache_key(encoder, plan, runtime), plan.store.folder.name)
+    outputs = _read(entry)
+    cached = outputs is not None
+    if outputs is None:
+        with locked(entry.folder, on_wait):
+            outputs = _read(entry)
+            cached = outputs is not None
+            if outputs is None:
+                _compute(entry, encoder, plan, runtime, progress)
+                outputs = _read(entry)
+    if outputs is None:
+        raise DataError(f"{entry.folder}: what was written is not what is read; the disk or the memory is faulty")
+    record = entry.record() or {}
+    rate = record.get("clips", 0) / max(record.get("seconds", 0.0), 1e-9)
+    shape = entry.shape()
+    batch_size = shape.batch_size if shape else 0
+    seconds = time.perf_counter() - begin
+    return Embeddings(outputs, entry.digest, runtime.precision, batch_size, cached, seconds, rate)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return next(name for name, each in PRECISIONS.items() if each == dtype)
+
+
+def cache_key(encoder: Encoder, plan: Plan, runtime: Runtime) -> dict[str, Any]:
+    """Everything that decides the embeddings' numbers, readable."""
+    identity = encoder.identity
+    versions = provenance.versions()
+    crops = np.stack([plan.store_rows, plan.starts])
+    return {
+        "encoder": identity.name,
+        "weights": identity.weights,
+        "weights_digest": identity.digest,
+        "options": dict(identity.options),
+        "outputs": list(encoder.outputs),
+        "sources": provenance.hash_sources(forward_sources(encoder)),
+        "versions": {name: versions[name] for name in ("torch", "nnAudio", "numpy")},
+        "precision": runtime.precision,
+        "device": runtime.device.type,
+        "sample_rate": encoder.sample_rate,
+        "samples": plan.samples,
+        "crops": provenance.hash_json(crops.tolist()),
+        "store": plan.store.digest,
+    }
+
+
+def forward_sources(encoder: Encoder) -> set[str]:
+    """Source files, relative to the package, that an embedding passes through: the encoder's, and what they import."""
+    used = {type(module).__module__ for module in encoder.modules()}
+    files = {f"{name.removeprefix('evar.').replace('.', '/')}.py" for name in used if name.startswith("evar.")}
+    return provenance.imported_sources(files, within=("nn", "encoders")) | {
+        "embeddings/batches.py",
+        "embeddings/extract.py",
+    }
+
+
+def _read(entry: Entry) -> dict[str, NDArray[np.float32]] | None:
+    """The finished arrays; None where the entry is not done or a block is not what was written."""
+    shape = entry.shape()
+    if shape is None or entry.record() is None:
+        return None
+    arrays = entry.arrays(shape, writable=False)
+    if arrays is None or len(entry.finished(shape, arrays)) < shape.blocks:
+        return None
+    return arrays
+
+
+def _compute(entry: Entry, encoder: Encoder, plan: Plan, runtime: Runtime, progress: Progress) -> None:
+    """Compute what is missing, in the batch size that the entry was begun with."""
+    begin = time.perf_counter()
+    encoder = encoder.to(runtime.device).eval()
+    fix_numerics()
+    shape = entry.shape()
+    arrays = entry.arrays(shape, writable=True) if shape else None
+    if shape is None or arrays is None:
+        size = runtime.batch_size or automatic_batch_size(plan, runtime.device)
+        first = _embed_block(encoder, plan, 0, size, runtime)
+        shape = Shape(size, len(plan), {output: values.shape[1] for output, values in first.items()})
+        entry.begin(shape)
+        arrays = entry.arrays(shape, writable=True)
+        if arrays is None:
+            raise DataError(f"{entry.folder}: cannot map the arrays that were just written")
+        entry.write(shape, arrays, 0, first)
+    done = entry.finished(shape, arrays)
+    before = sum(len(range(*shape.rows(block).indices(shape.clips))) for block in done)
+    with progress("embed", total=len(plan), unit="clip", initial=before) as advance:
+        for block in sorted(set(range(shape.blocks)) - done):
+            entry.write(shape, arrays, block, _embed_block(encoder, plan, block, shape.batch_size, runtime))
+            rows = shape.rows(block)
+            advance(rows.stop - rows.start)
+    computed = len(plan) - before
+    entry.finish(arrays, {"clips": computed, "seconds": time.perf_counter() - begin, "time": provenance.now()})
+
+
+def _embed_block(
+    encoder: Encoder, plan: Plan, block: int, size: int, runtime: Runtime
+) -> dict[str, NDArray[np.float32]]:
+    batch = plan.batch(block, size)
+    embedded = encoder.embed(to_float(batch.waveforms, runtime.device), batch.lengths)
+    values = {output: array[: len(batch.rows)].cpu().numpy() for output, array in embedded.items()}
+    for output, array in values.items():
+        wrong = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        if wrong.size:
+            clip = plan.store.index["path"].iloc[plan.store_rows[batch.rows[wrong[0]]]]
+            raise DataError(
+                f"{encoder.identity.name} gives numbers that are not finite in {runtime.precision} (output {output}, "
+                f"first for {clip}); try --precision float32"
+            )
+    return values
+
+
+def automatic_batch_size(plan: Plan, device: torch.device) -> int:
+    """Clips a batch: a fixed number of seconds of audio, so that memory does not grow with the clip's length."""
+    seconds = plan.samples / plan.store.rate
+    return int(np.clip(AUDIO_SECONDS_A_BATCH[device.type] // seconds, 1, min(MOST_CLIPS_A_BATCH, max(len(plan), 1))))

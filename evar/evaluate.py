@@ -1,0 +1,240 @@
+"""The pipeline, from audio to leaderboard rows: Task x Encoder x Probes -> Results.
+
+Every clip is decoded once (the store), embedded once (the cache), and read by every probe. Labels join after the
+embeddings; test rows are read once, by the probes' final fits.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evar import provenance
+from evar.data.audio import MISSING
+from evar.data.manifest import Manifest, read_manifest
+from evar.data.store import Store, prepare, short_clips
+from evar.data.task import Task
+from evar.embeddings.batches import make_plan
+from evar.embeddings.device import describe
+from evar.embeddings.extract import Embeddings, Runtime, embed
+from evar.encoders.contract import Encoder
+from evar.errors import DataError, few
+from evar.leaderboard.table import Result
+from evar.probes import selection
+from evar.probes.contract import Chosen, Probe
+from evar.probes.predictions import Predictions, predict
+from evar.progress import Progress
+from evar.scoring import intervals, metrics
+from evar.scoring.intervals import Score
+
+PROTOCOL_VERSION = 1  # grows when the same run would mean another thing: splits, cropping, selection, metrics
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run, and where things lie.
+
+    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own.
+    """
+
+    data: Path
+    cache: Path
+    runtime: Runtime
+    workers: int
+    seed: int
+    limit: int | None = None
+    min_coverage: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A leaderboard row, and what it was computed from."""
+
+    result: Result
+    score: Score
+    predictions: Predictions
+    clips: list[str]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task's clips that can be scored, decoded. clips_per_second counts the seconds that preparing took now."""
+
+    manifest: Manifest
+    store: Store
+    coverage: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One probe on one output of the embeddings."""
+
+    probe: Probe
+    output: str
+    chosen: list[Chosen]
+    predictions: Predictions
+    score: Score
+    seconds: float
+    fits: int
+
+
+def evaluate(
+    task: Task,
+    encoder: Encoder,
+    probes: Sequence[Probe],
+    settings: Settings,
+    *,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> Iterator[Evaluation]:
+    """Score a frozen encoder on a task: one evaluation for each output and probe.
+
+    Raises EvarError where the data, the encoder or the cache does not allow it; `note` is told what users should know.
+    """
+    prepared = prepare_task(task, encoder.sample_rate, settings, progress=progress, note=note)
+    require_coverage(prepared, settings)
+    usable = prepared.store.usable
+    clips = prepared.manifest.keep(usable)
+    plan = make_plan(prepared.store, usable, clips.random_crops, task.seconds)
+    embeddings = embed(
+        encoder,
+        plan,
+        settings.runtime,
+        settings.cache,
+        progress=progress,
+        on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
+    )
+    for output in encoder.outputs:
+        for probe in probes:
+            fit = fit_probe(clips, embeddings, output, probe, settings.seed, progress, note)
+            result = make_result(prepared, encoder, embeddings, fit, settings)
+            yield Evaluation(result, fit.score, fit.predictions, clips.table["path"].tolist(), clips.classes)
+
+
+def prepare_task(
+    task: Task, rate: int, settings: Settings, *, progress: Progress, note: Callable[[str], None]
+) -> Prepared:
+    """Read the task's table and decode its clips at `rate` Hz, or find them decoded."""
+    begin = time.perf_counter()
+    manifest = read_manifest(task, settings.data)
+    if settings.limit is not None:
+        manifest = manifest.limit(settings.limit)
+    store = prepare(
+        manifest.root,
+        manifest.clips["path"].tolist(),
+        rate,
+        settings.cache,
+        workers=settings.workers,
+        progress=progress,
+        on_wait=lambda what: note(f"{task.name}: {what}"),
+    )
+    if len(broken := store.quarantined[store.quarantined["reason"] != MISSING]):
+        reasons = [f"{path} ({reason})" for path, reason in zip(broken["path"], broken["reason"], strict=True)]
+        note(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
+    if len(short := short_clips(store.index, manifest.clips["seconds"])):
+        note(f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}")
+    return Prepared(manifest, store, len(store.usable) / manifest.expected, time.perf_counter() - begin)
+
+
+def require_coverage(prepared: Prepared, settings: Settings) -> None:
+    """Raise DataError where too little of the task is there to score it, with what to do about it."""
+    task, expected = prepared.manifest.task, prepared.manifest.expected
+    wanted = task.min_coverage if settings.min_coverage is None else settings.min_coverage
+    there = len(prepared.store.usable)
+    if there and prepared.coverage >= wanted:
+        return
+    lost = prepared.store.quarantined
+    names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
+    option = f"; --min-coverage {np.floor(prepared.coverage * 1000) / 1000:g} scores what is there" if there else ""
+    raise DataError(
+        f"task {task.name}: {expected - there:,} of {expected:,} clips are missing or broken below "
+        f"{prepared.manifest.root} (coverage {prepared.coverage:.1%}, asked for {wanted:.1%}): {few(names)}{option}"
+    )
+
+
+def fit_probe(
+    clips: Manifest,
+    embeddings: Embeddings,
+    output: str,
+    probe: Probe,
+    seed: int,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> Fit:
+    """Choose the probe's setting on validation rows, fit it for every round, read the test rows, score them."""
+    begin = time.perf_counter()
+    x, y, groups, rounds = embeddings.outputs[output], clips.targets, clips.groups, clips.rounds()
+    metric = metrics.metric(clips.task.metric)
+    total = selection.count(probe, rounds)
+    with progress(f"probe {probe.name}", total=total, unit="fit") as advance:
+        chosen = selection.run(probe, x, y, groups, rounds, len(clips.classes), metric, seed, advance)
+    predictions = predict(x, y, groups, rounds, chosen)
+    score = intervals.score_predictions(predictions, clips.task.metric, seed)
+    for each, outcome in zip(rounds, chosen, strict=True):
+        if outcome.unseen:
+            names = few(clips.classes[number] for number in outcome.unseen)
+            note(f"{clips.task.name}: no training clips (round {each.name}) of {len(outcome.unseen)} classes: {names}")
+    return Fit(probe, output, chosen, predictions, score, time.perf_counter() - begin, total)
+
+
+def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: Fit, settings: Settings) -> Result:
+    """The leaderboard row, with its whole provenance."""
+    task, identity, score = prepared.manifest.task, encoder.identity, fit.score
+    versions, (commit, dirty) = provenance.versions(), provenance.commit()
+    rounds = prepared.manifest.keep(prepared.store.usable).rounds()
+    return Result(
+        run=provenance.new_run_id(),
+        time=provenance.now(),
+        task=task.name,
+        encoder=identity.name,
+        weights=identity.weights,
+        output=fit.output,
+        probe=fit.probe.name,
+        metric=task.metric,
+        score=score.value,
+        low=score.low,
+        high=score.high,
+        n=score.n,
+        groups=score.groups,
+        few_groups=score.few_groups,
+        classes_left_out=score.left_out,
+        parts={each.name: score.parts[each.name] for each in rounds},
+        seeds=list(score.seeds),
+        setting={each.name: chosen.setting for each, chosen in zip(rounds, fit.chosen, strict=True)},
+        at_edge=any(chosen.at_edge for chosen in fit.chosen),
+        converged=all(fitted.converged for chosen in fit.chosen for fitted in chosen.fits),
+        coverage=prepared.coverage,
+        limit=settings.limit,
+        ranked=settings.limit is None and prepared.coverage >= task.min_coverage,
+        random_weights=identity.random,
+        protocol=task.protocol,
+        protocol_version=PROTOCOL_VERSION,
+        task_digest=task.digest,
+        encoder_options=dict(identity.options),
+        probe_options=dict(fit.probe.options),
+        precision=embeddings.precision,
+        device=describe(settings.runtime.device),
+        batch_size=embeddings.batch_size,
+        prepare_seconds=prepared.seconds,
+        prepare_clips_per_second=len(prepared.store.index) / prepared.seconds,
+        embed_seconds=embeddings.seconds,
+        embed_clips_per_second=embeddings.clips_per_second,
+        embed_cached=embeddings.cached,
+        probe_seconds=fit.seconds,
+        probe_fits_per_second=fit.fits / fit.seconds,
+        peak_memory_bytes=provenance.peak_memory_bytes(),
+        weights_digest=identity.digest,
+        store_digest=prepared.store.digest,
+        embeddings_key=embeddings.key,
+        seed=settings.seed,
+        evar=versions["evar"],
+        torch=versions["torch"],
+        scikit_learn=versions["scikit-learn"],
+        nnaudio=versions["nnAudio"],
+        commit=commit,
+        dirty=dirty,
+    )

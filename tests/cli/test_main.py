@@ -1,0 +1,242 @@
+"""The command as a user runs it: rows, lines, exit codes, and what happens when something is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evar.cli import main
+from tests.tones import write_tones
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with a dataset of its own; the user's cache and leaderboard are out of reach."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    write_tones(tmp_path)
+    return tmp_path
+
+
+def evaluate(*arguments, task="tones.yaml"):
+    return main(["--task", task, "--encoder", "logmel", *arguments])
+
+
+def rows():
+    return pd.read_csv("results/leaderboard.csv")
+
+
+def test_result_is_a_line_on_stdout_and_a_row(here, capsys):
+    assert evaluate() == 0
+    out, err = capsys.readouterr()
+    (line,) = out.splitlines()
+    assert line.startswith("tones  logmel  logistic  accuracy ")
+    assert "n=36" in line
+    assert "row added to results/leaderboard.csv" in err
+    (row,) = rows().itertuples()
+    assert (row.task, row.encoder, row.probe, row.n, row.coverage, row.ranked) == (
+        "tones",
+        "logmel",
+        "logistic",
+        36,
+        1,
+        "yes",
+    )
+    assert row.score > 0.9
+    assert row.low <= row.score <= row.high
+    assert Path(f"results/predictions/{row.run}.npz").is_file()
+
+
+def test_every_probe_has_a_row_of_one_embedding(here):
+    assert evaluate("--probe", "logistic, m2d_paper(epochs=3)") == 0
+    assert rows()["probe"].tolist() == ["logistic", "m2d_paper"]
+    assert rows()["embeddings_key"].nunique() == 1
+    assert len(json.loads(rows().loc[1, "seeds"])) == 3
+
+
+def test_second_run_reads_the_embeddings_and_scores_the_same(here):
+    evaluate()
+    evaluate()
+    assert rows()["embed_cached"].tolist() == ["no", "yes"]
+    assert rows()["score"].nunique() == rows()["store_digest"].nunique() == 1
+    assert rows()["run"].nunique() == 2
+
+
+def test_json_is_one_object_a_line(here, capsys):
+    assert evaluate("--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["task"] == "tones"
+    assert 0 <= result["low"] <= result["score"] <= result["high"] <= 1
+
+
+def test_limit_is_marked_and_never_ranked(here, capsys):
+    assert evaluate("--limit", "4") == 0
+    assert "limit 4, not ranked" in capsys.readouterr().out
+    assert rows().loc[0, ["limit", "ranked", "n"]].tolist() == [4, "no", 4]
+
+
+def test_fold_task_scores_the_unweighted_mean_over_folds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    write_tones(tmp_path, folds=4, clips=5)
+    assert evaluate() == 0
+    parts = json.loads(rows().loc[0, "parts"])
+    assert list(parts) == ["0", "1", "2", "3"]
+    assert rows().loc[0, "score"] == pytest.approx(np.mean(list(parts.values())), abs=1e-5)
+
+
+def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):
+    Path("data/tones/train-low-000.wav").write_bytes(b"")
+    assert evaluate("--min-coverage", "0.9") == 0
+    out, err = capsys.readouterr()
+    assert "1 files are quarantined: train-low-000.wav" in err
+    assert "coverage 99.1 %" in out
+    assert rows().loc[0, "coverage"] == pytest.approx(107 / 108, abs=1e-6)
+
+
+def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here, capsys):
+    for number in range(12):
+        Path(f"data/tones/train-low-{number:03}.wav").unlink()
+    assert evaluate() == 2
+    err = capsys.readouterr().err
+    assert "12 of 108 clips are missing or broken" in err
+    assert "train-low-000.wav" in err
+    assert "--min-coverage 0.888" in err
+    assert not Path("results/leaderboard.csv").exists()
+    assert evaluate("--min-coverage", "0.888") == 0
+    assert rows().loc[0, "ranked"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--task", "us9k"], "unknown task 'us9k': did you mean us8k"),
+        (["--task", "tones.yml"], "cannot read tones.yml"),
+        ([], "say what to score: --task NAME"),
+        (["--task", "tones.yaml", "--encoder", "m3d"], "unknown encoder 'm3d': did you mean m2d"),
+        (
+            ["--task", "tones.yaml", "--encoder", "random(sed=1)"],
+            "unknown option of encoder random 'sed': did you mean seed",
+        ),
+        (["--task", "tones.yaml", "--encoder", "random(seed=open('x'))"], "must be a Python literal"),
+        (
+            ["--task", "tones.yaml", "--encoder", "logmel", "--probe", "logistik"],
+            "unknown probe 'logistik': did you mean logistic",
+        ),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--probe", ","], "--probe names no probe"),
+        (
+            ["--task", "tones.yaml", "--encoder", "logmel", "--data", "nowhere", "--task", "us8k"],
+            "UrbanSound8K not found",
+        ),
+        (["--task", "tones.yaml", "--weights", "none.pth"], "none.pth"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--weights", "tones.yaml"], "logmel"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--device", "cup"], "unknown device 'cup': did you mean cpu"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--precision", "float23"], "did you mean float32"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--results", "tones.yaml/x"], "cannot write"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--cache", "tones.yaml/x"], "cannot write"),
+        (["--task", "vc1"], "this version cannot read VoxCeleb1"),
+    ],
+)
+def test_mistake_gives_one_line_and_exit_code_2(here, capsys, arguments, said):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    errors = [line for line in err.splitlines() if line.startswith("evar: error: ")]
+    assert len(errors) == 1
+    assert said in errors[0]
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_task_that_cannot_be_scored_does_not_stop_the_others(here, capsys):
+    assert evaluate(task="us8k,tones.yaml") == 2
+    assert "UrbanSound8K not found" in capsys.readouterr().err
+    assert rows()["task"].tolist() == ["tones"]
+
+
+def test_task_list_shows_every_task_and_whether_its_data_is_there(here, capsys):
+    assert main(["--task", "list"]) == 0
+    out = capsys.readouterr().out
+    for name in ("us8k", "vc1", "as20k", "gtzan", "spcv2", "demo"):
+        assert any(line.startswith(f"{name} ") for line in out.splitlines())
+    assert "10-fold cross-validation" in out
+    assert "not in data" in out
+
+
+def test_tasks_of_the_working_folder_come_first_and_that_is_said(here, capsys):
+    Path("tasks").mkdir()
+    Path("tones.yaml").rename("tasks/tones.yaml")
+    assert evaluate(task="tones") == 0
+    assert "task tones: taken from" in capsys.readouterr().err
+
+
+def test_a_row_that_cannot_be_saved_is_shown(here, capsys, monkeypatch):
+    from evar.errors import StorageError
+    from evar.leaderboard import table
+
+    def full(*_):
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(table, "append", full)
+    assert evaluate() == 2
+    err = capsys.readouterr().err
+    assert 'not saved: {"run":' in err
+    assert "no space left" in err
+
+
+def test_interrupt_is_exit_code_130(here, capsys, monkeypatch):
+    from evar.cli import verbs
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verbs, "evaluate", interrupted)
+    assert evaluate() == 130
+    assert "interrupted; what was finished is kept" in capsys.readouterr().err
+
+
+def test_fault_of_the_program_is_exit_code_1(here):
+    code = "import sys; from evar.cli import verbs, main; verbs.evaluate = None; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--task", "tones.yaml", "--encoder", "logmel"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_run_eval_is_the_same_door(here):
+    command = [sys.executable, str(ROOT / "run_eval.py"), "--task", "us9k"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean us8k" in done.stderr
+
+
+def test_prepare_decodes_what_the_first_run_would(here, capsys):
+    assert main(["prepare", "--task", "tones.yaml"]) == 0
+    assert "tones  108 of 108 clips (100.0%) at 16000 Hz" in capsys.readouterr().out
+    evaluate()
+    assert len(list((here / "cache" / "stores").glob("*/"))) >= 1
+    assert rows().loc[0, "prepare_seconds"] < 1
+
+
+def test_cache_lists_what_lies_there_and_prunes_what_is_of_no_use(here, capsys):
+    evaluate()
+    capsys.readouterr()
+    assert main(["cache", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "logmel" in out
+    assert "108 clips" in out
+    assert main(["cache", "prune"]) == 0
+    assert capsys.readouterr().out.startswith("0 B freed")
+    Path("data").rename("elsewhere")
+    assert main(["cache", "prune"]) == 0
+    out = capsys.readouterr().out
+    assert "removed store" in out
+    assert "removed embeddings" in out
+    assert main(["cache", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [f"0 B in {here / 'cache'}"]

@@ -1,0 +1,238 @@
+"""Embedding through the cache: once, resumable to the bit, never the wrong numbers."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evar.data.store import prepare
+from evar.embeddings.batches import make_plan
+from evar.embeddings.extract import Runtime, automatic_batch_size, cache_key, embed, forward_sources
+from evar.encoders import open_encoder
+from evar.encoders.contract import Encoder, Identity
+from evar.errors import DataError, StorageError
+from evar.progress import silent
+from tests.tones import write_tones
+
+CPU = torch.device("cpu")
+
+
+class Counting(Encoder):
+    """Two outputs of different width; counts the batches that it sees."""
+
+    sample_rate = 16000
+    outputs = ("mean", "ends")
+
+    def __init__(self, scale: float = 1.0):
+        super().__init__()
+        self.scale, self.batches = scale, 0
+        self.identity = Identity("counting", options={"scale": scale})
+
+    def encode(self, waveforms):
+        self.batches += 1
+        mean = self.scale * waveforms.reshape(len(waveforms), 40, -1).mean(dim=2)
+        return {"mean": mean, "ends": self.scale * waveforms[:, [0, -1]]}
+
+
+class InAnyPrecision(Counting):
+    def set_precision(self, dtype):
+        return dtype
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    root = tmp_path_factory.mktemp("extract")
+    write_tones(root, clips=4)
+    folder = root / "data" / "tones"
+    store = prepare(folder, sorted(f.name for f in folder.glob("*.wav")), 16000, root / "c", workers=2, progress=silent)
+    return make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
+
+
+def run(encoder, plan, cache, size=5, precision="float32", progress=silent):
+    return embed(encoder, plan, Runtime(CPU, precision, size), cache, progress=progress)
+
+
+def test_every_output_has_a_row_a_clip_and_is_what_the_encoder_gives(plan, tmp_path):
+    embeddings = run(Counting(), plan, tmp_path)
+    assert {name: array.shape for name, array in embeddings.outputs.items()} == {"mean": (36, 40), "ends": (36, 2)}
+    clip = torch.from_numpy(plan.batch(7, 1).waveforms.numpy() / 32768).float()
+    np.testing.assert_allclose(embeddings.outputs["ends"][7], clip[0, [0, -1]])
+
+
+def test_second_run_computes_nothing_and_gives_the_same_bits(plan, tmp_path):
+    encoder = Counting()
+    first, batches = run(encoder, plan, tmp_path), encoder.batches
+    second = run(encoder, plan, tmp_path)
+    assert (first.cached, second.cached) == (False, True)
+    assert encoder.batches == batches == plan.blocks(5)
+    np.testing.assert_array_equal(first.outputs["mean"], second.outputs["mean"])
+
+
+@contextmanager
+def stops_after_two_blocks(stage, *, total, unit, initial=0):
+    blocks = 0
+
+    def advance(amount):
+        nonlocal blocks
+        blocks += 1
+        if blocks == 2:
+            raise KeyboardInterrupt
+
+    yield advance
+
+
+def test_interrupted_run_goes_on_at_the_last_block_with_the_same_bits(plan, tmp_path):
+    whole = run(Counting(), plan, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(Counting(), plan, tmp_path / "cut", progress=stops_after_two_blocks)
+    encoder = Counting()
+    resumed = run(encoder, plan, tmp_path / "cut")
+    assert encoder.batches == plan.blocks(5) - 3
+    for output in ("mean", "ends"):
+        np.testing.assert_array_equal(resumed.outputs[output], whole.outputs[output])
+
+
+def test_resumed_run_keeps_the_batch_size_it_was_begun_with(plan, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(Counting(), plan, tmp_path, size=5, progress=stops_after_two_blocks)
+    assert run(Counting(), plan, tmp_path, size=7).batch_size == 5
+
+
+def test_flipped_bit_on_disk_is_noticed_and_just_its_block_computed_anew(plan, tmp_path):
+    whole = np.array(run(Counting(), plan, tmp_path).outputs["mean"])
+    (file,) = tmp_path.rglob("mean.npy")
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+    encoder = Counting()
+    np.testing.assert_array_equal(run(encoder, plan, tmp_path).outputs["mean"], whole)
+    assert encoder.batches == 1
+
+
+@pytest.mark.parametrize("name", ["mean.npy", "ends.npy", "blocks.csv", "shape.json", "done.json", "key.json"])
+@pytest.mark.parametrize("damage", ["removed", "emptied", "torn"])
+def test_damaged_entry_is_repaired(plan, tmp_path, name, damage):
+    whole = np.array(run(Counting(), plan, tmp_path).outputs["mean"])
+    (file,) = tmp_path.rglob(name)
+    content = file.read_bytes()
+    if damage == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2] if damage == "torn" else b"")
+    for _ in range(2):
+        np.testing.assert_array_equal(run(Counting(), plan, tmp_path).outputs["mean"], whole)
+
+
+def test_another_encoder_option_precision_or_store_is_another_entry(plan, tmp_path):
+    keys = {
+        run(Counting(), plan, tmp_path).key,
+        run(Counting(2.0), plan, tmp_path).key,
+        run(InAnyPrecision(), plan, tmp_path, precision="bfloat16").key,
+        run(Counting(), make_plan(plan.store, plan.store_rows, np.ones(len(plan), bool), 0.25), tmp_path).key,
+        run(Counting(), make_plan(plan.store, plan.store_rows[1:], np.ones(len(plan) - 1, bool), 0.25), tmp_path).key,
+        run(Counting(), make_plan(plan.store, plan.store_rows, np.zeros(len(plan), bool), 0.2), tmp_path).key,
+    }
+    assert len(keys) == 6
+
+
+def test_precision_that_an_encoder_does_not_have_is_neither_claimed_nor_kept_apart(plan, tmp_path):
+    asked = run(Counting(), plan, tmp_path, precision="bfloat16")
+    assert asked.precision == "float32"
+    assert asked.key == run(Counting(), plan, tmp_path).key
+
+
+def test_key_is_readable_and_names_what_decides_the_numbers(plan):
+    key = cache_key(open_encoder("logmel"), plan, Runtime(CPU, "float32"))
+    assert {"weights_digest", "options", "sources", "precision", "device", "sample_rate", "samples", "store"} <= set(
+        key
+    )
+    assert set(key["versions"]) == {"torch", "nnAudio", "numpy"}
+
+
+def test_sources_of_the_forward_are_the_encoders_and_what_they_import():
+    logmel, m2d = forward_sources(open_encoder("logmel")), {"encoders/m2d.py", "nn/vit.py"}
+    assert {"encoders/logmel.py", "encoders/contract.py", "nn/frontend.py", "embeddings/batches.py"} <= logmel
+    assert not m2d & logmel
+
+
+def test_numbers_that_are_not_finite_are_an_error_that_names_the_clip(plan, tmp_path):
+    with pytest.raises(DataError, match=r"counting gives numbers that are not finite in float32 .*\.wav.*--precision"):
+        run(Counting(float("inf")), plan, tmp_path)
+
+
+def test_cache_that_cannot_be_written_is_one_clear_error(plan, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot write"):
+        run(Counting(), plan, tmp_path / "file" / "cache")
+
+
+def test_batch_size_follows_the_clip_length(plan):
+    def size(seconds):
+        return automatic_batch_size(make_plan(plan.store, np.zeros(5000, int), np.zeros(5000, bool), seconds), CPU)
+
+    assert (size(1.0), size(4.0), size(30.0), size(600.0)) == (128, 32, 4, 1)
+
+
+CHILD = """
+    import os, signal, sys
+    from contextlib import contextmanager
+    from pathlib import Path
+    import numpy as np, torch
+    from evar.data.store import prepare
+    from evar.embeddings.batches import make_plan
+    from evar.embeddings.extract import Runtime, embed
+    from evar.progress import silent
+    from tests.embeddings.test_extract import Counting
+
+    root, cache, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    folder = root / "data" / "tones"
+    paths = sorted(file.name for file in folder.glob("*.wav"))
+    store = prepare(folder, paths, 16000, root / "c", workers=1, progress=silent)
+    plan = make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
+
+    @contextmanager
+    def progress(stage, *, total, unit, initial=0):
+        blocks = 0
+        def advance(amount):
+            nonlocal blocks
+            blocks += 1
+            if blocks == kill_after:
+                os.kill(os.getpid(), signal.SIGKILL)
+        yield advance
+
+    encoder = Counting()
+    result = embed(encoder, plan, Runtime(torch.device("cpu"), "float32", 5), cache, progress=progress)
+    print(encoder.batches, float(np.abs(result.outputs["mean"]).sum()).hex())
+"""
+
+
+def child(plan, cache, kill_after=0):
+    root = Path(plan.store.folder).parents[2]
+    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(root), str(cache), str(kill_after)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_killed_run_resumes_with_the_same_bits(plan, tmp_path):
+    whole = run(Counting(), plan, tmp_path / "whole").outputs["mean"]
+    killed = child(plan, tmp_path / "killed", kill_after=3)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    encoder = Counting()
+    resumed = run(encoder, plan, tmp_path / "killed")
+    assert encoder.batches == plan.blocks(5) - 4
+    np.testing.assert_array_equal(resumed.outputs["mean"], whole)
+
+
+def test_two_processes_share_the_work_of_one(plan, tmp_path):
+    both = [child(plan, tmp_path), child(plan, tmp_path)]
+    said = [process.communicate()[0].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(int(batches) for batches, _ in said) == [0, plan.blocks(5)]
+    assert len({checksum for _, checksum in said}) == 1

@@ -1,0 +1,84 @@
+"""The architecture, read from the source: which module may import which, and through which door a package comes in."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from evar.provenance import PACKAGE, imported_modules
+
+ORDER = ["cli", "evaluate", "leaderboard", "plots", "scoring", "probes", "embeddings", "encoders", "nn", "data", "base"]
+BASE = {"errors", "files", "plugins", "progress", "provenance", "spec", "yaml_file"}
+BESIDE = {"pretrain": {"pretrain", "nn", "data", "base"}}  # stands beside embeddings
+DOORS = {
+    "soundfile": {"data/audio.py"},
+    "soxr": {"data/audio.py"},
+    "yaml": {"yaml_file.py"},
+    "nnAudio": {"nn/frontend.py"},
+    "tqdm": {"cli/terminal.py"},
+    "matplotlib": {"plots.py"},
+}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def stage(parts: tuple[str, ...]) -> str:
+    """The stage that a module of the package belongs to; everything below all stages is "base"."""
+    return "base" if parts[0] in BASE else parts[0]
+
+
+def place(file: Path) -> tuple[str, ...]:
+    return file.relative_to(PACKAGE).with_suffix("").parts
+
+
+def may_import(importer: str, imported: str) -> bool:
+    if importer in BESIDE:
+        return imported in BESIDE[importer]
+    if imported in BESIDE:
+        return importer == "cli"
+    return ORDER.index(importer) <= ORDER.index(imported)
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_go_one_way(file):
+    if place(file) == ("__init__",):
+        return
+    for parts in imported_modules(file):
+        if (PACKAGE / parts[0]).exists() or (PACKAGE / f"{parts[0]}.py").exists():
+            assert may_import(stage(place(file)), stage(parts)), f"{file} imports evar.{'.'.join(parts)}"
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_outside_packages_come_in_by_one_door(file):
+    for name in outside(file) & set(DOORS):
+        assert file.relative_to(PACKAGE).as_posix() in DOORS[name], f"{file} imports {name}"
+
+
+def test_every_module_has_a_stage_and_is_found():
+    stages = {stage(place(file)) for file in SOURCES} - {"__init__"}
+    assert stages <= {*ORDER, *BESIDE}
+    assert len(SOURCES) > 30
+
+
+def test_an_arrow_that_goes_up_is_noticed():
+    assert not may_import("nn", "encoders")
+    assert not may_import("base", "data")
+    assert not may_import("probes", "scoring")
+    assert may_import("scoring", "probes")
+
+
+def outside(file: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names)
+
+
+def test_signal_code_never_sees_labels():
+    for folder in ("nn", "encoders", "embeddings"):
+        for file in (PACKAGE / folder).rglob("*.py"):
+            imported = {".".join(parts) for parts in imported_modules(file)}
+            assert not {name for name in imported if name.startswith("data.manifest")}, file

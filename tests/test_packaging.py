@@ -1,0 +1,66 @@
+"""What is installed: wheel and sdist carry the tasks, the weights and the published rows, and work from any folder."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CARRIED = {f"evar/tasks/{file.name}" for file in (ROOT / "tasks").iterdir()}
+CARRIED |= {f"evar/weights/{file.name}" for file in (ROOT / "weights").iterdir()}
+CARRIED |= {"evar/published.csv", "evar/py.typed", "evar/cli/__init__.py", "evar/data/readers/urbansound8k.py"}
+
+
+def build(source, folder, *options):
+    """Build in `source` with the project's own backend, without a network."""
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder), *options]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+
+
+def contents(wheel):
+    """{name: bytes} of the package's files in a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name.startswith("evar/")}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Folder with the wheel and the sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    build(ROOT, folder)
+    return folder
+
+
+def test_wheel_carries_everything_and_no_results_of_a_user(built):
+    (wheel,) = built.glob("*.whl")
+    files = contents(wheel)
+    assert set(files) >= CARRIED
+    assert not [name for name in files if "leaderboard.csv" in name]
+    assert files["evar/published.csv"].startswith(b"task,model,")
+    for name in ("us8k", "vc1", "as20k", "gtzan", "spcv2", "demo"):
+        assert files[f"evar/tasks/{name}.yaml"].startswith(b"title:")
+
+
+def test_sdist_builds_the_same_wheel(built, tmp_path):
+    (sdist,), (wheel,) = built.glob("*.tar.gz"), built.glob("*.whl")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    build(source, tmp_path / "again", "--target", "wheel")
+    (again,) = (tmp_path / "again").glob("*.whl")
+    assert contents(again) == contents(wheel)
+
+
+def test_installed_command_works_from_any_folder(built, tmp_path):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    command = [sys.executable, "-c", "from evar.cli import console; console()", "--task", "list"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "UrbanSound8K" in done.stdout
