@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evar import encoders, probes
 from evar.cli.terminal import bar, say
-from evar.cli.verbs import result_line
+from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
 from evar.embeddings.device import choose_device
 from evar.embeddings.extract import Runtime

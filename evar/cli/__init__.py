@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend
 everything else to stderr. Verbs are imported when they are called, so that help and typos answer at once.
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -21,9 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parse(sys.argv[1:] if arguments is None else list(arguments))
         if chosen is None:
             return DONE
-        from evar.cli import verbs
-
-        done: int = getattr(verbs, f"{chosen.verb}_verb")(chosen)
+        done: int = importlib.import_module(f"evar.cli.verbs.{chosen.verb.replace('-', '_')}").run(chosen)
     except EvarError as error:
         say(f"error: {error}")
         return USERS_MISTAKE

@@ -191,18 +191,24 @@ def test_a_row_that_cannot_be_saved_is_shown(here, capsys, monkeypatch):
 
 
 def test_interrupt_is_exit_code_130(here, capsys, monkeypatch):
-    from evar.cli import verbs
+    from evar.cli.verbs import eval as verb
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verbs, "evaluate", interrupted)
+    monkeypatch.setattr(verb, "evaluate", interrupted)
     assert evaluate() == 130
     assert "interrupted; what was finished is kept" in capsys.readouterr().err
 
 
 def test_fault_of_the_program_is_exit_code_1(here):
-    code = "import sys; from evar.cli import verbs, main; verbs.evaluate = None; sys.exit(main(sys.argv[1:]))"
+    code = """if True:
+        import sys
+        from evar.cli import main
+        from evar.cli.verbs import eval as verb
+        verb.evaluate = None
+        sys.exit(main(sys.argv[1:]))
+    """
     command = [sys.executable, "-c", code, "--task", "tones.yaml", "--encoder", "logmel"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 1

@@ -1,0 +1,89 @@
+"""`evar eval`: score one encoder on each task by each probe, and append the rows."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from evar import encoders, probes
+from evar.cli.choice import choose_tasks, each_task, task_list
+from evar.cli.terminal import bar, say
+from evar.data.task import Task
+from evar.embeddings.device import choose_device, choose_precision
+from evar.embeddings.extract import Runtime
+from evar.errors import EvarError, UsageError
+from evar.evaluate import Evaluation, Settings, evaluate
+from evar.leaderboard import table as leaderboard
+from evar.spec import split_calls
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score one encoder on each task by each probe, and append the rows."""
+    if arguments.task == "list":
+        print(task_list(arguments.data))
+        return 0
+    chosen = choose_tasks(arguments.task)
+    fits = [probes.open_probe(call) for call in split_calls(arguments.probe)]
+    if not fits:
+        raise UsageError(f"--probe names no probe (valid: {', '.join(probes.names())})")
+    device = choose_device(arguments.device)
+    runtime = Runtime(device, choose_precision(arguments.precision, device), arguments.batch_size)
+    leaderboard.check(arguments.results)
+    encoder = encoders.open_encoder(arguments.encoder, arguments.weights)
+    if encoder.identity.random:
+        say(f"{encoder.identity.name}: nothing in it was learned; --weights gives it a checkpoint")
+    settings = Settings(
+        data=arguments.data,
+        cache=arguments.cache,
+        runtime=runtime,
+        workers=arguments.workers,
+        seed=arguments.seed,
+        limit=arguments.limit,
+        min_coverage=arguments.min_coverage,
+    )
+
+    def score(task: Task) -> None:
+        for evaluation in evaluate(task, encoder, fits, settings, progress=bar, note=say):
+            path = keep(arguments.results, evaluation)
+            print(
+                json.dumps(dataclasses.asdict(evaluation.result)) if arguments.json else result_line(evaluation),
+                flush=True,
+            )
+            say(f"row added to {path}")
+
+    return each_task(chosen, score)
+
+
+def keep(results: Path, evaluation: Evaluation) -> Path:
+    """Append the row; where that fails show the row, so that nothing is lost."""
+    try:
+        return leaderboard.append(
+            results, evaluation.result, evaluation.predictions, evaluation.clips, evaluation.classes
+        )
+    except EvarError:
+        say(f"not saved: {json.dumps(dataclasses.asdict(evaluation.result))}")
+        raise
+
+
+def result_line(evaluation: Evaluation) -> str:
+    """The result for people: `us8k  m2d_vit_base-80x608p16x16  logistic  accuracy 87.6 % [86.9, 88.3]  n=8732`."""
+    result = evaluation.result
+    parts = [
+        result.task,
+        result.encoder,
+        result.probe if result.output == "last" else f"{result.output} {result.probe}",
+        f"{result.metric} {100 * result.score:.1f} % [{100 * result.low:.1f}, {100 * result.high:.1f}]",
+        f"n={result.n}",
+    ]
+    remarks = {
+        "random weights": result.random_weights and "random weights" not in result.encoder,
+        f"coverage {100 * result.coverage:.1f} %": result.coverage < 1,
+        f"limit {result.limit}": result.limit is not None,
+        "not ranked": not result.ranked,
+        "not converged": not result.converged,
+        "setting at the grid's edge": result.at_edge,
+        f"only {result.groups} groups": result.few_groups,
+    }
+    if said := [remark for remark, holds in remarks.items() if holds]:
+        parts.append(f"({', '.join(said)})")
+    return "  ".join(parts)
