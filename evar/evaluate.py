@@ -17,7 +17,7 @@ from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
 from evar.embeddings.batches import make_plan
-from evar.embeddings.device import describe
+from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings, Runtime, embed
 from evar.encoders.contract import Encoder
 from evar.errors import DataError, few
@@ -79,7 +79,6 @@ class Fit:
     predictions: Predictions
     score: Score
     seconds: float
-    fits: int
 
 
 def evaluate(
@@ -178,7 +177,7 @@ def fit_probe(
         if outcome.unseen:
             names = few(clips.classes[number] for number in outcome.unseen)
             note(f"{clips.task.name}: no training clips (round {each.name}) of {len(outcome.unseen)} classes: {names}")
-    return Fit(probe, output, chosen, predictions, score, time.perf_counter() - begin, total)
+    return Fit(probe, output, chosen, predictions, score, time.perf_counter() - begin)
 
 
 def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: Fit, settings: Settings) -> Result:
@@ -225,8 +224,9 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
         embed_clips_per_second=embeddings.clips_per_second,
         embed_cached=embeddings.cached,
         probe_seconds=fit.seconds,
-        probe_fits_per_second=fit.fits / fit.seconds,
+        probe_clips_per_second=len(prepared.store.usable) / fit.seconds,
         peak_memory_bytes=provenance.peak_memory_bytes(),
+        peak_device_memory_bytes=peak_memory_bytes(settings.runtime.device),
         weights_digest=identity.digest,
         store_digest=prepared.store.digest,
         embeddings_key=embeddings.key,

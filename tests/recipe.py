@@ -91,9 +91,9 @@ def training_arguments() -> argparse.Namespace:
     )
 
 
-def encoder(model: str) -> M2D:
-    """The reference encoder `model`, one of `NORM_STATS`, without going through a file."""
+def encoder(model: str, **options: Any) -> M2D:
+    """The reference encoder `model`, one of `NORM_STATS`, with options of `m2d`, without going through a file."""
     tensors = state(model)
     del tensors["norm_stats"]
     checkpoint = Checkpoint(configuration_of_name(model), tensors, NORM_STATS[model])
-    return M2D(checkpoint, Identity(model, weights="by recipe"))
+    return M2D(checkpoint, Identity(model, weights="by recipe"), **options)

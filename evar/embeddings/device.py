@@ -60,6 +60,11 @@ def describe(device: torch.device) -> str:
     return f"cpu {models[0] if models else platform.machine()}, {torch.get_num_threads()} threads"
 
 
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory of a CUDA device that this process has held; 0 for the CPU, whose memory is the process's."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+
+
 def fix_numerics() -> None:
     """Let nothing autotune per process. (That float32 is exact is the encoders' own affair: `nn/exact.py`.)"""
     torch.backends.cudnn.benchmark = False

@@ -2,37 +2,68 @@
 
 A clip's log-mel is normalised, cut into chunks of the model's input length, encoded chunk by chunk; the tokens of one
 patch column are joined to a frame (rows * width numbers), and the clip's embedding is the mean over all frames.
+Layers are counted from 0; the last one is taken after the final norm, all others as the block gives them.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from evar.encoders.contract import Encoder, Identity
+from evar.errors import UsageError
 from evar.nn.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
 from evar.nn.configuration import configuration_of_name
 from evar.nn.frontend import LogMel
 from evar.nn.pooling import chunks, frames_of, mean_over_frames
+
+Layers = Literal["each"] | list[int] | int | None
 
 WITHOUT_WEIGHTS = "m2d_vit_base-80x608p16x16"
 SEED_WITHOUT_WEIGHTS = 0
 
 
 class M2D(Encoder):
-    """An M2D encoder with the weights of a checkpoint; output "last": the last layer, rows * width numbers.
+    """An M2D encoder with the weights of a checkpoint.
+
+    layers:  None: output "last"; a number: output "layer07"; several: one output "3+7+11", concatenated; "each": one
+             output a layer, in one pass
+    flat:    single tokens (width numbers) instead of frames of a whole patch column (rows * width numbers)
+    frames:  the input length, in frames, instead of the model's own: a shorter one cuts the position table, a longer
+             one resamples it in time, so that longer clips go through in one chunk
 
     The front end, normalisation, patch embedding and pooling are float32 in every precision.
+    Raises UsageError for a layer that is not there and for fewer frames than a patch has.
     """
 
-    def __init__(self, checkpoint: Checkpoint, identity: Identity) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        identity: Identity,
+        layers: Layers = None,
+        flat: bool = False,
+        frames: int | None = None,
+    ) -> None:
         super().__init__()
         self.identity = identity
         self.sample_rate = checkpoint.configuration.sample_rate
-        self.grid = checkpoint.configuration.grid
         self.mean, self.std = checkpoint.norm_stats
         self.log_mel = LogMel(self.sample_rate)
         self.vit = checkpoint.vit()
+        self.grid = checkpoint.configuration.grid
+        self.flat = flat
+        if frames is not None:
+            if frames < self.grid.patch_frames:
+                raise UsageError(
+                    f"encoder m2d: frames must be at least {self.grid.patch_frames}, one patch, not {frames}"
+                )
+            self.grid = replace(self.grid, frames=frames)
+            self.vit.lengthen(self.grid)
+        self.layers_of = _outputs(layers, self.vit.depth)
+        self.outputs = tuple(self.layers_of)
 
     def set_precision(self, dtype: torch.dtype) -> torch.dtype:
         """Run the ViT's blocks in `dtype`; their weights are converted here, once."""
@@ -40,28 +71,48 @@ class M2D(Encoder):
         return dtype
 
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
-        """Embed clips of one length: (clip, sample) float32 -> {"last": (clip, rows * width) float32}."""
-        return {"last": mean_over_frames(self.chunk_frames(waveforms))}
+        """Embed clips of one length: (clip, sample) float32 -> {output: (clip, dim) float32}."""
+        return {output: mean_over_frames(chunked) for output, chunked in self.chunk_frames(waveforms).items()}
 
-    def chunk_frames(self, waveforms: Tensor) -> list[Tensor]:
-        """Frame embeddings (clip, frame, rows * width) of each consecutive chunk of (clip, sample) waveforms."""
+    def chunk_frames(self, waveforms: Tensor) -> dict[str, list[Tensor]]:
+        """Frame embeddings {output: (clip, frame, dim) of each consecutive chunk} of (clip, sample) waveforms."""
         normalised = (self.log_mel(waveforms) - self.mean) / self.std
-        return [frames_of(self.vit(chunk)[-1], self.grid.rows) for chunk in chunks(normalised, self.grid)]
+        wanted = sorted({layer for layers in self.layers_of.values() for layer in layers})
+        found: dict[str, list[Tensor]] = {output: [] for output in self.outputs}
+        for chunk in chunks(normalised, self.grid):
+            tokens = dict(zip(wanted, self.vit(chunk, wanted), strict=True))
+            for output, layers in self.layers_of.items():
+                frames = [frames_of(tokens[layer], self.grid.rows, flat=self.flat) for layer in layers]
+                found[output].append(frames[0] if len(frames) == 1 else torch.cat(frames, dim=2))
+        return found
 
 
-def open_encoder(weights: Path | None) -> Encoder:
+def open_encoder(weights: Path | None, layers: Layers = None, flat: bool = False, frames: int | None = None) -> Encoder:
     """The M2D of a checkpoint file or folder; without weights a ViT-Base of random ones, which its identity says.
 
-    Raises CheckpointError, see `load_checkpoint`.
+    Options: see `M2D`. Raises CheckpointError, see `load_checkpoint`.
     """
     if weights is None:
-        return open_random(WITHOUT_WEIGHTS, SEED_WITHOUT_WEIGHTS)
+        return open_random(WITHOUT_WEIGHTS, SEED_WITHOUT_WEIGHTS, layers, flat, frames)
     checkpoint = load_checkpoint(weights)
     file = checkpoint.file.name if checkpoint.file is not None else ""
-    return M2D(checkpoint, Identity(name=checkpoint.configuration.name, weights=file, digest=checkpoint.digest))
+    identity = Identity(name=checkpoint.configuration.name, weights=file, digest=checkpoint.digest)
+    return M2D(checkpoint, identity, layers, flat, frames)
 
 
-def open_random(model: str, seed: int) -> M2D:
+def open_random(model: str, seed: int, layers: Layers = None, flat: bool = False, frames: int | None = None) -> M2D:
     """The M2D that the name `model` states, with random weights drawn from `seed`. Raises CheckpointError."""
     identity = Identity(name=f"{model} (random weights)", weights=f"random weights, seed {seed}", random=True)
-    return M2D(random_checkpoint(configuration_of_name(model), seed), identity)
+    return M2D(random_checkpoint(configuration_of_name(model), seed), identity, layers, flat, frames)
+
+
+def _outputs(layers: Layers, depth: int) -> Mapping[str, tuple[int, ...]]:
+    """Output -> the layers in it. Raises UsageError for a layer that is not there, and for none."""
+    if layers is None:
+        return {"last": (depth - 1,)}
+    numbers = list(range(depth)) if layers == "each" else [layers] if isinstance(layers, int) else list(layers)
+    if not numbers or any(not 0 <= number < depth for number in numbers):
+        raise UsageError(f"encoder m2d: layers must be from 0 to {depth - 1}, at least one of them, not {layers!r}")
+    if layers == "each" or len(numbers) == 1:
+        return {f"layer{number:02}": (number,) for number in numbers}
+    return {"+".join(map(str, numbers)): tuple(numbers)}

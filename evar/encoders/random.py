@@ -5,13 +5,22 @@ from pathlib import Path
 from pydantic import NonNegativeInt
 
 from evar.encoders.contract import Encoder, refuse_weights
-from evar.encoders.m2d import WITHOUT_WEIGHTS, open_random
+from evar.encoders.m2d import WITHOUT_WEIGHTS, Layers, open_random
 
 
-def open_encoder(weights: Path | None, *, seed: NonNegativeInt = 0, model: str = WITHOUT_WEIGHTS) -> Encoder:
+def open_encoder(
+    weights: Path | None,
+    *,
+    seed: NonNegativeInt = 0,
+    model: str = WITHOUT_WEIGHTS,
+    layers: Layers = None,
+    flat: bool = False,
+    frames: int | None = None,
+) -> Encoder:
     """The M2D that `model` names, e.g. "m2d_vit_tiny-80x608p16x16", with weights drawn from `seed`.
 
-    Raises UsageError where weights are given, CheckpointError for a name that states no model.
+    The other options are those of `m2d`. Raises UsageError where weights are given, CheckpointError for a name that
+    states no model.
     """
     refuse_weights("random", weights)
-    return open_random(model, seed)
+    return open_random(model, seed, layers, flat, frames)

@@ -29,7 +29,8 @@ class Result:
     score, low, high are shares (0 to 1); low and high bound the 95 % interval; n counts test clips, groups what they
     were resampled by. parts: score of each fold (or of "test"), seeds: of each seed. classes_left_out: of mAP, for want
     of positive test clips. setting: what was chosen on validation, a round.
-    seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed.
+    seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed. peak_device_memory
+    is the GPU's, 0 on a CPU.
     ranked: no where the row must never stand in a ranking (a smoke run, too little coverage).
     """
 
@@ -71,8 +72,9 @@ class Result:
     embed_clips_per_second: float
     embed_cached: bool
     probe_seconds: float
-    probe_fits_per_second: float
+    probe_clips_per_second: float
     peak_memory_bytes: int
+    peak_device_memory_bytes: int
     weights_digest: str
     store_digest: str
     embeddings_key: str

@@ -42,14 +42,16 @@ def chunks(spectrogram: Tensor, grid: Grid) -> Iterator[Tensor]:
         yield F.pad(chunk, (0, width - chunk.shape[2])).contiguous()
 
 
-def frames_of(tokens: Tensor, rows: int) -> Tensor:
+def frames_of(tokens: Tensor, rows: int, *, flat: bool = False) -> Tensor:
     """Tokens (clip, 1 + row * column, width) -> frame embeddings (clip, column, row * width).
 
-    CLS is dropped; the tokens of one column are joined from low to high frequency.
+    CLS is dropped; the tokens of one column are joined from low to high frequency. `flat` keeps them single, column by
+    column: (clip, column * row, width).
     """
     clips, count, width = tokens.shape
     columns = (count - 1) // rows
-    return tokens[:, 1:].view(clips, rows, columns, width).transpose(1, 2).reshape(clips, columns, rows * width)
+    by_column = tokens[:, 1:].view(clips, rows, columns, width).transpose(1, 2)
+    return by_column.reshape(clips, columns * rows, width) if flat else by_column.reshape(clips, columns, rows * width)
 
 
 def mean_over_frames(chunked: list[Tensor]) -> Tensor:

@@ -128,6 +128,18 @@ class ViT(nn.Module):
         with torch.device("meta"):
             return cls(grid, width, depth, heads)
 
+    def lengthen(self, grid: Grid) -> None:
+        """Take inputs of `grid`, which differs in its frames alone: more columns than the position table has resample
+        it in time (bicubic, no antialiasing, corners not aligned); fewer cut it, as every shorter input does.
+        """
+        if grid.columns > self.grid.columns:
+            table = self.pos_embed[:, 1:].view(self.grid.rows, self.grid.columns, self.width).permute(2, 0, 1)
+            size = (grid.rows, grid.columns)
+            resampled = F.interpolate(table[None], size=size, mode="bicubic", align_corners=False, antialias=False)
+            patches = resampled[0].permute(1, 2, 0).reshape(1, -1, self.width)
+            self.pos_embed = nn.Parameter(torch.cat([self.pos_embed[:, :1], patches], dim=1), requires_grad=False)
+            self.grid = grid
+
     def set_precision(self, dtype: torch.dtype) -> Self:
         """Convert the blocks' weights, once; patch embedding, positions and the last norm stay float32.
 

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,7 +102,7 @@ def test_a_random_model_must_be_named_wholly() -> None:
 
 def test_options_in_force_include_defaults() -> None:
     options = encoders.open_encoder(f"random(model={TINY!r})").identity.options
-    assert options == {"seed": 0, "model": TINY}
+    assert options == {"seed": 0, "model": TINY, "layers": None, "flat": False, "frames": None}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_options_in_force_include_defaults() -> None:
     [
         ("m2b", "unknown encoder 'm2b': did you mean m2d?"),
         ("random(sede=1)", "unknown option of encoder random 'sede': did you mean seed?"),
-        ("m2d(flat=1)", "unknown option of encoder m2d 'flat': .valid: none"),
+        ("m2d(flatt=True)", "unknown option of encoder m2d 'flatt': did you mean flat?"),
         ("random(seed='1')", "encoder random: option seed cannot be '1'"),
         ("random(seed=-1)", "encoder random: option seed cannot be -1"),
         ("random(seed=exit())", "seed must be a Python literal"),
@@ -126,3 +127,58 @@ def test_weights_are_refused_by_encoders_that_take_none(tmp_path: Path) -> None:
     for name in ("logmel", "random"):
         with pytest.raises(UsageError, match=f"encoder {name} takes no weights"):
             encoders.open_encoder(name, tmp_path)
+
+
+def test_every_layer_of_the_reference_is_reproduced_in_one_pass(shared: Path) -> None:
+    model = "m2d_vit_base-80x608p16x16"
+    reference = np.load(shared / "reference" / "layers_vit_base-80x608p16x16.npz")
+    encoder = recipe.encoder(model, layers="each")
+    waveforms = torch.from_numpy(reference["wav"].astype(np.float32) / 32768)
+    embedded = encoder.embed(waveforms, torch.full((2,), waveforms.shape[1]))
+    assert list(embedded) == list(encoder.outputs) == [f"layer{number:02}" for number in range(12)]
+    for output, scene in embedded.items():
+        expected = reference[f"{output}_scene"]
+        assert np.linalg.norm(scene.numpy() - expected) <= 1e-4 * np.linalg.norm(expected), output
+
+
+def test_several_layers_are_one_output_in_the_order_asked_for() -> None:
+    lengths = torch.tensor([4000, 4000])
+    spec = f"random(model={TINY!r}, layers="
+    together = encoders.open_encoder(spec + "[7, 3])").embed(clips(4000), lengths)
+    each = encoders.open_encoder(spec + "'each')").embed(clips(4000), lengths)
+    assert list(together) == ["7+3"]
+    assert torch.equal(together["7+3"], torch.cat([each["layer07"], each["layer03"]], dim=1))
+    assert torch.equal(encoders.open_encoder(spec + "3)").embed(clips(4000), lengths)["layer03"], each["layer03"])
+
+
+def test_single_tokens_are_the_frames_taken_apart() -> None:
+    lengths = torch.tensor([4000, 4000])
+    flat = encoders.open_encoder(f"random(model={TINY!r}, flat=True)").embed(clips(4000), lengths)["last"]
+    frames = encoders.open_encoder(f"random(model={TINY!r})").embed(clips(4000), lengths)["last"]
+    torch.testing.assert_close(flat, frames.view(2, 5, 192).mean(1), rtol=1e-5, atol=1e-5)
+
+
+def test_input_length_of_its_own_is_no_change_and_longer_clips_need_no_chunks() -> None:
+    lengths = torch.tensor([16000, 16000])
+    own, plain, long = (
+        encoders.open_encoder(f"random(model={TINY!r}{more})").embed(clips(16000), lengths)["last"]
+        for more in (", frames=64", "", ", frames=101")
+    )
+    assert torch.equal(own, plain)
+    assert not torch.allclose(long, plain)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("layers=[12]", r"layers must be from 0 to 11, at least one of them, not \[12\]"),
+        ("layers=[]", "at least one of them"),
+        ("layers=-1", "layers must be from 0 to 11"),
+        ("layers='all'", "option layers cannot be 'all'"),
+        ("frames=15", "frames must be at least 16, one patch, not 15"),
+        ("flat=1", "option flat cannot be 1"),
+    ],
+)
+def test_option_that_cannot_be_is_one_clear_error(options: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        encoders.open_encoder(f"random(model={TINY!r}, {options})")

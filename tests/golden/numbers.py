@@ -1,6 +1,6 @@
 """Golden numbers: which there are, how they are computed, and how far ours may lie from them.
 
-Six configurations: two front ends and four encoders (weights by recipe, `tests/recipe.py`). A file NAME.npz holds
+Eight configurations: two front ends and six encoders (weights by recipe, `tests/recipe.py`). A file NAME.npz holds
 numbers of this implementation for inputs made from a seed, written only after it had reproduced every reference file of
 the M2D authors' own implementation: every so-many-th number of an array, about `COUNT` of them.
 `python -m tests.golden.make` remakes the files.
@@ -8,11 +8,13 @@ the M2D authors' own implementation: every so-many-th number of an array, about 
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from evar.encoders.m2d import M2D
 from evar.nn.frontend import LogMel
 from evar.nn.pooling import mean_over_frames
 from tests import recipe
@@ -31,6 +33,12 @@ ENCODERS = {
     "m2d_as_vit_base-80x608p16x16p32k": 6.3,
 }
 """Model -> seconds of a seeded clip that is a little longer than one chunk."""
+OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "m2d_vit_base-80x608p16x16-flat": ("m2d_vit_base-80x608p16x16", {"flat": True}),
+    "m2d_vit_base-80x608p16x16-dur1001": ("m2d_vit_base-80x608p16x16", {"frames": 1001}),
+}
+"""Configuration -> model and options of `m2d`."""
+ENCODERS |= dict.fromkeys(OPTIONS, 10.2)
 CONFIGURATIONS = (*FRONTENDS, *ENCODERS)
 
 Floats = NDArray[np.float32]
@@ -61,12 +69,18 @@ def seeded_clip(sample_rate: int, seconds: float, seed: int) -> NDArray[np.int16
     return np.int16(4000 * tones + 1500 * generator.standard_normal(len(time)))
 
 
+def encoder_of(configuration: str) -> M2D:
+    """The reference encoder of a configuration."""
+    model, options = OPTIONS.get(configuration, (configuration, {}))
+    return recipe.encoder(model, **options)
+
+
 def network(configuration: str) -> Callable[[NDArray[np.generic]], Floats]:
     """(clip, sample) or (sample,) 16-bit -> log-mel, or clip embeddings."""
     if configuration in FRONTENDS:
         log_mel = LogMel(FRONTENDS[configuration])
         return lambda wav: log_mel(_waveforms(wav)).numpy()
-    encoder = recipe.encoder(configuration)
+    encoder = encoder_of(configuration)
     return lambda wav: encoder.embed(w := _waveforms(wav), torch.full((len(w),), w.shape[1]))["last"].numpy()
 
 
@@ -91,11 +105,11 @@ def reference_errors(configuration: str, shared: Path) -> Iterator[tuple[str, fl
     if configuration in FRONTENDS:
         yield "log_mel", relative_error(network(configuration)(reference["wav"]), reference["log_mel"])
         return
-    encoder = recipe.encoder(configuration)
+    encoder = encoder_of(configuration)
     for duration in [key.removeprefix("wav_") for key in reference.files if key.startswith("wav_")]:
         wav = reference[f"wav_{duration}"]
         with torch.inference_mode():
-            chunked = encoder.chunk_frames(_waveforms(wav))
+            chunked = encoder.chunk_frames(_waveforms(wav))["last"]
         frames, scene = torch.cat(chunked, dim=1), mean_over_frames(chunked)
         yield f"frames_{duration}", float(frames.shape[1] != reference[f"frames_{duration}"])
         yield f"scene_{duration}", relative_error(scene.numpy(), reference[f"scene_{duration}"])

@@ -10,7 +10,7 @@ from tests.golden import numbers
 
 def test_every_configuration_has_golden_numbers() -> None:
     assert len(numbers.FRONTENDS) == 2
-    assert len(numbers.ENCODERS) == 4
+    assert len(numbers.ENCODERS) == 6
     assert {file.stem for file in numbers.FOLDER.glob("*.npz")} == set(numbers.CONFIGURATIONS)
     for configuration in numbers.CONFIGURATIONS:
         golden = np.load(numbers.FOLDER / f"{configuration}.npz")

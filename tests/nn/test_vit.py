@@ -8,9 +8,7 @@ import torch
 
 from evar.nn.checkpoint import random_checkpoint
 from evar.nn.configuration import configuration_of_name
-from evar.nn.pooling import chunks, frames_of
 from evar.nn.vit import Grid, ViT
-from tests import recipe
 
 GRID = Grid(80, 64, 16, 16)
 
@@ -31,21 +29,6 @@ def test_keys_and_shapes_are_the_public_ones(shared: Path) -> None:
     ours = ViT.unfilled(Grid(80, 208, 16, 16), width=192, depth=3).state_dict()
     encoder = {"cls_token", "pos_embed"} | {key for key in listed if key.startswith(("patch_embed", "blocks", "norm."))}
     assert {key: str(tuple(tensor.shape)) for key, tensor in ours.items()} == {key: listed[key] for key in encoder}
-
-
-def test_every_layer_of_the_reference_is_reproduced(shared: Path) -> None:
-    model = "m2d_vit_base-80x608p16x16"
-    reference = np.load(shared / "reference" / "layers_vit_base-80x608p16x16.npz")
-    encoder = recipe.encoder(model)
-    waveforms = torch.from_numpy(reference["wav"].astype(np.float32) / 32768)
-    with torch.inference_mode():
-        normalised = (encoder.log_mel(waveforms) - encoder.mean) / encoder.std
-        (chunk,) = chunks(normalised, encoder.grid)
-        layers = encoder.vit(chunk, range(12))
-    for number, tokens in enumerate(layers):
-        expected = reference[f"layer{number:02}_scene"]
-        scene = frames_of(tokens, rows=5).mean(1).numpy()
-        assert np.linalg.norm(scene - expected) <= 1e-4 * np.linalg.norm(expected), f"layer {number}"
 
 
 def test_patch_embedding_is_the_convolution_of_its_weights(vit: ViT, spectrogram: torch.Tensor) -> None:
