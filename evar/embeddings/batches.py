@@ -50,9 +50,13 @@ class Plan:
         """How many batches of `size` clips there are."""
         return -(-len(self) // size)
 
+    def clips_of(self, block: int, size: int) -> int:
+        """How many clips block number `block` of `size` holds."""
+        return min(size, len(self) - block * size)
+
     def batch(self, block: int, size: int) -> Batch:
         """Batch number `block` of `size` clips, on the CPU."""
-        rows = np.arange(block * size, min((block + 1) * size, len(self)))
+        rows = block * size + np.arange(self.clips_of(block, size))
         waveforms = np.zeros((size, self.samples), dtype=np.int16)
         for place, row in enumerate(rows):
             clip = self.store.samples(int(self.store_rows[row]))[self.starts[row] :][: self.samples]
@@ -78,4 +82,4 @@ def crop_start(path: str, length: int, samples: int) -> int:
 
 def to_float(waveforms: Tensor, device: torch.device) -> Tensor:
     """16-bit samples on the CPU -> float32 in [-1, 1) on the device; the bytes travel as 16-bit."""
-    return waveforms.to(device).to(torch.float32) * INT16_SCALE
+    return waveforms.to(device, non_blocking=True).to(torch.float32) * INT16_SCALE

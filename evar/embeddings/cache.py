@@ -63,17 +63,20 @@ class Entry:
         except (OSError, ValueError, KeyError):
             return None
 
-    def begin(self, shape: Shape) -> None:
-        """Write the readable key and lay out empty arrays."""
+    def begin(self, shape: Shape) -> dict[str, Floats]:
+        """Write the readable key and lay out empty arrays: {output: (clip, dim)}, memory-mapped for writing."""
         content: dict[str, Any] = {"key": dict(self.key), "store": self.store}
         write_atomic(self.folder / "key.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
         with storage_errors(self.folder):
             (self.folder / "blocks.csv").unlink(missing_ok=True)
             (self.folder / "done.json").unlink(missing_ok=True)
-            for output, dim in shape.dims.items():
-                np.lib.format.open_memmap(self._file(output), "w+", np.float32, (shape.clips, dim)).flush()
+            arrays: dict[str, Floats] = {
+                output: np.lib.format.open_memmap(self._file(output), "w+", np.float32, (shape.clips, dim))
+                for output, dim in shape.dims.items()
+            }
         content = {"batch_size": shape.batch_size, "clips": shape.clips, "dims": dict(shape.dims)}
         write_atomic(self.folder / "shape.json", json.dumps(content, sort_keys=True) + "\n")
+        return arrays
 
     def arrays(self, shape: Shape, *, writable: bool) -> dict[str, Floats] | None:
         """{output: (clip, dim)} memory-mapped; None where a file is missing or not of this shape."""

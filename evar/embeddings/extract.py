@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from evar import provenance
-from evar.embeddings.batches import Plan, to_float
+from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, fix_numerics
+from evar.embeddings.forward import embed_blocks, out_of_memory
 from evar.encoders.contract import Encoder
 from evar.errors import DataError
 from evar.files import locked
@@ -126,7 +127,7 @@ def forward_sources(encoder: Encoder) -> set[str]:
     files = {f"{name.removeprefix('evar.').replace('.', '/')}.py" for name in used if name.startswith("evar.")}
     return provenance.imported_sources(files, within=("nn", "encoders")) | {
         "embeddings/batches.py",
-        "embeddings/extract.py",
+        "embeddings/forward.py",
     }
 
 
@@ -142,47 +143,50 @@ def _read(entry: Entry) -> dict[str, NDArray[np.float32]] | None:
 
 
 def _compute(entry: Entry, encoder: Encoder, plan: Plan, runtime: Runtime, progress: Progress) -> None:
-    """Compute what is missing, in the batch size that the entry was begun with."""
-    begin = time.perf_counter()
+    """Compute what is missing, in the batch size that the entry was begun with, or a smaller one that fits.
+
+    Where a batch does not fit into memory it is halved and the whole array made in that shape, so that one shape
+    serves all. Raises DataError where a single clip does not fit.
+    """
     encoder = encoder.to(runtime.device).eval()
     fix_numerics()
     shape = entry.shape()
-    arrays = entry.arrays(shape, writable=True) if shape else None
-    if shape is None or arrays is None:
-        size = runtime.batch_size or automatic_batch_size(plan, runtime.device)
-        first = _embed_block(encoder, plan, 0, size, runtime)
-        shape = Shape(size, len(plan), {output: values.shape[1] for output, values in first.items()})
-        entry.begin(shape)
-        arrays = entry.arrays(shape, writable=True)
-        if arrays is None:
-            raise DataError(f"{entry.folder}: cannot map the arrays that were just written")
-        entry.write(shape, arrays, 0, first)
-    done = entry.finished(shape, arrays)
-    before = sum(len(range(*shape.rows(block).indices(shape.clips))) for block in done)
+    size = shape.batch_size if shape else runtime.batch_size or automatic_batch_size(plan, runtime.device)
+    while True:
+        try:
+            _fill(entry, encoder, plan, runtime, size, progress)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            if size == 1:
+                raise DataError(
+                    f"{encoder.identity.name}: one clip of {plan.samples / plan.store.rate:g} s does not fit into the "
+                    f"memory of {runtime.device}; try --device cpu or --precision bfloat16"
+                ) from error
+            size //= 2
+        else:
+            return
+        if runtime.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _fill(entry: Entry, encoder: Encoder, plan: Plan, runtime: Runtime, size: int, progress: Progress) -> None:
+    """Compute the blocks of `size` clips that are not there yet, and mark the entry done."""
+    begin = time.perf_counter()
+    shape = entry.shape()
+    arrays = entry.arrays(shape, writable=True) if shape and shape.batch_size == size else None
+    done = entry.finished(shape, arrays) if shape and arrays else set()
+    missing = sorted(set(range(plan.blocks(size))) - done)
+    before = len(plan) - sum(plan.clips_of(block, size) for block in missing)
     with progress("embed", total=len(plan), unit="clip", initial=before) as advance:
-        for block in sorted(set(range(shape.blocks)) - done):
-            entry.write(shape, arrays, block, _embed_block(encoder, plan, block, shape.batch_size, runtime))
-            rows = shape.rows(block)
-            advance(rows.stop - rows.start)
-    computed = len(plan) - before
-    entry.finish(arrays, {"clips": computed, "seconds": time.perf_counter() - begin, "time": provenance.now()})
-
-
-def _embed_block(
-    encoder: Encoder, plan: Plan, block: int, size: int, runtime: Runtime
-) -> dict[str, NDArray[np.float32]]:
-    batch = plan.batch(block, size)
-    embedded = encoder.embed(to_float(batch.waveforms, runtime.device), batch.lengths)
-    values = {output: array[: len(batch.rows)].cpu().numpy() for output, array in embedded.items()}
-    for output, array in values.items():
-        wrong = np.flatnonzero(~np.isfinite(array).all(axis=1))
-        if wrong.size:
-            clip = plan.store.index["path"].iloc[plan.store_rows[batch.rows[wrong[0]]]]
-            raise DataError(
-                f"{encoder.identity.name} gives numbers that are not finite in {runtime.precision} (output {output}, "
-                f"first for {clip}); try --precision float32"
-            )
-    return values
+        for block, values in embed_blocks(encoder, plan, missing, size, runtime.device):
+            if shape is None or arrays is None:
+                shape = Shape(size, len(plan), {output: array.shape[1] for output, array in values.items()})
+                arrays = entry.begin(shape)
+            entry.write(shape, arrays, block, values)
+            advance(plan.clips_of(block, size))
+    record = {"clips": len(plan) - before, "seconds": time.perf_counter() - begin, "time": provenance.now()}
+    entry.finish(arrays or {}, record)
 
 
 def automatic_batch_size(plan: Plan, device: torch.device) -> int:

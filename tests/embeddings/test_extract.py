@@ -94,7 +94,7 @@ def test_interrupted_run_goes_on_at_the_last_block_with_the_same_bits(plan, tmp_
         run(Counting(), plan, tmp_path / "cut", progress=stops_after_two_blocks)
     encoder = Counting()
     resumed = run(encoder, plan, tmp_path / "cut")
-    assert encoder.batches == plan.blocks(5) - 3
+    assert encoder.batches == plan.blocks(5) - 2
     for output in ("mean", "ends"):
         np.testing.assert_array_equal(resumed.outputs[output], whole.outputs[output])
 
@@ -163,7 +163,7 @@ def test_sources_of_the_forward_are_the_encoders_and_what_they_import():
 
 
 def test_numbers_that_are_not_finite_are_an_error_that_names_the_clip(plan, tmp_path):
-    with pytest.raises(DataError, match=r"counting gives numbers that are not finite in float32 .*\.wav.*--precision"):
+    with pytest.raises(DataError, match=r"counting gives numbers that are not finite .*\.wav.*--precision"):
         run(Counting(float("inf")), plan, tmp_path)
 
 
@@ -178,6 +178,48 @@ def test_batch_size_follows_the_clip_length(plan):
         return automatic_batch_size(make_plan(plan.store, np.zeros(5000, int), np.zeros(5000, bool), seconds), CPU)
 
     assert (size(1.0), size(4.0), size(30.0), size(600.0)) == (128, 32, 4, 1)
+
+
+class Hungry(Counting):
+    """Needs more memory than there is for more than `most` clips at once."""
+
+    def __init__(self, most, error):
+        super().__init__()
+        self.most, self.error = most, error
+
+    def encode(self, waveforms):
+        if len(waveforms) > self.most:
+            raise self.error
+        return super().encode(waveforms)
+
+
+HOST = RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory")
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), HOST, MemoryError()])
+def test_batch_that_does_not_fit_is_halved_and_the_size_that_fits_is_kept(plan, tmp_path, error):
+    whole = run(Counting(), plan, tmp_path / "whole", size=2)
+    embeddings = run(Hungry(2, error), plan, tmp_path, size=9)
+    assert embeddings.batch_size == 2
+    np.testing.assert_array_equal(embeddings.outputs["mean"], whole.outputs["mean"])
+
+
+def test_array_is_made_in_one_shape_where_memory_ends_midway(plan, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(Counting(), plan, tmp_path, size=5, progress=stops_after_two_blocks)
+    encoder = Hungry(3, HOST)
+    assert run(encoder, plan, tmp_path, size=5).batch_size == 2
+    assert encoder.batches == plan.blocks(2)
+
+
+def test_clip_that_never_fits_is_one_clear_error(plan, tmp_path):
+    with pytest.raises(DataError, match=r"one clip of 0.25 s does not fit into the memory of cpu"):
+        run(Hungry(0, HOST), plan, tmp_path)
+
+
+def test_other_faults_of_the_encoder_are_not_taken_for_missing_memory(plan, tmp_path):
+    with pytest.raises(RuntimeError, match="something else"):
+        run(Hungry(0, RuntimeError("something else")), plan, tmp_path)
 
 
 CHILD = """
@@ -226,7 +268,7 @@ def test_killed_run_resumes_with_the_same_bits(plan, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     encoder = Counting()
     resumed = run(encoder, plan, tmp_path / "killed")
-    assert encoder.batches == plan.blocks(5) - 4
+    assert encoder.batches == plan.blocks(5) - 3
     np.testing.assert_array_equal(resumed.outputs["mean"], whole)
 
 

@@ -1,0 +1,106 @@
+"""The inner loop: blocks of a plan through the encoder, one after the other, the device never waiting for the host.
+
+While block k runs, block k - 1 is on its way back and block k + 1 is read from the store. On CUDA, samples travel as
+16-bit from pinned memory, results come back in one copy a block into pinned memory, and nothing synchronises inside the
+loop but the wait for the block before. On the CPU it is a plain loop: reading is a copy out of the page cache.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evar.embeddings.batches import Batch, Plan, to_float
+from evar.encoders.contract import Encoder
+from evar.errors import DataError
+
+Values = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Flying:
+    """A block on its way back: its batch, its results in host memory, and what to wait for before they are read."""
+
+    block: int
+    batch: Batch
+    results: dict[str, Tensor]
+    arrived: torch.cuda.Event | None
+
+
+def embed_blocks(
+    encoder: Encoder, plan: Plan, blocks: Iterable[int], size: int, device: torch.device
+) -> Iterator[tuple[int, Values]]:
+    """Embed the `blocks` of `size` clips in order: (block, {output: (clip, dim) float32}).
+
+    Raises DataError where numbers are not finite, and what torch raises where memory is short (see `out_of_memory`).
+    """
+    flying: Flying | None = None
+    for block, batch in _read_ahead(plan, blocks, size, device):
+        launched = _launch(encoder, block, batch, device)
+        if flying is not None:
+            yield flying.block, _land(encoder, plan, flying)
+        flying = launched
+    if flying is not None:
+        yield flying.block, _land(encoder, plan, flying)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that a batch does not fit into the memory of the device or of the host."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _read_ahead(plan: Plan, blocks: Iterable[int], size: int, device: torch.device) -> Iterator[tuple[int, Batch]]:
+    """Batches in order; on CUDA the next one is read into pinned memory while the caller uses this one."""
+    if device.type != "cuda":
+        for block in blocks:
+            yield block, plan.batch(block, size)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="read ahead") as reader:
+        waiting = None
+        for block in blocks:
+            following = block, reader.submit(_pinned, plan, block, size)
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = following
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+
+def _pinned(plan: Plan, block: int, size: int) -> Batch:
+    batch = plan.batch(block, size)
+    return Batch(batch.waveforms.pin_memory(), batch.lengths, batch.rows)
+
+
+def _launch(encoder: Encoder, block: int, batch: Batch, device: torch.device) -> Flying:
+    embedded = encoder.embed(to_float(batch.waveforms, device), batch.lengths)
+    if device.type != "cuda":
+        return Flying(block, batch, embedded, None)
+    results = {output: torch.empty(values.shape, pin_memory=True) for output, values in embedded.items()}
+    for output, values in embedded.items():
+        results[output].copy_(values, non_blocking=True)
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    arrived.record(torch.cuda.current_stream(device))
+    return Flying(block, batch, results, arrived)
+
+
+def _land(encoder: Encoder, plan: Plan, flying: Flying) -> Values:
+    """The block's numbers, without the rows that only filled it up."""
+    if flying.arrived is not None:
+        flying.arrived.synchronize()
+    rows = flying.batch.rows
+    landed = {output: values[: len(rows)].cpu().numpy() for output, values in flying.results.items()}
+    for output, values in landed.items():
+        wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if wrong.size:
+            clip = plan.store.index["path"].iloc[plan.store_rows[rows[wrong[0]]]]
+            raise DataError(
+                f"{encoder.identity.name} gives numbers that are not finite (output {output}, first for {clip}); "
+                f"try --precision float32"
+            )
+    return landed
