@@ -6,6 +6,7 @@ splits.
 No leaderboard is touched.
 """
 
+import argparse
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -75,6 +76,6 @@ def report(theirs: Theirs, ours: list[float]) -> bool:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    sys.exit(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", type=Path, help="folder that holds data/FSDD and data/UrbanSound8K")
+    sys.exit(main(parser.parse_args().shared))

@@ -4,15 +4,15 @@ Every clip is decoded once (the store), embedded once (the cache), and read by e
 embeddings; test rows are read once, by the probes' final fits.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from evar import provenance
 from evar.data.audio import MISSING
+from evar.data.check import problem
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
@@ -25,7 +25,7 @@ from evar.leaderboard.table import Result
 from evar.probes import selection
 from evar.probes.contract import Chosen, Probe
 from evar.probes.predictions import Predictions, predict
-from evar.progress import Progress
+from evar.progress import Advance, Progress
 from evar.scoring import intervals, metrics
 from evar.scoring.intervals import Score
 
@@ -50,22 +50,24 @@ class Settings:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A leaderboard row, and what it was computed from."""
+    """A leaderboard row, and what it was computed from. curves: round -> setting -> mean validation score."""
 
     result: Result
     score: Score
     predictions: Predictions
     clips: list[str]
     classes: tuple[str, ...]
+    curves: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A task's clips that can be scored, decoded. clips_per_second counts the seconds that preparing took now."""
+    """A task's clips that can be scored, decoded: `decoded` of them just now, which took `seconds`."""
 
     manifest: Manifest
     store: Store
     coverage: float
+    decoded: int
     seconds: float
 
 
@@ -111,7 +113,9 @@ def evaluate(
         for probe in probes:
             fit = fit_probe(clips, embeddings, output, probe, settings.seed, progress, note)
             result = make_result(prepared, encoder, embeddings, fit, settings)
-            yield Evaluation(result, fit.score, fit.predictions, clips.table["path"].tolist(), clips.classes)
+            curves = {each.name: chosen.curve for each, chosen in zip(clips.rounds(), fit.chosen, strict=True)}
+            names = clips.table["path"].tolist()
+            yield Evaluation(result, fit.score, fit.predictions, names, clips.classes, curves)
 
 
 def prepare_task(
@@ -120,15 +124,27 @@ def prepare_task(
     """Read the task's table and decode its clips at `rate` Hz, or find them decoded."""
     begin = time.perf_counter()
     manifest = read_manifest(task, settings.data)
+    for remark in manifest.remarks:
+        note(f"{task.name}: {remark}")
     if settings.limit is not None:
         manifest = manifest.limit(settings.limit)
+    manifest.rounds()  # a split without clips is told before hours of decoding
+    decoded = 0
+
+    @contextlib.contextmanager
+    def counted(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Advance]:
+        nonlocal decoded
+        decoded = total - initial
+        with progress(stage, total=total, unit=unit, initial=initial) as advance:
+            yield advance
+
     store = prepare(
         manifest.root,
         manifest.clips["path"].tolist(),
         rate,
         settings.cache,
         workers=settings.workers,
-        progress=progress,
+        progress=counted,
         on_wait=lambda what: note(f"{task.name}: {what}"),
     )
     if len(broken := store.quarantined[store.quarantined["reason"] != MISSING]):
@@ -136,23 +152,18 @@ def prepare_task(
         note(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
     if len(short := short_clips(store.index, manifest.clips["seconds"])):
         note(f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}")
-    return Prepared(manifest, store, len(store.usable) / manifest.expected, time.perf_counter() - begin)
+    there = len(store.usable)
+    return Prepared(manifest, store, there / manifest.expected, min(decoded, there), time.perf_counter() - begin)
 
 
 def require_coverage(prepared: Prepared, settings: Settings) -> None:
-    """Raise DataError where too little of the task is there to score it, with what to do about it."""
-    task, expected = prepared.manifest.task, prepared.manifest.expected
+    """Raise DataError where too little of the task is there to score it, with what is lost and what to do about it."""
+    task, root = prepared.manifest.task, prepared.manifest.root
     wanted = task.min_coverage if settings.min_coverage is None else settings.min_coverage
-    there = len(prepared.store.usable)
-    if there and prepared.coverage >= wanted:
-        return
-    lost = prepared.store.quarantined
-    names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
-    option = f"; --min-coverage {np.floor(prepared.coverage * 1000) / 1000:g} scores what is there" if there else ""
-    raise DataError(
-        f"task {task.name}: {expected - there:,} of {expected:,} clips are missing or broken below "
-        f"{prepared.manifest.root} (coverage {prepared.coverage:.1%}, asked for {wanted:.1%}): {few(names)}{option}"
-    )
+    if why := problem(prepared.manifest, prepared.store, wanted):
+        lost = prepared.store.quarantined
+        names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
+        raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
 
 
 def fit_probe(
@@ -219,7 +230,7 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
         device=describe(settings.runtime.device),
         batch_size=embeddings.batch_size,
         prepare_seconds=prepared.seconds,
-        prepare_clips_per_second=len(prepared.store.index) / prepared.seconds,
+        prepare_clips_per_second=prepared.decoded / prepared.seconds if prepared.decoded else None,
         embed_seconds=embeddings.seconds,
         embed_clips_per_second=embeddings.clips_per_second,
         embed_cached=embeddings.cached,
@@ -229,6 +240,7 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
         peak_device_memory_bytes=peak_memory_bytes(settings.runtime.device),
         weights_digest=identity.digest,
         store_digest=prepared.store.digest,
+        table_digest=prepared.manifest.keep(prepared.store.usable).digest,
         embeddings_key=embeddings.key,
         seed=settings.seed,
         evar=versions["evar"],

@@ -63,8 +63,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(f"no space left for {path}: free some and run again, finished parts are kept") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
-            raise StorageError(
-                f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
-            ) from error
-        raise
+        if error.errno is None:  # no word of the system's: a damaged archive, say
+            raise
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
+        ) from error

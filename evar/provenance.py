@@ -35,14 +35,16 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> tuple[str, bool]:
-    """The commit of the checkout that this package runs from and whether files differ from it; ("", False) without one.
+    """The commit of the checkout that this package runs from and whether files differ from it, new ones
+    of the package and of tasks/ included; ("", False) without one.
 
     An installed package that merely lies inside somebody's repository is not that repository's.
     """
     if _git("ls-files", "--error-unmatch", "__init__.py") is None:
         return "", False
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", "..")
-    return _git("rev-parse", "HEAD") or "", bool(changed)
+    added = _git("status", "--porcelain", "--", ".", "../tasks")
+    return _git("rev-parse", "HEAD") or "", bool(changed or added)
 
 
 def hash_json(content: Any) -> str:

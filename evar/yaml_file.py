@@ -1,4 +1,4 @@
-"""The only door to YAML: safe loading, with errors that name the file and the line."""
+"""The only door to YAML: safe loading and writing, with errors that name the file and the line."""
 
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise UsageError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}")
     return content
+
+
+def yaml_text(content: dict[str, Any]) -> str:
+    """`content` as YAML that `read_yaml` gives back, in the order of its keys; text that YAML misreads is quoted."""
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    return text

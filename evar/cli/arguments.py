@@ -1,16 +1,28 @@
 """The options of every verb: names, defaults, units, and errors of one line."""
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from evar.cli.options import (
+    add_cache,
+    add_min_coverage,
+    add_places,
+    add_rate,
+    add_workers,
+    batch_size,
+    seconds,
+    whole,
+)
 from evar.errors import UsageError, unknown
 
 VERBS = {
     "eval": "score a frozen encoder on tasks and add rows to the leaderboard (the verb where none is given)",
     "prepare": "decode a task's audio into the prepared store, once",
+    "check": "tell what a task's copy lacks, repeats or leaks, and whether it can be scored",
+    "new-task": "write the task and the table of a folder that holds a folder of audio for each class",
+    "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
 }
@@ -48,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
             prog=f"evar {verb}",
             description=f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.",
             allow_abbrev=False,
-            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28, width=110),
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=110),
             **more,
         )
 
@@ -58,7 +70,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _eval_parser() -> _Parser:
     verbs = "\n".join(f"  {verb:<9} {what}" for verb, what in VERBS.items())
-    parser = _Parser("eval", epilog=f"verbs: {' '.join(verbs.split())}")
+    parser = _Parser("eval", epilog=f"verbs:\n{verbs}")
     from evar import __version__
 
     parser.add_argument("--version", action="version", version=f"evar {__version__}")
@@ -85,7 +97,7 @@ def _eval_parser() -> _Parser:
         metavar="NAME[,..]",
         help="probes separated by commas, with options as literals: logistic, m2d_paper (default: logistic)",
     )
-    _add_places(parser)
+    add_places(parser)
     parser.add_argument(
         "--results",
         type=Path,
@@ -102,26 +114,21 @@ def _eval_parser() -> _Parser:
     )
     parser.add_argument(
         "--batch-size",
-        type=_batch_size,
+        type=batch_size,
         metavar="CLIPS",
         help="clips a batch of the encoder (default: auto, by the clip's length and the device)",
     )
-    _add_workers(parser)
+    add_workers(parser)
     parser.add_argument(
-        "--seed", type=_whole(0), default=42, metavar="N", help="of splits, probes and intervals (default: 42)"
+        "--seed", type=whole(0), default=42, metavar="N", help="of splits, probes and intervals (default: 42)"
     )
     parser.add_argument(
         "--limit",
-        type=_whole(1),
+        type=whole(1),
         metavar="CLIPS",
         help="clips per split for a smoke run, never ranked (default: all clips)",
     )
-    parser.add_argument(
-        "--min-coverage",
-        type=_share,
-        metavar="SHARE",
-        help="share of the task's clips, 0 to 1, that must be there (default: the task's own; below that never ranked)",
-    )
+    add_min_coverage(parser)
     parser.add_argument(
         "--json", action="store_true", help="print results as JSON, one object a line (default: for people)"
     )
@@ -132,24 +139,75 @@ def _prepare_parser() -> _Parser:
     parser = _Parser("prepare")
     parser.add_argument("--task", required=True, metavar="NAME[,..]", help="task names separated by commas, or `all`")
     parser.add_argument(
-        "--rate",
-        type=_whole(1000),
-        default=16000,
-        metavar="HZ",
-        help="sample rate of the encoder, in Hz (default: 16000)",
+        "--download",
+        action="store_true",
+        help="first fetch what is missing and may be fetched without an account (default: use what is there)",
     )
-    _add_places(parser)
-    _add_workers(parser)
+    add_rate(parser)
+    add_places(parser)
+    add_workers(parser)
+    return parser
+
+
+def _check_parser() -> _Parser:
+    parser = _Parser("check")
+    parser.add_argument("--task", required=True, metavar="NAME[,..]", help="task names separated by commas, or `all`")
+    add_rate(parser)
+    add_places(parser)
+    add_workers(parser)
+    add_min_coverage(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print reports as JSON, one object a line (default: for people)"
+    )
+    return parser
+
+
+def _new_task_parser() -> _Parser:
+    parser = _Parser("new-task")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder whose folders are the classes")
+    parser.add_argument("--name", metavar="NAME", help="of the task and its two files (default: the folder's name)")
+    parser.add_argument(
+        "--folds",
+        type=whole(3),
+        metavar="N",
+        help="folds of a cross-validation (default: no folds, 80 %% train, 10 %% valid, 10 %% test)",
+    )
+    parser.add_argument(
+        "--group-by",
+        metavar="REGEX",
+        help="its first group, searched for in each path below FOLDER, names what must stay together: a speaker, a "
+        "recording (default: each clip is its own)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=seconds,
+        metavar="S",
+        help="length, in seconds, that clips are cut or padded to (default: what 95 %% of the clips do not exceed)",
+    )
+    return parser
+
+
+def _check_encoder_parser() -> _Parser:
+    parser = _Parser("check-encoder")
+    parser.add_argument(
+        "encoder", metavar="NAME(..)", help="encoder, with options as literals: m2d, \"hear(module='my.py')\""
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="checkpoint file or folder (default: the encoder's own)"
+    )
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: cpu)")
     return parser
 
 
 def _cache_parser() -> _Parser:
     parser = _Parser("cache")
-    parser.add_argument("action", choices=["list", "prune"], help="show what lies there, or delete what is not needed")
-    _add_cache(parser)
+    parser.add_argument(
+        "action", type=_action, metavar="list|prune", help="show what lies there, or delete what is not needed"
+    )
+    add_cache(parser)
     parser.add_argument(
         "--older-than",
-        type=_whole(0),
+        type=whole(0),
         metavar="DAYS",
         help="prune: also what was not used for so many days (default: keep)",
     )
@@ -167,74 +225,18 @@ def _demo_parser() -> _Parser:
     return parser
 
 
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ.get("EVAR_DATA") or "data"),
-        metavar="FOLDER",
-        help="folder that holds the datasets' folders (default: $EVAR_DATA, else data)",
-    )
-    _add_cache(parser)
-
-
-def _add_cache(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        default=default_cache(),
-        metavar="FOLDER",
-        help="folder of prepared stores and embeddings (default: $EVAR_CACHE, else the user's cache folder)",
-    )
-
-
-def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers",
-        type=_whole(1),
-        default=_cores(),
-        metavar="N",
-        help="threads that decode audio (default: all cores)",
-    )
-
-
-def default_cache() -> Path:
-    """$EVAR_CACHE, else `evar` in the user's cache folder."""
-    if named := os.environ.get("EVAR_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evar"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def parse_whole(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, not {text!r}")
-        return int(text)
-
-    return parse_whole
-
-
-def _batch_size(text: str) -> int | None:
-    return None if text == "auto" else _whole(1)(text)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
-    return share
+def _action(text: str) -> str:
+    if text not in ("list", "prune"):
+        raise argparse.ArgumentTypeError(str(unknown("action", text, ["list", "prune"])))
+    return text
 
 
 _PARSERS: dict[str, Callable[[], _Parser]] = {
     "eval": _eval_parser,
     "prepare": _prepare_parser,
+    "check": _check_parser,
+    "new-task": _new_task_parser,
+    "check-encoder": _check_encoder_parser,
     "cache": _cache_parser,
     "demo": _demo_parser,
 }

@@ -17,6 +17,10 @@ def choose_tasks(names: str | None) -> list[Task]:
     wanted = [
         name for part in names.split(",") for name in (tasks.CORE if part.strip() == "all" else [part.strip()]) if name
     ]
+    if not wanted:
+        raise UsageError(f"--task {names!r} names no task (valid: {', '.join(tasks.task_files())})")
+    if "list" in wanted:
+        raise UsageError("--task list stands alone: it shows every task")
     chosen = [load_task(name) for name in dict.fromkeys(wanted)]
     for task in chosen:
         if task.name in tasks.local_tasks():
@@ -36,24 +40,33 @@ def each_task(chosen: list[Task], work: Callable[[Task], None]) -> int:
     return code
 
 
-def task_list(data: Path) -> str:
-    """A table of all tasks: size, metric, protocol, and whether their data is found."""
-    rows = []
+def task_list(data: Path) -> list[dict[str, str | int | None]]:
+    """Every task: its size, metric, protocol, and whether its data are found."""
+    listed = []
     for name in tasks.task_files():
+        row: dict[str, str | int | None] = {"task": name, "title": "", "clips": None, "classes": None, "metric": ""}
         try:
             task = load_task(name)
         except UsageError as error:
-            rows.append((name, "", "", "", "", f"broken: {error}"))
+            listed.append({**row, "protocol": "", "data": f"broken: {error}"})
             continue
-        clips = f"{task.expects.rows:,}" if task.expects else "?"
-        classes = str(task.expects.classes) if task.expects else "?"
-        rows.append((name, task.title, clips, classes, f"{task.metric}, {task.protocol}", _found(task, data)))
-    return table(("task", "title", "clips", "classes", "metric, protocol", "data"), rows)
+        row |= {"title": task.title, "metric": task.metric, "protocol": task.protocol, "data": _found(task, data)}
+        if task.expects is not None:
+            row |= {"clips": task.expects.rows, "classes": task.expects.classes}
+        listed.append(row)
+    return listed
+
+
+def task_table(data: Path) -> str:
+    """The same for people."""
+    rows = task_list(data)
+    cells = [[f"{cell:,}" if isinstance(cell, int) else cell or "?" for cell in row.values()] for row in rows]
+    return table(list(rows[0]), cells)
 
 
 def _found(task: Task, data: Path) -> str:
     try:
         root = find_root(task, data)
-    except UsageError:
-        return "this version cannot read it yet"
+    except UsageError as error:
+        return f"broken: {error}"
     return f"found in {root}" if root else f"not in {data}"

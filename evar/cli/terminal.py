@@ -1,12 +1,14 @@
 """What a person sees: progress bars and notes on stderr, tables on stdout. The only door to tqdm."""
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
 from evar.progress import Advance
 
 SECONDS_BETWEEN_LINES_OF_A_LOG = 10.0
+LEAST_WIDTH = 40  # characters; a narrower terminal breaks lines itself
 
 
 def say(text: str) -> None:
@@ -24,6 +26,7 @@ def bar(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Adva
         total=total,
         desc=stage,
         unit=f" {unit}",
+        unit_scale=unit == "byte",
         initial=initial,
         file=sys.stderr,
         mininterval=interval,
@@ -52,3 +55,8 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def width() -> int:
+    """Characters in a line of stdout; $COLUMNS, else 100, where it is no terminal."""
+    return max(LEAST_WIDTH, shutil.get_terminal_size((100, 24)).columns)

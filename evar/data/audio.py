@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -98,12 +98,13 @@ def _decoded(stream: BinaryIO, rate: int) -> Decoded:
         if not RATES[0] <= original <= RATES[1]:
             raise AudioFault(f"its header states a rate of {original:,} Hz")
         parts, peak, frames = [], 0.0, 0
-        resample = _resampler(original, rate)
-        for block, last in _blocks(file):
+        exact = file.subtype == "PCM_16"  # read as it is: libsndfile takes longer to make floats of it than NumPy
+        convert = _as_stored if exact and channels == 1 and original == rate else _converter(original, rate)
+        for block, last in _blocks(file, "int16" if exact else "float32"):
             frames += len(block)
-            waveform = resample(_mono(block), last)
-            peak = max(peak, _peak(waveform))
-            parts.append(_rounded(waveform))
+            part, highest = convert(block, last)
+            peak = max(peak, highest)
+            parts.append(part)
         if frames < file.frames < _UNKNOWN_FRAMES:
             raise AudioFault(f"its header promises {file.frames:,} frames, {frames:,} could be decoded")
     samples = np.concatenate(parts)
@@ -120,12 +121,12 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def _blocks(file: soundfile.SoundFile) -> Iterator[tuple[Waveform, bool]]:
+def _blocks(file: soundfile.SoundFile, dtype: str) -> Iterator[tuple[NDArray[Any], bool]]:
     """Blocks of (frame, channel), each with whether it is the last; at least one, which may be empty."""
     room = max(1, BLOCK_SAMPLES // file.channels)
-    block = file.read(min(room, file.frames), dtype="float32", always_2d=True)
+    block = file.read(min(room, file.frames), dtype=dtype, always_2d=True)
     while len(block) == room:
-        following = file.read(room, dtype="float32", always_2d=True)
+        following = file.read(room, dtype=dtype, always_2d=True)
         yield block, not len(following)
         if not len(following):
             return
@@ -133,18 +134,38 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[tuple[Waveform, bool]]:
     yield block, True
 
 
-def _mono(block: Waveform) -> Waveform:
-    """Average the channels. Raises AudioFault for samples that are not finite: resampling would spread them."""
+def _as_stored(block: NDArray[np.int16], last: bool) -> tuple[NDArray[np.int16], float]:
+    """(samples, peak) of a block that is already what the store keeps."""
+    return block[:, 0], _peak(block[:, 0]) / FULL_SCALE
+
+
+def _converter(original: int, rate: int) -> Callable[[NDArray[Any], bool], tuple[NDArray[np.int16], float]]:
+    """A function (block, is last) -> (samples, peak) that mixes down, resamples and rounds."""
+    resample = _resampler(original, rate)
+
+    def convert(block: NDArray[Any], last: bool) -> tuple[NDArray[np.int16], float]:
+        waveform = resample(_mono(block), last)
+        peak = _peak(waveform)  # first: it finds what cannot be rounded
+        return _rounded(waveform), peak
+
+    return convert
+
+
+def _mono(block: NDArray[Any]) -> Waveform:
+    """Average the channels of (frame, channel) float32 or int16; the latter to the bits of the former.
+
+    Raises AudioFault for samples that are not finite: resampling would spread them.
+    """
     channels = block.shape[1]
-    if not np.isfinite(block).all():
-        raise AudioFault("holds samples that are not finite (NaN or infinity)")
-    if channels == 1:
-        return block[:, 0]
-    with np.errstate(over="ignore"):  # told by the peak
-        mono = block[:, 0] + block[:, 1]  # a product with [1/2, 1/2] would start BLAS threads in every decoding thread
-        for channel in range(2, channels):
+    weight = 1 / channels if block.dtype == np.float32 else 1 / channels / FULL_SCALE
+    mono: Waveform = block[:, 0].astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for channel in range(1, channels):  # a product with the weights would start BLAS threads in every thread
             mono += block[:, channel]
-        mono *= np.float32(1 / channels)
+        if weight != 1:
+            mono *= np.float32(weight)
+    if block.dtype == np.float32 and not np.isfinite(mono).all() and not np.isfinite(block).all():
+        raise AudioFault("holds samples that are not finite (NaN or infinity)")
     return mono
 
 
@@ -169,7 +190,7 @@ def _resampler(original: int, rate: int) -> Callable[[Waveform, bool], Waveform]
     return resample
 
 
-def _peak(waveform: Waveform) -> float:
+def _peak(waveform: NDArray[Any]) -> float:
     if not len(waveform):
         return 0.0
     peak = max(float(waveform.max()), -float(waveform.min()))
@@ -179,10 +200,10 @@ def _peak(waveform: Waveform) -> float:
 
 
 def _rounded(waveform: Waveform) -> NDArray[np.int16]:
-    scaled = np.clip(waveform, -1, 1)
-    scaled *= np.float32(FULL_SCALE)
+    with np.errstate(over="ignore"):  # saturates
+        scaled = waveform * np.float32(FULL_SCALE)
     np.rint(scaled, out=scaled)
-    return np.minimum(scaled, FULL_SCALE - 1, out=scaled).astype(np.int16)
+    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1, out=scaled).astype(np.int16)
 
 
 def _decoder_text(error: soundfile.SoundFileError) -> str:

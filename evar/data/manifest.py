@@ -5,7 +5,10 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 """
 
 import hashlib
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,6 @@ from evar.errors import DataError, UsageError, few
 from evar.spec import check_options
 
 Rows = NDArray[np.int64]
-READERS_TO_COME = ("audioset", "gtzan", "speech_commands", "voxceleb1")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Manifest:
               seconds (as the dataset's own table promises; NaN where it says nothing)
     classes:  fixed once for all parts, whatever is missing
     expected: how many clips a complete copy has
+    remarks:  what a user should know before believing a score, a line each
     """
 
     task: Task
@@ -50,6 +53,7 @@ class Manifest:
     table: pd.DataFrame
     classes: tuple[str, ...]
     expected: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def clips(self) -> pd.DataFrame:
@@ -74,6 +78,13 @@ class Manifest:
         return self.table["group"].to_numpy(dtype=np.str_)
 
     @property
+    def digest(self) -> str:
+        """sha256 of all that the clips' own table decides: paths, labels, parts, groups, classes."""
+        rows = self.table[["path", "labels", "part", "group"]].to_numpy().tolist()
+        content = json.dumps([rows, self.classes], ensure_ascii=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
     def random_crops(self) -> NDArray[np.bool_]:
         """(clip,) True where a longer clip is cropped at random: a fixed split's training clips."""
         if self.task.folds:
@@ -85,7 +96,11 @@ class Manifest:
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
     def limit(self, most: int) -> "Manifest":
-        """At most `most` clips a part, the same ones on every machine, a larger limit holding a smaller one's."""
+        """At most `most` clips a part of those whose files are there; a larger limit holds a smaller one's."""
+        there = self.keep(np.flatnonzero([(self.root / path).exists() for path in self.table["path"]]))
+        return there._limited(most)
+
+    def _limited(self, most: int) -> "Manifest":
         order = self.table["path"].map(lambda path: hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest())
         rank = order.groupby(self.table["part"]).rank(method="first")
         kept = self.keep(np.flatnonzero(rank <= most))
@@ -110,8 +125,6 @@ class Manifest:
 
 def open_reader(task: Task) -> Reader:
     """The reader that a task names. Raises UsageError that names the task's file."""
-    if task.reader in READERS_TO_COME:
-        raise UsageError(f"task {task.name}: this version cannot read {task.title} yet; the table reader takes any CSV")
     try:
         function = plugins.load("evar.data.readers", "open_reader", task.reader, "reader")
         check_options("reader", task.reader, function, task.options)
@@ -124,28 +137,44 @@ def open_reader(task: Task) -> Reader:
 def find_root(task: Task, data: Path) -> Path | None:
     """The dataset's folder: beside a task file outside the tree, below `data`, or `data` itself; None where absent."""
     reader = open_reader(task)
-    return next((folder for folder in _candidates(task, data) if reader.marker(folder).exists()), None)
+    return next((root for folder in _candidates(task, data) if (root := reader.find(folder))), None)
 
 
 def read_manifest(task: Task, data: Path) -> Manifest:
     """Read the task's table from its dataset. Raises DataError where it is absent or not what the task expects."""
-    root = find_root(task, data)
+    root, reader = find_root(task, data), open_reader(task)
     if root is None:
-        wanted = [str(open_reader(task).marker(folder)) for folder in _candidates(task, data)]
+        places = few(map(str, _candidates(task, data)))
         raise DataError(
-            f"task {task.name}: {task.title} not found: looked for {few(wanted)}; "
+            f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {places}; "
             f"give --data (or EVAR_DATA) the folder that holds {task.folder}/"
         )
-    table = open_reader(task).read(root, task).sort_values("path", ignore_index=True)
-    classes = tuple(task.classes or sorted({name for names in table["labels"] for name in names}))
-    manifest = Manifest(task, root, table, classes, max(len(table), task.expects.rows if task.expects else 0))
+    reading = reader.read(root, task)
+    table = reading.table.sort_values("path", ignore_index=True)
+    classes = tuple(task.classes or reading.classes or sorted({name for names in table["labels"] for name in names}))
+    expected = max(len(table), task.expects.rows if task.expects else 0)
+    manifest = Manifest(task, root, table, classes, expected, reading.remarks)
     _check(manifest)
-    return manifest
+    return replace(manifest, remarks=(*reading.remarks, *_leaks(manifest)))
 
 
 def _candidates(task: Task, data: Path) -> list[Path]:
+    """Folders to look into. `data` itself only where nobody else's dataset could be taken for the task's."""
     outside = task.file.parent not in (BUNDLED.resolve(), Path("tasks").resolve())
-    return [*([task.file.parent / task.folder] if outside else []), data / task.folder, data]
+    beside = [task.file.parent / task.folder] if outside else []
+    itself = [data] if open_reader(task).distinct or data.resolve().name == task.folder else []
+    return [*beside, data / task.folder, *itself]
+
+
+def _leaks(manifest: Manifest) -> Iterator[str]:
+    """A line for each pair of splits, or one for all folds, that share groups."""
+    task, table = manifest.task, manifest.table[["group", "part"]]
+    pairs = table.drop_duplicates()
+    parts_of = pairs[pairs["group"].duplicated(keep=False)].sort_values("group").groupby("group")["part"].agg(set)
+    for pair in [task.folds] if task.folds else combinations(task.parts, 2):
+        if names := [str(group) for group, parts in parts_of.items() if len(parts & set(pair)) > 1]:
+            where = "straddle folds" if task.folds else f"have clips in {' and '.join(pair)}"
+            yield f"{len(names):,} of {table['group'].nunique():,} groups (clips of one source) {where}: {few(names)}"
 
 
 def _check(manifest: Manifest) -> None:

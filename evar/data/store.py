@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from evar import __version__
 from evar.data import shards, store_writer
 from evar.data.shards import Shard
+from evar.errors import StorageError
 from evar.files import locked, write_atomic
 from evar.progress import Progress
 
@@ -68,6 +69,19 @@ class Store:
         if number not in self._maps:
             self._maps[number] = self._shards[number].mapped()
         return self._maps[number][self._starts[row] : self._stops[row]]
+
+    def verified(self, row: int) -> NDArray[np.int16]:
+        """`samples` of that row, whose hash is that of the index. Raises StorageError where the disk changed them."""
+        samples = self.samples(row)
+        if shards.content_hash(samples) != self.index["content"].iat[row]:
+            shard = self._shards[row // shards.CLIPS].pcm
+            raise StorageError(f"{shard} is damaged: delete it and run again, and have the disk looked at")
+        return samples
+
+    def hold(self) -> None:
+        """Map every shard now: what is mapped stays readable when the store is removed from the cache."""
+        for number, shard in enumerate(self._shards):
+            self._maps.setdefault(number, shard.mapped())
 
     @property
     def usable(self) -> NDArray[np.int64]:

@@ -49,7 +49,8 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, pro
         events.put(CLIP)
 
     def fill(number: int) -> None:
-        ready[number] = shards.write(folder, number, parts[number], rate, on_clip)
+        before = shards.load(folder, number, len(parts[number]))  # older than a source: what has not changed is kept
+        ready[number] = shards.write(folder, number, parts[number], rate, on_clip, before)
 
     done = len(sources) - sum(len(parts[number]) for number in missing)
     with (

@@ -6,6 +6,7 @@ audio; coverage is a share of the rows (0 to 1).
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -46,9 +47,10 @@ class Expects(Strict):
 class Task(Strict):
     """One task. `splits` (train, optional valid, test) or `folds` (names of the official folds), never both.
 
-    folder:   the dataset's folder below the data folder, or relative to a task file outside the tree
-    reader:   the plug-in of `evar/data/readers` that knows the layout; `options` are its settings
-    seconds:  clips are cut or zero-padded to this length
+    folder:      the dataset's folder below the data folder, or relative to a task file outside the tree
+    reader:      the plug-in of `evar/data/readers` that knows the layout; `options` are its settings
+    split_file:  a CSV beside the task's file that lists the split, where the dataset has none of its own
+    seconds:     clips are cut or zero-padded to this length
     """
 
     name: Text
@@ -57,7 +59,8 @@ class Task(Strict):
     reader: Text
     folder: Text
     options: dict[str, Any] = Field(default_factory=dict)
-    seconds: Annotated[float, Field(gt=0, le=600)]
+    split_file: Text | None = None
+    seconds: Annotated[float, Field(ge=0.01, le=600)]
     splits: list[Literal["train", "valid", "test"]] | None = None
     folds: list[Text] | None = None
     classes: list[Text] | None = None
@@ -73,12 +76,24 @@ class Task(Strict):
     def _protocol_is_one_of_two(self) -> Self:
         if (self.splits is None) == (self.folds is None):
             raise ValueError("give either splits or folds")
-        if self.splits is not None and not {"train", "test"} <= set(self.splits):
-            raise ValueError("splits must hold train and test")
-        if self.folds is not None and len(set(self.folds)) < max(3, len(self.folds)):
+        if self.splits is not None and (not {"train", "test"} <= set(self.splits) or _repeats(self.splits)):
+            raise ValueError("splits must hold train and test, each once")
+        if self.folds is not None and (len(self.folds) < 3 or _repeats(self.folds)):
             raise ValueError("folds must be at least three different names: one to test, two to train and choose on")
         if (self.metric == "mAP") != (self.kind == "multi-label"):
             raise ValueError("metric mAP goes with kind multi-label, accuracy with single-label")
+        return self
+
+    @model_validator(mode="after")
+    def _expects_the_same_parts(self) -> Self:
+        if self.expects is not None and set(self.expects.parts) != set(self.parts):
+            raise ValueError(f"expects.parts must name {', '.join(self.parts)}, not {', '.join(self.expects.parts)}")
+        return self
+
+    @model_validator(mode="after")
+    def _split_file_is_there(self) -> Self:
+        if self.split_file is not None and not (self.file.parent / self.split_file).is_file():
+            raise ValueError(f"split_file: no {self.split_file} in {self.file.parent}")
         return self
 
     @property
@@ -94,8 +109,9 @@ class Task(Strict):
     @property
     def digest(self) -> str:
         """sha256 of all that decides a score (not of titles, sources and pitfalls)."""
-        content = self.model_dump_json(exclude={"title", "source", "licence", "pitfalls", "file"})
-        return hashlib.sha256(content.encode()).hexdigest()
+        content = self.model_dump_json(exclude={"title", "source", "licence", "pitfalls", "file"}).encode()
+        split = (self.file.parent / self.split_file).read_bytes() if self.split_file else b""
+        return hashlib.sha256(content + split).hexdigest()
 
 
 def load_task(name: str) -> Task:
@@ -130,6 +146,10 @@ def task_files() -> dict[str, Path]:
 def local_tasks() -> list[str]:
     """Names of the tasks that the working folder's `tasks/` defines itself."""
     return [name for name, file in task_files().items() if file.resolve().parent != BUNDLED.resolve()]
+
+
+def _repeats(names: Sequence[str]) -> bool:
+    return len(set(names)) < len(names)
 
 
 def _core_first(name: str) -> tuple[int, str]:

@@ -59,7 +59,7 @@ class Plan:
         rows = block * size + np.arange(self.clips_of(block, size))
         waveforms = np.zeros((size, self.samples), dtype=np.int16)
         for place, row in enumerate(rows):
-            clip = self.store.samples(int(self.store_rows[row]))[self.starts[row] :][: self.samples]
+            clip = self.store.verified(int(self.store_rows[row]))[self.starts[row] :][: self.samples]
             waveforms[place, : len(clip)] = clip
         return Batch(torch.from_numpy(waveforms), torch.full((size,), self.samples), rows)
 

@@ -113,7 +113,7 @@ class Entry:
             for output, array in arrays.items():
                 array[shape.rows(block)] = values[output]
             with (self.folder / "blocks.csv").open("a") as log:
-                log.write(f"{block},{self._digest(shape, arrays, block)}\n")
+                log.write(f"\n{block},{self._digest(shape, arrays, block)}\n")  # a torn line before it stays alone
 
     def finish(self, arrays: Mapping[str, Floats], record: Mapping[str, Any]) -> None:
         """Flush the arrays to disk and mark the entry done."""

@@ -17,7 +17,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or name == "cpu:":
+    if kind not in ("cpu", "cuda") or (number and not (number.isascii() and number.isdigit())) or name == "cpu:":
         raise unknown("device", name, ["auto", "cpu", "cuda", "cuda:1"])
     if kind == "cpu":
         return torch.device("cpu")

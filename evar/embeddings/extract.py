@@ -108,6 +108,7 @@ def cache_key(encoder: Encoder, plan: Plan, runtime: Runtime) -> dict[str, Any]:
         "encoder": identity.name,
         "weights": identity.weights,
         "weights_digest": identity.digest,
+        "code": identity.code,
         "options": dict(identity.options),
         "outputs": list(encoder.outputs),
         "sources": provenance.hash_sources(forward_sources(encoder)),
@@ -150,6 +151,7 @@ def _compute(entry: Entry, encoder: Encoder, plan: Plan, runtime: Runtime, progr
     """
     encoder = encoder.to(runtime.device).eval()
     fix_numerics()
+    plan.store.hold()
     shape = entry.shape()
     size = shape.batch_size if shape else runtime.batch_size or automatic_batch_size(plan, runtime.device)
     while True:

@@ -19,6 +19,7 @@ CLIPS = 5
 SECONDS = 0.3
 
 Embedded = Mapping[str, Tensor]
+Check = Callable[[Encoder], None]
 
 
 class ContractBroken(AssertionError):
@@ -154,7 +155,7 @@ def embeds_clips_of_any_length_from_one_sample_on(encoder: Encoder) -> None:
         require(sizes == dims, f"dims are {sizes} for {samples} samples, {dims} for {clips.shape[1]}")
 
 
-CHECKS: tuple[Callable[[Encoder], None], ...] = (
+CHECKS: tuple[Check, ...] = (
     describes_itself,
     is_frozen,
     gives_one_float32_vector_a_clip_for_every_output,

@@ -28,9 +28,11 @@ class Identity:
 
     name:        the encoder's name for people, e.g. "m2d_vit_base-80x608p16x16-221006-mr7"
     weights:     the weights file's name, or what stands in for it, e.g. "random weights, seed 0"
-    digest:      sha256 of the weights file ("" where there is none)
+    digest:      sha256 of the weights file, or of all tensors where they come from no single file ("" where there is
+                 nothing of the kind)
     options:     all options in force, defaults included
     random:      True where its weights were drawn and never trained
+    code:        what code outside this package decides the embeddings: versions of packages, sha256 of sources
     """
 
     name: str
@@ -38,6 +40,7 @@ class Identity:
     digest: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     random: bool = False
+    code: str = ""
 
 
 class Encoder(nn.Module, ABC):

@@ -30,7 +30,8 @@ class Result:
     were resampled by. parts: score of each fold (or of "test"), seeds: of each seed. classes_left_out: of mAP, for want
     of positive test clips. setting: what was chosen on validation, a round.
     seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed. peak_device_memory
-    is the GPU's, 0 on a CPU.
+    is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
+    clips' paths, labels, parts and groups.
     ranked: no where the row must never stand in a ranking (a smoke run, too little coverage).
     """
 
@@ -67,7 +68,7 @@ class Result:
     device: str
     batch_size: int
     prepare_seconds: float
-    prepare_clips_per_second: float
+    prepare_clips_per_second: float | None
     embed_seconds: float
     embed_clips_per_second: float
     embed_cached: bool
@@ -77,6 +78,7 @@ class Result:
     peak_device_memory_bytes: int
     weights_digest: str
     store_digest: str
+    table_digest: str
     embeddings_key: str
     seed: int
     evar: str
@@ -105,12 +107,21 @@ def check(results: Path) -> None:
             probe.unlink()
 
 
-def append(results: Path, result: Result, predictions: Predictions, clips: list[str], classes: tuple[str, ...]) -> Path:
+def append(
+    results: Path,
+    result: Result,
+    predictions: Predictions,
+    clips: list[str],
+    classes: tuple[str, ...],
+    curves: dict[str, dict[str, float]],
+) -> Path:
     """Keep the predictions, then append the row. Returns the leaderboard's path.
+
+    clips: names by row; curves: round -> setting -> mean validation score, empty where nothing was chosen.
 
     Raises StorageError; the leaderboard then is what it was.
     """
-    _keep_predictions(results / "predictions" / f"{result.run}.npz", predictions, clips, classes)
+    _keep_predictions(results / "predictions" / f"{result.run}.npz", predictions, clips, classes, curves)
     path = results / NAME
     with locked(path):
         before = _read(path)
@@ -140,7 +151,13 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _keep_predictions(path: Path, predictions: Predictions, clips: list[str], classes: tuple[str, ...]) -> None:
+def _keep_predictions(
+    path: Path,
+    predictions: Predictions,
+    clips: list[str],
+    classes: tuple[str, ...],
+    curves: dict[str, dict[str, float]],
+) -> None:
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -151,6 +168,7 @@ def _keep_predictions(path: Path, predictions: Predictions, clips: list[str], cl
             folds=predictions.folds,
             clips=np.array([clips[row] for row in predictions.rows], dtype=np.str_),
             classes=np.array(classes, dtype=np.str_),
+            curves=np.array(json.dumps(curves)),
         )
 
 

@@ -78,9 +78,13 @@ def find_checkpoint(path: Path) -> Path:
 
     Raises CheckpointError where there is none, or several.
     """
-    if path.is_file():
-        return path
-    if not path.exists():
+    try:
+        if path.is_file():
+            return path
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise CheckpointError(f"no checkpoint at {str(path)[:80]}...: {error.strerror}") from error
+    if not is_folder:
         siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, siblings, n=3, cutoff=0.5)
         hint = (
@@ -107,10 +111,17 @@ def _state_dict(file: Path, held: Any) -> Mapping[str, Tensor]:
     state = held["model"] if isinstance(held, Mapping) and "model" in held else held
     if not isinstance(state, Mapping) or not state:
         raise CheckpointError(f"{file} holds a {type(state).__name__} and no state dict (key -> tensor)")
-    others = [str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+    others = [str(key) for key, value in state.items() if not (isinstance(key, str) and _is_plain(value))]
     if others:
-        raise CheckpointError(f"{file}: expected a state dict, bare or under 'model'; no tensors: {few(others)}")
+        raise CheckpointError(f"{file}: expected a state dict, bare or under 'model'; no plain tensors: {few(others)}")
     return state
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a tensor with its numbers in it: not sparse, quantised or without storage."""
+    if not isinstance(value, Tensor) or value.is_quantized:
+        return False
+    return value.layout == torch.strided and value.device.type != "meta"
 
 
 def _prefix(file: Path, state: Mapping[str, Tensor]) -> str:

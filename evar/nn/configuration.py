@@ -26,6 +26,8 @@ NAME = re.compile(
 )
 EXPECTED = "SIZE-80xFRAMESpHxW, e.g. m2d_vit_base-80x608p16x16, and p32k behind it for 32 kHz"
 
+MOST_FRAMES = 60_000  # ten minutes
+
 BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 
@@ -98,6 +100,8 @@ def _grid(name: str, stated: Mapping[str, str | None]) -> Grid:
         raise CheckpointError(f"{name}: states {mels} mels; the front end gives {MELS}")
     if not 0 < high <= mels or mels % high or not 0 < wide <= frames:
         raise CheckpointError(f"{name}: patches of {high}x{wide} do not fit into {mels}x{frames}")
+    if frames > MOST_FRAMES:
+        raise CheckpointError(f"{name}: states an input of {frames} frames; {MOST_FRAMES} are the most that is read")
     return Grid(mels, frames, high, wide)
 
 

@@ -92,7 +92,7 @@ def _explained(path: pathlib.Path, error: Exception) -> CheckpointError:
     kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch"
     reason = type(error).__name__
     if not isinstance(error, pickle.UnpicklingError):  # whose text advises to load the file unsafely
-        reason = f"{reason}: {error}".splitlines()[0][:200]
+        reason = f"{reason}: {error}".splitlines()[0].partition(". ")[0]
     return CheckpointError(f"{path} is broken or no {kind} checkpoint ({reason}): copy or download it again")
 
 

@@ -3,10 +3,12 @@
 In all that follows a round's test rows take no part.
 
 - official:  the task has a valid split.
-- random:    no valid split, a probe with validation "random": a random tenth of the training clips, anew a seed.
+- random:    no valid split, a probe with validation "random": a tenth of the training clips, anew a seed.
 - folds:     no valid split, three or more rounds: for test fold i, each other fold j is held out in turn. The fit
              without {i, j} serves test fold i (judged on j) and test fold j (judged on i).
-- tenth:     no valid split, fewer rounds: a random tenth of the training clips, whole groups only.
+- tenth:     no valid split, fewer rounds: a tenth of the training clips, whole groups only.
+
+A tenth is drawn at random, for a multi-label task by iterative stratification (`stratified.py`).
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 
 from evar.data.manifest import Round
 from evar.errors import DataError
-from evar.probes.contract import Probe, Rows
+from evar.probes.contract import Probe, Rows, Targets
+from evar.probes.stratified import stratified_tenth
 
 SHARE = 0.1  # of the training clips that are held out where nothing else says which
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
@@ -48,13 +51,18 @@ def way(probe: Probe, rounds: Sequence[Round]) -> str:
     return "folds" if len(rounds) > 2 else "tenth"
 
 
-def trials(probe: Probe, rounds: Sequence[Round], groups: NDArray[np.str_], seeds: Sequence[int]) -> list[Trial]:
-    """All trials of one setting; groups (clip,). Raises DataError where there is too little to hold some out."""
+def trials(
+    probe: Probe, rounds: Sequence[Round], y: Targets, groups: NDArray[np.str_], seeds: Sequence[int]
+) -> list[Trial]:
+    """All trials of one setting; y (clip,) or (clip, class), groups (clip,).
+
+    Raises DataError where there is too little to hold some out.
+    """
     match way(probe, rounds):
         case "official":
             return [_direct(i, each.train, _valid(each), s) for i, each in enumerate(rounds) for s in seeds]
         case "random":
-            return [_direct(i, *random_tenth(each.train, s), s) for i, each in enumerate(rounds) for s in seeds]
+            return [_direct(i, *random_tenth(each.train, y, s), s) for i, each in enumerate(rounds) for s in seeds]
         case "folds":
             return [_pair(rounds, i, j, s) for i, j in combinations(range(len(rounds)), 2) for s in seeds]
         case _:
@@ -62,24 +70,26 @@ def trials(probe: Probe, rounds: Sequence[Round], groups: NDArray[np.str_], seed
                 Trial(train, ((i, valid),), s, NO_ROWS)
                 for i, each in enumerate(rounds)
                 for s in seeds
-                for train, valid in [grouped_tenth(each.train, groups, s)]
+                for train, valid in [grouped_tenth(each.train, y, groups, s)]
             ]
 
 
-def random_tenth(train: Rows, seed: int) -> tuple[Rows, Rows]:
-    """Split training rows into (nine tenths, a random tenth of the clips), both in rising order."""
+def random_tenth(train: Rows, y: Targets, seed: int) -> tuple[Rows, Rows]:
+    """Split training rows into (nine tenths, a tenth of the clips), in rising order; y (clip,) or (clip, class)."""
     if len(train) < 2:
         raise DataError(f"{len(train)} training clips are too few to hold a tenth of them out for validation")
+    if y.ndim == 2:
+        return stratified_tenth(train, y, np.arange(len(y)), seed)
     shuffled = np.random.default_rng(seed).permutation(train)
     held = max(1, round(SHARE * len(train)))
     return np.sort(shuffled[held:]), np.sort(shuffled[:held])
 
 
-def grouped_tenth(train: Rows, groups: NDArray[np.str_], seed: int) -> tuple[Rows, Rows]:
-    """Split training rows into (nine tenths, about a tenth in whole groups), both in rising order; groups (clip,).
+def grouped_tenth(train: Rows, y: Targets, groups: NDArray[np.str_], seed: int) -> tuple[Rows, Rows]:
+    """Split training rows into (nine tenths, about a tenth in whole groups), both in rising order.
 
-    The groups are gone through in random order, and each that still fits into the tenth is taken; where none does,
-    the smallest group.
+    y: (clip,) or (clip, class); groups: (clip,). Groups of a single-label task are gone through in random order, and
+    each that still fits into the tenth is taken; where none does, the smallest group.
     """
     names, member, sizes = np.unique(groups[train], return_inverse=True, return_counts=True)
     if len(names) < 2:
@@ -87,6 +97,8 @@ def grouped_tenth(train: Rows, groups: NDArray[np.str_], seed: int) -> tuple[Row
             f"the training clips are of {len(names)} group, at least 2 are needed to hold some out for validation: "
             "give the task a valid split or finer groups"
         )
+    if y.ndim == 2:
+        return stratified_tenth(train, y, groups, seed)
     held = np.zeros(len(names), dtype=np.bool_)
     room = max(1, round(SHARE * len(train)))
     for group in np.random.default_rng(seed).permutation(len(names)):

@@ -28,6 +28,8 @@ EPOCHS = 200
 PATIENCE = 20  # epochs
 BATCH_SIZE = 200  # clips
 SEEDS = 3
+MOST_LR = 100.0
+MOST = 1_000_000_000  # epochs, clips a batch
 
 
 def open_probe(lr: float = LR, epochs: int = EPOCHS, patience: int = PATIENCE, batch_size: int = BATCH_SIZE) -> Probe:
@@ -49,11 +51,11 @@ class M2DPaper(Probe):
     validation = "random"
 
     def __init__(self, lr: float, epochs: int, patience: int, batch_size: int) -> None:
-        if not 0 < lr < float("inf"):
-            raise UsageError(f"probe m2d_paper: lr must be a positive number, not {lr!r}")
+        if not 0 < lr <= MOST_LR:
+            raise UsageError(f"probe m2d_paper: lr must be above 0 and at most {MOST_LR:g}, not {lr!r}")
         for option, value in (("epochs", epochs), ("patience", patience), ("batch_size", batch_size)):
-            if value < 1:
-                raise UsageError(f"probe m2d_paper: {option} must be at least 1, not {value!r}")
+            if not 1 <= value <= MOST:
+                raise UsageError(f"probe m2d_paper: {option} must be from 1 to {MOST:,}, not {value!r}")
         self.lr, self.epochs, self.patience, self.batch_size = float(lr), epochs, patience, batch_size
         self.options = {"lr": self.lr, "epochs": epochs, "patience": patience, "batch_size": batch_size}
 

@@ -72,7 +72,7 @@ class _Run:
         refit = holdout.way(self.probe, self.rounds) not in holdout.WITHOUT_REFIT
         if refit and len(grid) == 1:
             return self._refit([{grid[0]: 0.0} for _ in self.rounds])
-        trials = holdout.trials(self.probe, self.rounds, self.groups, self.seeds)
+        trials = holdout.trials(self.probe, self.rounds, self.y, self.groups, self.seeds)
         tried = self._fit([Problem(t.train, t.stops, setting, t.seed) for setting in grid for t in trials])
         fits = {setting: tried[k * len(trials) : (k + 1) * len(trials)] for k, setting in enumerate(grid)}
         curves = self._curves(fits, trials)

@@ -71,7 +71,8 @@ def score_predictions(predictions: Predictions, metric: str, seed: int, resample
     value = float(by_seed.mean())
     parts = dict(zip(folds, by_seed.mean(axis=1).tolist(), strict=True))
     seeds = tuple(by_seed.mean(axis=0).tolist())
-    return Score(metric, value, *interval(value, resampled), len(predictions.rows), groups, parts, seeds, left_out)
+    low, high = interval(value, resampled) if groups > len(folds) else (0.0, 1.0)  # one group a fold: nothing to draw
+    return Score(metric, value, low, high, len(predictions.rows), groups, parts, seeds, left_out)
 
 
 def interval(value: float, resampled: NDArray[np.float64]) -> tuple[float, float]:

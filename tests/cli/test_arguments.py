@@ -63,7 +63,7 @@ def test_without_a_verb_eval_is_meant():
         ("--task us8k --min-coverage 50", "--min-coverage: must be a number from 0 to 1, not '50'"),
         ("--task us8k --min-coverage nan", "--min-coverage: must be a number from 0 to 1, not 'nan'"),
         ("prepare", "the following arguments are required: --task"),
-        ("cache lst", "invalid choice: 'lst'"),
+        ("cache lst", "unknown action 'lst': did you mean list?"),
     ],
 )
 def test_mistake_is_one_line_that_says_what_would_be_right(line, said):

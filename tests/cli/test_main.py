@@ -101,6 +101,16 @@ def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):
     assert rows().loc[0, "coverage"] == pytest.approx(107 / 108, abs=1e-6)
 
 
+def test_leaking_groups_are_told_before_the_score(here, capsys):
+    table = Path("data/tones/clips.csv")
+    table.write_text(table.read_text().replace("test-low-0\n", "train-low-0\n"))
+    assert evaluate() == 0
+    assert (
+        "tones: 1 of 53 groups (clips of one source) have clips in train and test: train-low-0"
+        in capsys.readouterr().err
+    )
+
+
 def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here, capsys):
     for number in range(12):
         Path(f"data/tones/train-low-{number:03}.wav").unlink()
@@ -120,6 +130,14 @@ def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here
         (["--task", "us9k"], "unknown task 'us9k': did you mean us8k"),
         (["--task", "tones.yml"], "cannot read tones.yml"),
         ([], "say what to score: --task NAME"),
+        (["--task", ","], "names no task"),
+        (["--task", "us8k,list"], "--task list stands alone"),
+        (["--task", "tones.yaml", "--weights", "x" * 300], "no checkpoint at"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--results", "/proc/none/x"], "cannot write"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--cache", "y" * 300], "cannot write"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--device", "cuda:²"], "unknown device"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--probe", "m2d_paper(lr=1e30)"], "lr must be above 0"),
+        (["--task", "tones.yaml", "--encoder", "random(model='m2d_vit_tiny-80x99999999p16x1')"], "99999999 frames"),
         (["--task", "tones.yaml", "--encoder", "m3d"], "unknown encoder 'm3d': did you mean m2d"),
         (
             ["--task", "tones.yaml", "--encoder", "random(sed=1)"],
@@ -141,7 +159,7 @@ def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here
         (["--task", "tones.yaml", "--encoder", "logmel", "--precision", "float23"], "did you mean float32"),
         (["--task", "tones.yaml", "--encoder", "logmel", "--results", "tones.yaml/x"], "cannot write"),
         (["--task", "tones.yaml", "--encoder", "logmel", "--cache", "tones.yaml/x"], "cannot write"),
-        (["--task", "vc1"], "this version cannot read VoxCeleb1"),
+        (["--task", "vc1"], "VoxCeleb1 (speaker identification) not found: looked for iden_split.txt"),
     ],
 )
 def test_mistake_gives_one_line_and_exit_code_2(here, capsys, arguments, said):
@@ -220,6 +238,48 @@ def test_run_eval_is_the_same_door(here):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean us8k" in done.stderr
+
+
+def test_changed_labels_are_another_table_in_the_row(here):
+    evaluate()
+    table = Path("data/tones/clips.csv")
+    table.write_text(table.read_text().replace("test-low-000.wav,low", "test-low-000.wav,high"))
+    evaluate()
+    assert rows()["table_digest"].nunique() == 2
+    assert rows()["store_digest"].nunique() == 1
+
+
+def test_rate_of_decoding_counts_what_was_decoded_now(here):
+    evaluate()
+    evaluate()
+    assert rows()["prepare_clips_per_second"].notna().tolist() == [True, False]
+    assert (rows()["embed_clips_per_second"] > 0).all()
+
+
+def test_damaged_store_is_never_embedded(here, capsys):
+    assert main(["prepare", "--task", "tones.yaml"]) == 0
+    (file,) = (here / "cache" / "stores").glob("*/shard-00000-*.pcm")
+    content = bytearray(file.read_bytes())
+    content[5000] ^= 1
+    file.write_bytes(content)
+    assert evaluate() == 2
+    assert "is damaged: delete it and run again" in capsys.readouterr().err
+    file.unlink()
+    assert evaluate() == 0
+
+
+def test_split_without_clips_is_told_before_anything_is_decoded(here, capsys):
+    table = Path("data/tones/clips.csv")
+    table.write_text("\n".join(line for line in table.read_text().splitlines() if ",test," not in line))
+    assert evaluate() == 2
+    assert "no clips in split test" in capsys.readouterr().err
+    assert not (here / "cache" / "stores").exists()
+
+
+def test_task_list_is_json_where_asked(here, capsys):
+    assert main(["--task", "list", "--json"]) == 0
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"task": "us8k", "clips": 8732, "classes": 10}.items() <= listed[0].items()
 
 
 def test_prepare_decodes_what_the_first_run_would(here, capsys):

@@ -3,7 +3,11 @@
 import contextlib
 import os
 import struct
+import subprocess
+import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +57,16 @@ def test_resampling_is_soxr_hq_of_the_mean_over_channels(tmp_path, rate):
     assert len(decoded.samples) == len(expected)
     assert np.abs(decoded.samples - expected * 32768).max() <= 0.51
     assert decoded.peak == pytest.approx(np.abs(expected).max(), rel=1e-6)
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_sixteen_bits_read_as_they_are_give_the_bits_of_floats(tmp_path, channels, rate):
+    samples = np.random.default_rng(channels).integers(-32768, 32768, (3000, channels)).astype(np.int16)
+    exact = audio.read(written(tmp_path / "a.wav", samples, rate, subtype="PCM_16"), RATE)
+    floats = audio.read(written(tmp_path / "b.wav", samples.astype("f") / 32768, rate, subtype="FLOAT"), RATE)
+    np.testing.assert_array_equal(exact.samples, floats.samples)
+    assert (exact.peak, exact.clipped) == (floats.peak, floats.clipped)
 
 
 @pytest.mark.parametrize(("ending", "how"), [
@@ -153,6 +167,32 @@ def test_no_permission_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(path), "open", refuse)  # tests may run as root, whom no permission stops
     assert reason(path, audio.Unreadable) == "cannot be opened: Permission denied"
+
+
+NOT_ROOT = """
+import os, sys
+from pathlib import Path
+from evar.data import audio
+from evar.data.shards import NO_FILE, signature
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+try:
+    audio.read(Path(sys.argv[1]), 16000)
+except audio.Unreadable as fault:
+    print(fault, signature(sys.argv[1]) == NO_FILE)
+"""
+
+
+def test_a_file_that_others_may_not_read_is_told(tmp_path):
+    with tempfile.TemporaryDirectory() as name:  # tmp_path itself is closed to others
+        Path(name).chmod(0o755)
+        path = written(Path(name) / "a.wav", noise(100))
+        path.chmod(0)
+        done = subprocess.run([sys.executable, "-c", NOT_ROOT, path], capture_output=True, text=True)
+    if "PermissionError" in done.stderr:
+        pytest.skip("this machine lets nobody become another user, or nobody else use this Python")
+    assert (done.stdout, done.stderr) == ("cannot be opened: Permission denied True\n", "")
 
 
 @pytest.mark.parametrize("name", ["with space.wav", "new\nline.wav", "ß é 日本.flac", "-o.wav", "a" * 200 + ".wav"])

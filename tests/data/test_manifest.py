@@ -155,9 +155,21 @@ def test_typo_in_a_reader_or_its_option_names_the_task_file(dataset):
         open_reader(dataset(options={"cvs": "a.csv"})[0])
 
 
-def test_tasks_whose_reader_is_to_come_say_so():
-    with pytest.raises(UsageError, match="this version cannot read VoxCeleb1"):
-        open_reader(load_task("vc1"))
+def test_groups_on_both_sides_of_a_split_are_told(dataset):
+    rows = [(path, label, split, "gfgh"[number]) for number, (path, label, split) in enumerate(ROWS)]
+    rows += [("e.wav", "low", "test", "g"), ("f.wav", "high", "valid", "f")]
+    manifest = read_manifest(*dataset(rows, ("path", "label", "split", "group")))
+    assert manifest.remarks == ("1 of 3 groups (clips of one source) have clips in train and test: g",)
+
+
+def test_groups_that_straddle_folds_are_told(dataset):
+    rows = [(f"{i}.wav", "ab"[i % 2], str(i % 3), str(i // 6)) for i in range(18)]
+    task = dataset(rows, ("path", "label", "fold", "group"), splits=None, folds=["0", "1", "2"])
+    assert read_manifest(*task).remarks == ("3 of 3 groups (clips of one source) straddle folds: 0, 1, 2",)
+
+
+def test_nothing_is_said_of_groups_that_keep_to_one_part(dataset):
+    assert read_manifest(*dataset()).remarks == ()
 
 
 def test_multi_label_targets_are_a_table_of_truth(dataset):
@@ -176,8 +188,46 @@ def test_limit_keeps_at_most_so_many_a_part_and_a_larger_limit_holds_a_smaller(t
     rows = [(f"{i}.wav", "ab"[i % 2], part) for i, part in enumerate(parts)]
     pd.DataFrame(rows, columns=["path", "label", "split"]).to_csv(folder / "clips.csv", index=False)
     (folder / "t.yaml").write_text(yaml.safe_dump({**TASK, "folder": "."}))
+    for name, _, _ in rows:
+        (folder / name).touch()
     manifest = read_manifest(load_task(str(folder / "t.yaml")), folder)
     small, large = manifest.limit(most), manifest.limit(most + 1)
     assert small.table["part"].value_counts().to_dict() == {part: min(parts.count(part), most) for part in set(parts)}
     assert set(small.table["path"]) <= set(large.table["path"])
     assert small.expected == len(small.table)
+
+
+def test_limit_takes_clips_that_are_there(dataset, tmp_path):
+    manifest = read_manifest(*dataset())
+    (tmp_path / "data" / "tones" / "d.wav").touch()
+    assert manifest.limit(1).table["path"].tolist() == ["d.wav"]
+
+
+def test_digest_covers_labels_splits_and_groups(dataset):
+    columns = ("path", "label", "split", "group")
+    rows = [(*row, "g") for row in ROWS]
+    relabelled = [("c.wav", "high", "train", "g"), *rows[1:]]
+    moved = [("c.wav", "low", "valid", "g"), *rows[1:]]
+    regrouped = [("c.wav", "low", "train", "h"), *rows[1:]]
+    digests = [read_manifest(*dataset(each, columns)).digest for each in (rows, relabelled, moved, regrouped)]
+    assert len(set(digests)) == 4
+    assert read_manifest(*dataset(rows[::-1], columns)).digest == digests[0]
+
+
+def test_clip_with_an_empty_group_is_its_own(dataset):
+    manifest = read_manifest(*dataset([(*row, "") for row in ROWS], ("path", "label", "split", "group")))
+    assert manifest.groups.tolist() == ["a.wav", "b.wav", "c.wav", "d.wav"]
+
+
+def test_another_table_in_the_data_folder_is_not_taken_for_the_tasks(dataset, tmp_path):
+    task, data = dataset()
+    (data / "tones").rename(data / "other")
+    assert find_root(task, data / "other") is None
+
+
+def test_line_with_a_comma_too_many_is_told(dataset, tmp_path):
+    task, data = dataset()
+    file = data / "tones" / "clips.csv"
+    file.write_text(file.read_text().replace("train", "train,,"))
+    with pytest.raises(DataError, match="lines have more fields than the header"):
+        read_manifest(task, data)

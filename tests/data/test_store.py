@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,14 +206,50 @@ def test_a_store_opened_before_a_change_never_shows_other_samples(root):
     assert len(before.samples(9)) == 1400
 
 
-def test_a_touched_source_with_equal_sound_keeps_the_digest(root):
+def test_a_touched_source_is_read_but_not_decoded(root, monkeypatch):
     before = made(root)
+    samples = before._shards[1].pcm.stat()
     os.utime(root / "5.wav", (1, 1))
-    progress = Counted()
-    after = made(root, progress=progress)
-    assert progress.done == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(audio, "read", None)
+        progress = Counted()
+        after = made(root, progress=progress)
+    assert (progress.done, progress.initial) == (4, 6)
     assert after.digest == before.digest
-    assert made(root, progress=Counted(lambda: pytest.fail("decoded again"))).digest == before.digest
+    assert after._shards[1].pcm.stat() == samples
+    assert made(root, progress=Counted(lambda: pytest.fail("looked at again"))).digest == before.digest
+
+
+def test_of_a_shard_only_what_changed_is_decoded(root, monkeypatch):
+    made(root)
+    write_clip(root / "5.wav", 77, 1000)  # as long as it was
+    os.utime(root / "6.wav", (1, 1))
+    (root / "7.wav").unlink()
+    read, decoded = audio.read, []
+    monkeypatch.setattr(audio, "read", lambda path, rate: decoded.append(path.name) or read(path, rate))
+    after = made(root)
+    assert decoded == ["5.wav", "7.wav"]
+    anew = prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent)
+    pd.testing.assert_frame_equal(after.index, anew.index)
+    assert contents(after.folder) == contents(anew.folder)
+
+
+def test_a_change_of_equal_size_is_noticed_also_where_the_time_goes_backwards(root):
+    before = made(root)
+    write_clip(root / "5.wav", 78, 1000)
+    os.utime(root / "5.wav", (1, 1))
+    assert made(root).digest != before.digest
+
+
+def test_an_index_of_an_older_version_is_redone(root):
+    before = made(root)
+    index = before.folder / "shard-00001.json"
+    content = json.loads(index.read_text())
+    del content["clips"]["crc"]
+    index.write_text(json.dumps(content))
+    progress = Counted()
+    assert made(root, progress=progress).digest == before.digest
+    assert progress.done == 4
 
 
 def test_a_missing_file_that_appears_is_taken_in(root):
@@ -287,6 +324,38 @@ def test_a_full_disk_is_one_clear_error_and_leaves_a_store_that_resumes(root, mo
     resumed = Counted()
     assert made(root, progress=resumed).coverage == 1.0
     assert resumed.initial >= 4
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB, and a function that makes it a larger one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode
+    ):
+        pytest.skip("only root can mount a small disk")
+    yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=4m", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(root, small_disk):
+    for number in range(10, 60):
+        write_clip(root / f"{number}.wav", number)
+    disk, enlarge = small_disk
+    with pytest.raises(StorageError, match=r"no space left for .*: free some and run again") as error:
+        prepare(root, names(60), RATE, disk, workers=2, progress=silent)
+    assert "\n" not in str(error.value)
+    folder = store.store_folder(root, names(60), RATE, disk)
+    finished = len(list(folder.glob("shard-*.json")))
+    assert 1 <= finished < 15
+    assert not list(folder.glob(".shard-*"))
+    enlarge()
+    progress = Counted()
+    prepared = prepare(root, names(60), RATE, disk, workers=2, progress=progress)
+    assert progress.initial == 4 * finished
+    assert contents(prepared.folder) == contents(made(root, names(60)).folder)
 
 
 def test_a_cache_that_cannot_be_written_is_told(root):

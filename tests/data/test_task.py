@@ -86,7 +86,7 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
     [
         ({"minimum_coverage": 0.5}, r"digits.yaml: minimum_coverage: unknown key; did you mean min_coverage"),
         ({"seconds": "1"}, r"digits.yaml: seconds: Input should be a valid number"),
-        ({"seconds": -1.0}, r"seconds: Input should be greater than 0"),
+        ({"seconds": -1.0}, r"seconds: Input should be greater than or equal to 0.01"),
         ({"title": None}, r"title: Field required"),
         ({"folds": ["1", "2", "3"]}, r"task: give either splits or folds"),
         ({"splits": None}, r"give either splits or folds"),
@@ -96,6 +96,12 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
         ({"metric": "mAP"}, r"mAP goes with kind multi-label"),
         ({"metric": "acuracy"}, r"metric: Input should be 'accuracy' or 'mAP'"),
         ({"expects": {"rows": 3, "classes": 2, "parts": {"train": 1}}}, r"expects: parts add up to 1, rows says 3"),
+        ({"split_file": "none.csv"}, r"split_file: no none.csv in "),
+        ({"splits": ["train", "test", "test"]}, r"each once"),
+        (
+            {"expects": {"rows": 2, "classes": 2, "parts": {"trian": 1, "test": 1}}},
+            r"expects.parts must name train, valid",
+        ),
         ({"name": "other"}, r"a task is named by its file; remove the key name"),
     ],
 )
@@ -134,6 +140,14 @@ def test_digest_changes_with_what_decides_a_score_only(write):
     assert load_task(write(title="Other", licence="MIT", pitfalls=["beware"])).digest == plain.digest
     assert load_task(write(seconds=2.0)).digest != plain.digest
     assert load_task(write(metric="accuracy", min_coverage=0.5)).digest != plain.digest
+
+
+def test_digest_changes_with_the_listed_split(write, tmp_path):
+    (tmp_path / "split.csv").write_text("clip,split\na,train\n")
+    before = load_task(write(split_file="split.csv")).digest
+    assert load_task(write(split_file="split.csv")).digest == before
+    (tmp_path / "split.csv").write_text("clip,split\na,test\n")
+    assert load_task(write(split_file="split.csv")).digest != before
 
 
 def test_task_cannot_be_changed():

@@ -16,6 +16,7 @@ from evar.leaderboard.table import COLUMNS, NAME, Result, append, check
 from evar.probes.predictions import Predictions
 
 CLASSES = ("a", "b")
+CURVES = {"test": {"0.1": 0.5, "1": 0.75}}
 
 
 def make_result(**changes):
@@ -37,7 +38,7 @@ def make_predictions():
 
 
 def add(results, **changes):
-    return append(results, make_result(**changes), make_predictions(), ["x.wav", "y.wav", "z.wav"], CLASSES)
+    return append(results, make_result(**changes), make_predictions(), ["x.wav", "y.wav", "z.wav"], CLASSES, CURVES)
 
 
 def test_first_row_makes_a_table_that_pandas_reads(tmp_path):
@@ -78,6 +79,7 @@ def test_predictions_are_kept_with_the_names_of_their_clips(tmp_path):
         assert kept["clips"].tolist() == ["x.wav", "z.wav"]
         assert kept["classes"].tolist() == ["a", "b"]
         np.testing.assert_array_equal(kept["logits"], make_predictions().logits)
+        assert json.loads(kept["curves"].item()) == CURVES
 
 
 @pytest.mark.parametrize("content", ["model,score\nmine,3\n", "format,run\n1,x\n", "\x00\x01binary"])

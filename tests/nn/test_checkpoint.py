@@ -150,8 +150,11 @@ def test_all_faults_are_listed_at_once(save: Callable[[State], Path], state: Sta
         ({}, "holds a dict and no state dict"),
         ({"model": {}}, "holds a dict and no state dict"),
         ({"model": torch.zeros(3)}, "holds a Tensor and no state dict"),
-        ({"state_dict": {"a": torch.zeros(1)}}, "expected a state dict, bare or under 'model'; no tensors: state_dict"),
-        ({"model": {1: torch.zeros(1)}}, "no tensors: 1"),
+        (
+            {"state_dict": {"a": torch.zeros(1)}},
+            "expected a state dict, bare or under 'model'; no plain tensors: state_dict",
+        ),
+        ({"model": {1: torch.zeros(1)}}, "no plain tensors: 1"),
         ({"model": {"conv1.weight": torch.zeros(1)}}, "holds no M2D encoder: .*; its keys: conv1.weight"),
     ],
 )

@@ -21,6 +21,11 @@ def grouped_rows(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(apart, apart + len(members)), groups
 
 
+def labels(groups: np.ndarray) -> np.ndarray:
+    """(clip,) targets, which a single-label task's tenth does not look at."""
+    return np.zeros(len(groups), np.int64)
+
+
 def folds(count: int, clips: int = 40) -> list[Round]:
     fold = np.arange(clips) % count
     return [Round(str(k), np.flatnonzero(fold != k), None, np.flatnonzero(fold == k)) for k in range(count)]
@@ -36,7 +41,7 @@ def test_grouped_tenth_never_parts_a_group_and_leaves_one_on_each_side(
     drawn: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:
     train, groups = drawn
-    kept, held = holdout.grouped_tenth(train, groups, seed)
+    kept, held = holdout.grouped_tenth(train, labels(groups), groups, seed)
     assert np.array_equal(np.sort(np.concatenate([kept, held])), train)
     assert not set(groups[kept]) & set(groups[held])
     assert len(kept)
@@ -49,39 +54,40 @@ def test_grouped_tenth_is_no_larger_than_a_tenth_or_the_smallest_group(
     drawn: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:
     train, groups = drawn
-    _, held = holdout.grouped_tenth(train, groups, seed)
+    _, held = holdout.grouped_tenth(train, labels(groups), groups, seed)
     smallest = np.unique(groups[train], return_counts=True)[1].min()
     assert len(held) <= max(smallest, round(len(train) / 10))
 
 
 def test_grouped_tenth_of_small_groups_is_a_tenth() -> None:
     groups = np.repeat([f"g{k}" for k in range(50)], 2)
-    assert len(holdout.grouped_tenth(np.arange(100), groups, 0)[1]) == 10
+    assert len(holdout.grouped_tenth(np.arange(100), labels(groups), groups, 0)[1]) == 10
 
 
 def test_grouped_tenth_hangs_on_its_seed() -> None:
     groups = np.array([f"g{k}" for k in range(100)])
-    first, again, other = (holdout.grouped_tenth(np.arange(100), groups, seed)[1].tolist() for seed in (1, 1, 2))
+    y = labels(groups)
+    first, again, other = (holdout.grouped_tenth(np.arange(100), y, groups, seed)[1].tolist() for seed in (1, 1, 2))
     assert first == again != other
 
 
 def test_one_group_is_too_few_to_hold_out_from() -> None:
     with pytest.raises(DataError, match="of 1 group, at least 2"):
-        holdout.grouped_tenth(np.arange(10), np.array(["only"] * 10), 0)
+        holdout.grouped_tenth(np.arange(10), np.zeros(10, np.int64), np.array(["only"] * 10), 0)
 
 
 @given(st.integers(2, 200), st.integers(0, 5))
 @quick
 def test_random_tenth_splits_training_clips_nine_to_one(clips: int, seed: int) -> None:
     train = np.arange(100, 100 + clips)
-    kept, held = holdout.random_tenth(train, seed)
+    kept, held = holdout.random_tenth(train, np.zeros(300, np.int64), seed)
     assert len(held) == max(1, round(clips / 10))
     assert np.array_equal(np.sort(np.concatenate([kept, held])), train)
 
 
 def test_one_clip_is_too_few_for_a_random_tenth() -> None:
     with pytest.raises(DataError, match="1 training clips are too few"):
-        holdout.random_tenth(np.array([5]), 0)
+        holdout.random_tenth(np.array([5]), np.zeros(6, np.int64), 0)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ def every_way() -> list[tuple[Probe, list[Round]]]:
 @pytest.mark.parametrize(("probe", "rounds"), every_way())
 def test_test_rows_take_no_part_in_their_own_round(probe: Probe, rounds: list[Round]) -> None:
     groups = np.array([f"g{row // 2}" for row in range(50)])
-    for trial in holdout.trials(probe, rounds, groups, range(42, 42 + probe.seeds)):
+    for trial in holdout.trials(probe, rounds, labels(groups), groups, range(42, 42 + probe.seeds)):
         for number, valid in trial.judged:
             seen = {*trial.train, *trial.stops, *valid}
             assert not seen & set(rounds[number].test)
@@ -120,7 +126,7 @@ def test_test_rows_take_no_part_in_their_own_round(probe: Probe, rounds: list[Ro
 @pytest.mark.parametrize("count", [3, 4, 10])
 def test_one_fit_without_a_pair_of_folds_serves_both_orders(count: int) -> None:
     rounds = folds(count)
-    trials = holdout.trials(Recorder(), rounds, np.array(["g"] * 40), [42])
+    trials = holdout.trials(Recorder(), rounds, np.zeros(40, np.int64), np.array(["g"] * 40), [42])
     assert len(trials) == count * (count - 1) // 2
     served = {(number, valid.tobytes()) for trial in trials for number, valid in trial.judged}
     assert served == {(i, rounds[j].test.tobytes()) for i in range(count) for j in range(count) if i != j}
@@ -134,10 +140,23 @@ def test_one_fit_without_a_pair_of_folds_serves_both_orders(count: int) -> None:
 def test_rounds_that_are_no_folds_are_refused() -> None:
     rounds = [Round(str(k), np.arange(k, 10), None, np.array([20 + k])) for k in range(3)]
     with pytest.raises(ValueError, match="are no folds"):
-        holdout.trials(Recorder(), rounds, np.array(["g"] * 30), [42])
+        holdout.trials(Recorder(), rounds, np.zeros(30, np.int64), np.array(["g"] * 30), [42])
 
 
 def test_random_tenths_are_drawn_anew_for_each_seed() -> None:
-    trials = holdout.trials(Recorder(validation="random", seeds=3), fixed(False), np.array(["g"] * 50), [42, 43, 44])
+    y, groups, probe = np.zeros(50, np.int64), np.array(["g"] * 50), Recorder(validation="random", seeds=3)
+    trials = holdout.trials(probe, fixed(False), y, groups, [42, 43, 44])
     assert [trial.seed for trial in trials] == [42, 43, 44]
     assert len({trial.stops.tobytes() for trial in trials}) == 3
+
+
+@pytest.mark.parametrize(("validation", "seeds"), [("folds", 1), ("random", 3)])
+def test_every_tenth_of_a_multi_label_task_is_stratified(validation: str, seeds: int) -> None:
+    rounds = [Round("test", np.arange(400), None, np.arange(400, 500))]
+    y = np.random.default_rng(0).random((500, 4)) < [0.5, 0.2, 0.1, 0.05]
+    groups = np.arange(500).astype(np.str_)
+    trials = holdout.trials(Recorder(validation=validation, seeds=seeds), rounds, y, groups, range(seeds))
+    assert len(trials) == seeds
+    for trial in trials:
+        ((_, valid),) = trial.judged
+        assert np.abs(y[valid].sum(axis=0) - y[:400].sum(axis=0) / 10).max() <= 1

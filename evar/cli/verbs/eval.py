@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from evar import encoders, probes
-from evar.cli.choice import choose_tasks, each_task, task_list
+from evar.cli.choice import choose_tasks, each_task, task_list, task_table
 from evar.cli.terminal import bar, say
 from evar.data.task import Task
 from evar.embeddings.device import choose_device, choose_precision
@@ -20,7 +20,8 @@ from evar.spec import split_calls
 def run(arguments: argparse.Namespace) -> int:
     """Score one encoder on each task by each probe, and append the rows."""
     if arguments.task == "list":
-        print(task_list(arguments.data))
+        listed = task_list(arguments.data)
+        print("\n".join(map(json.dumps, listed)) if arguments.json else task_table(arguments.data))
         return 0
     chosen = choose_tasks(arguments.task)
     fits = [probes.open_probe(call) for call in split_calls(arguments.probe)]
@@ -58,7 +59,12 @@ def keep(results: Path, evaluation: Evaluation) -> Path:
     """Append the row; where that fails show the row, so that nothing is lost."""
     try:
         return leaderboard.append(
-            results, evaluation.result, evaluation.predictions, evaluation.clips, evaluation.classes
+            results,
+            evaluation.result,
+            evaluation.predictions,
+            evaluation.clips,
+            evaluation.classes,
+            evaluation.curves,
         )
     except EvarError:
         say(f"not saved: {json.dumps(dataclasses.asdict(evaluation.result))}")

@@ -1,9 +1,11 @@
-"""`evar prepare`: decode each task's clips into the store."""
+"""`evar prepare`: fetch each task's dataset where that is asked for, and decode its clips into the store."""
 
 import argparse
 
 from evar.cli.choice import choose_tasks, each_task
 from evar.cli.terminal import bar, say
+from evar.data.downloads.dataset import download
+from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
 from evar.embeddings.device import choose_device
 from evar.embeddings.extract import Runtime
@@ -11,14 +13,16 @@ from evar.evaluate import Settings, prepare_task
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Decode each task's clips into the store."""
+    """Fetch, if asked to, and decode each task's clips into the store."""
     runtime = Runtime(choose_device("cpu"), "float32")
     settings = Settings(arguments.data, arguments.cache, runtime, arguments.workers, seed=0)
 
-    def decode(task: Task) -> None:
+    def work(task: Task) -> None:
+        if arguments.download:
+            download(task, arguments.data, Fetcher(bar, say))
         prepared = prepare_task(task, arguments.rate, settings, progress=bar, note=say)
         there, expected = len(prepared.store.usable), prepared.manifest.expected
         print(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {arguments.rate} Hz in "
               f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip
 
-    return each_task(choose_tasks(arguments.task), decode)
+    return each_task(choose_tasks(arguments.task), work)

@@ -9,6 +9,7 @@ or broken on disk is found when the store is prepared, so the table always holds
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,19 +21,46 @@ if TYPE_CHECKING:
 COLUMNS = ("path", "labels", "part", "group", "seconds")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a reader found.
+
+    table:    a row a clip, in any order, with the columns
+              path (relative to the dataset's folder; of a clip that a list names and that is not there, where it would
+              lie), labels (tuple of class names), part (split or fold), group (text: what must not straddle train and
+              validation), seconds (float: what the table promises, NaN where it says nothing)
+    classes:  the dataset's own class list in its own order, whatever is missing; None where it has none
+    remarks:  what a user should know before believing a score, a line each
+    """
+
+    table: pd.DataFrame
+    classes: tuple[str, ...] | None = None
+    remarks: tuple[str, ...] = ()
+
+
 class Reader(ABC):
-    """A reader of one layout."""
+    """A reader of one layout.
+
+    wanted:    what shows that a folder is the dataset's, in words
+    nests:     names of the folders inside the task's in which archives and mirrors put the dataset
+    distinct:  whether `wanted` tells this dataset from every other
+    """
+
+    wanted: str
+    nests: tuple[str, ...] = ()
+    distinct: bool = True
 
     @abstractmethod
-    def marker(self, folder: Path) -> Path:
-        """The file or folder whose presence shows that `folder` is the dataset's."""
+    def holds(self, folder: Path) -> bool:
+        """Whether `folder` is the dataset's own: what `wanted` says lies in it."""
 
     @abstractmethod
-    def read(self, root: Path, task: "Task") -> pd.DataFrame:
-        """A row a clip, in any order, with the columns
+    def read(self, root: Path, task: "Task") -> Reading:
+        """Read the dataset whose own folder is `root`.
 
-        path (relative to `root`), labels (tuple of class names), part (split or fold), group (text: what must not
-        straddle train and validation), seconds (float: what the table promises, NaN where it says nothing).
-
-        Raises DataError, with file, line or column, where the table is not what the layout promises.
+        Raises DataError, with file, line or column, where it is not what the layout promises.
         """
+
+    def find(self, folder: Path) -> Path | None:
+        """The dataset's own folder: `folder` or one of its `nests`; None where it is neither."""
+        return next((place for place in (folder, *(folder / name for name in self.nests)) if self.holds(place)), None)

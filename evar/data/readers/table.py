@@ -4,11 +4,12 @@ Columns: `path` (relative to the CSV's folder), `label` (or `labels`, separated 
 optionally `group` (else every clip is its own) and `seconds`. More columns are ignored.
 """
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
 
-from evar.data.readers.contract import Reader
+from evar.data.readers.contract import Reader, Reading
 from evar.data.task import Task
 from evar.errors import DataError, UsageError, few
 
@@ -21,15 +22,17 @@ def open_reader(csv: str = "clips.csv") -> Reader:
 class Table(Reader):
     """Reads one CSV."""
 
+    distinct = False
+
     def __init__(self, csv: str) -> None:
         if Path(csv).is_absolute() or len(Path(csv).parts) > 1:
             raise UsageError(f"option csv of reader table must be a file name in the task's folder, not {csv!r}")
-        self.csv = csv
+        self.csv = self.wanted = csv
 
-    def marker(self, folder: Path) -> Path:
-        return folder / self.csv
+    def holds(self, folder: Path) -> bool:
+        return (folder / self.csv).is_file()
 
-    def read(self, root: Path, task: Task) -> pd.DataFrame:
+    def read(self, root: Path, task: Task) -> Reading:
         file = root / self.csv
         table = read_csv(file)
         part = "fold" if task.folds else "split"
@@ -38,23 +41,29 @@ class Table(Reader):
         for column in ["path", part] if task.kind == "multi-label" else ["path", labels, part]:
             if (empty := table.index[table[column] == ""]).size:
                 raise DataError(f"{file}: empty {column} in line {few(str(row + 2) for row in empty)}")
-        return pd.DataFrame(
-            {
-                "path": table["path"],
-                "labels": table[labels].map(lambda text: _labels(text, task.kind)),
-                "part": table[part],
-                "group": table["group"] if "group" in table else table["path"],
-                "seconds": _seconds(table, file),
-            }
+        return Reading(
+            pd.DataFrame(
+                {
+                    "path": table["path"],
+                    "labels": table[labels].map(lambda text: _labels(text, task.kind)),
+                    "part": table[part],
+                    "group": _groups(table),
+                    "seconds": _seconds(table, file),
+                }
+            )
         )
 
 
 def read_csv(file: Path) -> pd.DataFrame:
     """Every value of a CSV as text, empty where nothing stands. Raises DataError where it is not a CSV."""
     try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}") from error
+    except pd.errors.ParserWarning as error:
+        raise DataError(f"{file}: not a CSV table: lines have more fields than the header") from error
     except (ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{file}: not a CSV table: {' '.join(str(error).split())}") from error
 
@@ -63,6 +72,13 @@ def require_columns(table: pd.DataFrame, columns: list[str], file: Path) -> None
     """Raise DataError that names the `columns` which `table` lacks."""
     if missing := [column for column in columns if column not in table]:
         raise DataError(f"{file}: no column {', '.join(missing)} (columns there: {', '.join(table.columns)})")
+
+
+def _groups(table: pd.DataFrame) -> "pd.Series[str]":
+    """The group column; a clip without one is its own."""
+    if "group" not in table:
+        return table["path"]
+    return table["group"].where(table["group"] != "", table["path"])
 
 
 def _labels(text: str, kind: str) -> tuple[str, ...]:

@@ -1,0 +1,91 @@
+"""`python -m benchmarks.embed [--quick]`: how fast clips are embedded, beside the machine's own limit in the same run.
+
+Rates are end to end: from the first byte read of a prepared store to the last byte written of the embeddings, imports
+and decoding excluded. The clips are synthesised noise; a ViT-Base of random weights embeds them. `--quick` takes few.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from benchmarks.limits import flops_a_clip, matrix_rate, timed
+from evar import provenance
+from evar.cli.terminal import size, table
+from evar.data.store import Store, prepare
+from evar.embeddings.batches import make_plan
+from evar.embeddings.device import choose_device, describe, peak_memory_bytes
+from evar.embeddings.extract import Runtime, embed
+from evar.encoders import open_encoder
+from evar.encoders.m2d import M2D
+from evar.progress import silent
+
+RATE = 16_000
+LENGTHS = (1.0, 4.0, 10.0, 30.0)  # seconds of a clip
+SECONDS_OF_AUDIO = {"cpu": 600.0, "cuda": 120_000.0}  # a row
+QUICK_SHARE = 0.1
+DIFFERENT_CLIPS = 16  # on disk; a plan repeats them
+
+
+def main(quick: bool) -> None:
+    """Print one row for each clip length, precision and batch size."""
+    device = choose_device("auto")
+    commit, dirty = provenance.commit()
+    print(f"{describe(device)}  torch {torch.__version__}  commit {commit[:12]}{' + changes' if dirty else ''}")
+    seconds = SECONDS_OF_AUDIO[device.type] * (QUICK_SHARE if quick else 1)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for length in LENGTHS:
+            store = synthesised(Path(name) / f"{length:g}", length)
+            for precision in ("float32", "bfloat16"):
+                for batch in (None, 8):
+                    rows.append(measure(store, length, round(seconds / length), precision, batch, device, Path(name)))
+    header = ("clip", "precision", "batch", "clips/s", "audio s/s", "TFLOP/s", "of limit", "limit", "peak memory")
+    print(table(header, rows))
+
+
+def synthesised(folder: Path, seconds: float) -> Store:
+    """A prepared store of a few clips of noise."""
+    folder.mkdir()
+    draws = np.random.default_rng(0)
+    names = [f"{number}.wav" for number in range(DIFFERENT_CLIPS)]
+    for name in names:
+        soundfile.write(folder / name, 0.1 * draws.standard_normal(round(seconds * RATE)), RATE)
+    return prepare(folder, names, RATE, folder / "cache", workers=1, progress=silent)
+
+
+def measure(
+    store: Store, seconds: float, clips: int, precision: str, batch: int | None, device: torch.device, cache: Path
+) -> tuple[str, ...]:
+    """Embed `clips` clips, and the limit before and after."""
+    encoder = open_encoder("m2d")
+    assert isinstance(encoder, M2D)
+    rows = np.arange(clips) % DIFFERENT_CLIPS
+    plan = make_plan(store, rows, np.zeros(clips, dtype=np.bool_), seconds)
+    before = matrix_rate(device, precision)
+    took, embeddings = timed(lambda: embed(encoder, plan, Runtime(device, precision, batch), cache, progress=silent))
+    if embeddings.cached:  # the batch size is no part of the key
+        return measure(store, seconds, clips + 1, precision, batch, device, cache)
+    limit = max(before, matrix_rate(device, precision))
+    rate = clips * flops_a_clip(encoder, seconds) / took
+    memory = peak_memory_bytes(device) or provenance.peak_memory_bytes()
+    return (
+        f"{seconds:g} s",
+        precision,
+        str(embeddings.batch_size),
+        f"{clips / took:,.1f}",
+        f"{clips * seconds / took:,.0f}",
+        f"{rate / 1e12:.3f}",
+        f"{rate / limit:.0%}",
+        f"{limit / 1e12:.3f}",
+        size(memory),
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the clips")
+    main(parser.parse_args().quick)

@@ -1,0 +1,113 @@
+"""Options that several verbs share, and the types of their values: each error is one line that says what is right."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+MOST_SECONDS = 600  # of a task's clips
+
+
+def add_rate(parser: argparse.ArgumentParser) -> None:
+    """--rate of the decoded audio, in Hz."""
+    parser.add_argument(
+        "--rate",
+        type=whole(1000, most=192_000),
+        default=16000,
+        metavar="HZ",
+        help="sample rate of the encoder, in Hz (default: 16000)",
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """--data and --cache."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("EVAR_DATA") or "data"),
+        metavar="FOLDER",
+        help="folder that holds the datasets' folders (default: $EVAR_DATA, else data)",
+    )
+    add_cache(parser)
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """--cache."""
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=default_cache(),
+        metavar="FOLDER",
+        help="folder of prepared stores and embeddings (default: $EVAR_CACHE, else the user's cache folder)",
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """--workers."""
+    parser.add_argument(
+        "--workers",
+        type=whole(1),
+        default=_cores(),
+        metavar="N",
+        help="threads that decode audio (default: all cores)",
+    )
+
+
+def add_min_coverage(parser: argparse.ArgumentParser) -> None:
+    """--min-coverage."""
+    parser.add_argument(
+        "--min-coverage",
+        type=share,
+        metavar="SHARE",
+        help="share of the task's clips, 0 to 1, that must be there (default: the task's own; below that never ranked)",
+    )
+
+
+def default_cache() -> Path:
+    """$EVAR_CACHE, else `evar` in the user's cache folder."""
+    if named := os.environ.get("EVAR_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evar"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of a whole number from `least` on, to `most` where that is given."""
+    span = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def parse_whole(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or int(text) < least or (most is not None and int(text) > most):
+            raise argparse.ArgumentTypeError(f"must be a whole number {span}, not {text!r}")
+        return int(text)
+
+    return parse_whole
+
+
+def batch_size(text: str) -> int | None:
+    """A type: a whole number, or None for auto."""
+    return None if text == "auto" else whole(1)(text)
+
+
+def share(text: str) -> float:
+    """A type: numbers from 0 to 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
+    return share
+
+
+def seconds(text: str) -> float:
+    """A type: lengths that a task's clips may have."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to {MOST_SECONDS}, not {text!r}")
+    return seconds

@@ -1,0 +1,37 @@
+"""`evar check`: one screen a task on what its copy holds; the exit code says whether it can be scored."""
+
+import argparse
+import dataclasses
+import json
+
+from evar.cli.check_screen import screen
+from evar.cli.choice import choose_tasks, each_task
+from evar.cli.terminal import bar, say, width
+from evar.data.check import check
+from evar.data.manifest import read_manifest
+from evar.data.store import prepare
+from evar.data.task import Task
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Decode what is not decoded yet, and show each task's report. 0 where all can be scored, else 2."""
+    problems: list[str] = []
+
+    def show(task: Task) -> None:
+        manifest = read_manifest(task, arguments.data)
+        store = prepare(
+            manifest.root,
+            manifest.clips["path"].tolist(),
+            arguments.rate,
+            arguments.cache,
+            workers=arguments.workers,
+            progress=bar,
+            on_wait=lambda what: say(f"{task.name}: {what}"),
+        )
+        report = check(manifest, store, arguments.min_coverage)
+        if problems and not arguments.json:
+            print()
+        print(json.dumps(dataclasses.asdict(report)) if arguments.json else screen(report, width()), flush=True)
+        problems.append(report.problem)
+
+    return max(each_task(choose_tasks(arguments.task), show), 2 if any(problems) else 0)

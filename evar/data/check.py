@@ -1,0 +1,166 @@
+"""Checking a task before a score is believed: what is missing, broken, duplicated, leaking or silent in this copy.
+
+    report = check(manifest, store)      # reads only these two; nothing is decoded
+    report.problem                       # "" where the task can be scored
+
+Duplicates are exact: equal samples after decoding, whatever the container. Groups are judged on the whole table, sound
+on the usable clips.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from evar.data.manifest import Manifest
+from evar.data.report import Class, Clipped, Duplicate, Durations, Fault, Part, Report, Short, Straddle
+from evar.data.store import Store, short_clips
+from evar.errors import DataError
+
+SILENT_PEAK = 1e-3  # -60 dB of full scale: nothing that a microphone was meant to record
+CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
+SAMPLE_BYTES = 2
+
+
+def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -> Report:
+    """All that can be told about the clips of `manifest`, which `store` holds in the same order.
+
+    min_coverage: the share of the task's clips that must be usable; None for the task's own.
+    """
+    task = manifest.task
+    wanted = task.min_coverage if min_coverage is None else min_coverage
+    usable = store.index.iloc[store.usable]
+    return Report(
+        task=task.name,
+        title=task.title,
+        protocol=task.protocol,
+        seconds=task.seconds,
+        root=str(manifest.root),
+        part_kind="fold" if task.folds else "split",
+        found=len(usable),
+        expected=manifest.expected,
+        coverage=len(usable) / manifest.expected if manifest.expected else 0.0,
+        min_coverage=wanted,
+        parts=_parts(manifest, store),
+        classes=_classes(manifest, store),
+        quarantined=_faults(store),
+        duplicates=_duplicates(manifest, store),
+        groups=int(manifest.table["group"].nunique()),
+        straddling=_straddling(manifest),
+        silent=tuple(usable.loc[usable["peak"] < SILENT_PEAK, "path"]),
+        clipped=_clipped(usable),
+        short=_short(manifest, store),
+        durations=_durations(usable["duration"]),
+        rates=_counts(usable["original_rate"]),
+        channels=_counts(usable["channels"]),
+        store=str(store.folder),
+        store_rate=store.rate,
+        store_bytes=int(store.index["length"].sum()) * SAMPLE_BYTES,
+        digest=store.digest,
+        remarks=manifest.remarks,
+        pitfalls=tuple(task.pitfalls),
+        problem=problem(manifest, store, wanted),
+    )
+
+
+def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
+    """Why these clips cannot be scored, in one line that says what to do; "" where they can."""
+    there, expected = len(store.usable), manifest.expected
+    coverage = there / expected if expected else 0.0
+    if there == 0 or coverage < min_coverage:
+        option = f"; --min-coverage {np.floor(coverage * 1000) / 1000:g} scores what is there" if there else ""
+        return (
+            f"{expected - there:,} of {expected:,} clips are missing or broken "
+            f"(coverage {coverage:.1%}, asked for {min_coverage:.1%}){option}"
+        )
+    clips = manifest.keep(store.usable)
+    try:
+        rounds = clips.rounds()
+    except DataError as error:
+        return str(error)
+    for each in rounds:
+        taught = {name for names in clips.table["labels"].iloc[each.train] for name in names}
+        if len(taught) < 2:
+            return f"the training clips of round {each.name} are of {len(taught)} class, at least 2 are needed"
+    return ""
+
+
+def _parts(manifest: Manifest, store: Store) -> tuple[Part, ...]:
+    part, expects = manifest.table["part"], manifest.task.expects
+    listed, found = part.value_counts(), part.iloc[store.usable].value_counts()
+    return tuple(
+        Part(name, int(found.get(name, 0)), int(listed.get(name, 0)), expects.parts.get(name) if expects else None)
+        for name in manifest.task.parts
+    )
+
+
+def _classes(manifest: Manifest, store: Store) -> tuple[Class, ...]:
+    listed = _by_class_and_part(manifest)
+    found = _by_class_and_part(manifest.keep(store.usable))
+    return tuple(
+        Class(name, tuple(map(int, here)), tuple(map(int, there)))
+        for name, here, there in zip(manifest.classes, found.to_numpy(), listed.to_numpy(), strict=True)
+    )
+
+
+def _by_class_and_part(manifest: Manifest) -> pd.DataFrame:
+    """Clips by class (row) and part (column)."""
+    labels = manifest.table[["labels", "part"]].explode("labels")
+    counts = labels.groupby(["labels", "part"]).size().unstack(fill_value=0)
+    return counts.reindex(index=list(manifest.classes), columns=manifest.task.parts, fill_value=0)
+
+
+def _faults(store: Store) -> tuple[Fault, ...]:
+    """Quarantined clips by reason, numbers aside; the most frequent first."""
+    lost = store.quarantined
+    kinds = lost["reason"].map(lambda reason: re.sub(r"\d[\d,.]*", "#", reason))
+    faults = [Fault(str(clips["reason"].iloc[0]), tuple(clips["path"])) for _, clips in lost.groupby(kinds, sort=False)]
+    return tuple(sorted(faults, key=lambda fault: -len(fault.paths)))
+
+
+def _duplicates(manifest: Manifest, store: Store) -> tuple[Duplicate, ...]:
+    """Sets of clips of equal sound; those of contradicting labels first, then those across parts."""
+    content = store.index["content"].iloc[store.usable]
+    alike = content[content.duplicated(keep=False)]
+    columns = [manifest.table[name].tolist() for name in ("path", "part", "labels")]
+    found = []
+    for places in alike.groupby(alike, sort=False).indices.values():
+        rows = alike.index[places]
+        paths, parts, labels = (tuple(column[row] for row in rows) for column in columns)
+        found.append(Duplicate(paths, parts, labels, len(set(parts)) > 1, len(set(labels)) > 1))
+    return tuple(sorted(found, key=lambda each: (not each.contradict, not each.across)))
+
+
+def _straddling(manifest: Manifest) -> tuple[Straddle, ...]:
+    """Groups that lie in several parts; those with most clips outside their main part first."""
+    table = manifest.table[["group", "part"]]
+    counts = table.groupby(["group", "part"]).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=manifest.task.parts, fill_value=0)
+    several = counts[(counts > 0).sum(axis=1) > 1]
+    found = [
+        Straddle(str(group), {part: int(clips) for part, clips in zip(manifest.task.parts, row, strict=True) if clips})
+        for group, row in zip(several.index, several.to_numpy(), strict=True)
+    ]
+    return tuple(sorted(found, key=lambda each: max(each.clips.values()) - sum(each.clips.values())))
+
+
+def _clipped(usable: pd.DataFrame) -> tuple[Clipped, ...]:
+    """The worst first."""
+    rows = usable[usable["clipped"] > CLIPPED_SHARE].sort_values("clipped", ascending=False, kind="stable")
+    return tuple(Clipped(path, float(share)) for path, share in zip(rows["path"], rows["clipped"], strict=True))
+
+
+def _short(manifest: Manifest, store: Store) -> tuple[Short, ...]:
+    rows = short_clips(store.index, manifest.table["seconds"])
+    columns = zip(rows["path"], rows["promised"], rows["duration"], strict=True)
+    return tuple(Short(path, float(promised), float(duration)) for path, promised, duration in columns)
+
+
+def _durations(seconds: "pd.Series[float]") -> Durations | None:
+    if seconds.empty:
+        return None
+    return Durations(float(seconds.min()), float(seconds.median()), float(seconds.max()), float(seconds.sum()))
+
+
+def _counts(values: "pd.Series[int]") -> dict[int, int]:
+    return {int(value): int(count) for value, count in values.value_counts().sort_index().items()}  # type: ignore[call-overload]

@@ -1,0 +1,92 @@
+"""A task's dataset, from nothing to its folder below the data folder; one that is there is left as it is.
+
+    download(task, data, Fetcher(progress=silent, note=print))
+
+DATA/downloads holds archives on their way, their halves and a lock for each dataset, so that two processes never do the
+same work. An archive that a person puts there is taken as if it had been fetched, and like that deleted once unpacked.
+It is unpacked into a hidden folder beside its place and renamed: a dataset's folder is whole or not there.
+"""
+
+import shutil
+import uuid
+from pathlib import Path
+
+from evar.data.downloads.fetch import Fetcher
+from evar.data.downloads.sources import RemoteFile, Source, read_sources
+from evar.data.downloads.space import UNPACKED, require_space
+from evar.data.downloads.unpack import ANOTHER, unpack
+from evar.data.manifest import find_root, open_reader
+from evar.data.readers.audio_files import audio_files
+from evar.data.task import Task
+from evar.errors import DataError, UsageError
+from evar.files import locked, storage_errors
+
+
+def download(task: Task, data: Path, fetcher: Fetcher) -> None:
+    """Have the task's dataset below `data`, as far as it may be fetched without an account.
+
+    Raises DataError where a file cannot be had or is a wrong one, and, with a paragraph on how, where audio must be got
+    by hand; UsageError where nothing is known to fetch; StorageError where the disk refuses or has no room.
+    """
+    root = find_root(task, data)
+    source = _source(task, there=root is not None)
+    if source is None or (root is not None and source.archive):
+        return fetcher.note(f"{task.title}: found in {root}, nothing to download")
+    target = (root or data / task.folder).resolve()
+    with locked(data / "downloads" / target.name, lambda: fetcher.note(f"waiting for a process that fetches {target}")):
+        if source.archive is None:
+            _have_tables(source, target, fetcher)
+        elif find_root(task, data) is None:  # another process may have been faster
+            _have_archive(source.archive, data / "downloads", target, task, fetcher)
+    return None
+
+
+def _source(task: Task, there: bool) -> Source | None:
+    """Where the task's dataset comes from; None where that is not known and it is `there` anyway."""
+    known = read_sources()
+    if task.folder in known:
+        return known[task.folder]
+    if there:
+        return None
+    raise UsageError(
+        f"task {task.name}: no address is known for {task.folder!r}; --download can fetch {', '.join(sorted(known))}"
+    )
+
+
+def _have_tables(source: Source, target: Path, fetcher: Fetcher) -> None:
+    """Every table in `target` or a folder of it, then the paragraph about the audio unless there is some."""
+    fault = None
+    for file in source.files:
+        deeper = sorted(target.glob(f"*/{file.name}")) if not (target / file.name).exists() else []
+        try:
+            fetcher.bring(file, deeper[0] if deeper else target / file.name)
+        except DataError as error:
+            fault = error
+            fetcher.note(str(error))
+    if not audio_files(target).paths:
+        raise DataError(str(source.by_hand).replace("{folder}", str(target))) from fault
+    if fault is not None:
+        raise DataError(f"{target}: not every table is there, or not the official one") from fault
+
+
+def _have_archive(file: RemoteFile, downloads: Path, target: Path, task: Task, fetcher: Fetcher) -> None:
+    wanted = open_reader(task).wanted
+    if target.exists() and any(target.iterdir()):
+        raise DataError(f"{target} is there, but holds no {wanted}: move it away to have {task.title} fetched")
+    fetcher.note(f"fetching {task.title} into {target}; its licence: {task.licence}")
+    archive = downloads / file.name
+    fetcher.bring(file, archive)
+    require_space(target.parent, int(archive.stat().st_size * UNPACKED), f"unpacking {archive}")
+    for leftover in target.parent.glob(f".{target.name}.*.unpacking"):  # of killed runs; the lock says nobody is at it
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.unpacking")
+    try:
+        unpack(archive, temporary, progress=fetcher.progress)
+        whole = temporary / str(file.unpack)
+        if open_reader(task).find(whole) is None:
+            raise DataError(f"{archive} does not hold {task.title}: it has no {wanted}; {ANOTHER}")
+        with storage_errors(target):
+            whole.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    archive.unlink()

@@ -1,0 +1,73 @@
+"""The table of addresses and checksums, `sources.yaml`, read and validated strictly: unknown keys are refused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveInt, StringConstraints, TypeAdapter, ValidationError, model_validator
+
+from evar.data.task import Strict, Text
+from evar.errors import UsageError
+from evar.yaml_file import read_yaml
+
+TABLE = Path(__file__).with_name("sources.yaml")
+
+FileName = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*$")]
+Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/\S*$")]
+Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
+Inside = Annotated[str, StringConstraints(pattern=r"^(\.|\w[\w.-]*(/\w[\w.-]*)*)$")]  # a path that stays inside
+
+
+class RemoteFile(Strict):
+    """A file and where it may be fetched.
+
+    checksum: `sha256:HEX` or `md5:HEX` as published, None where it is not. bytes: its published size, or None.
+    unpack:   for an archive, the folder in it that becomes the dataset's ("." the archive itself); None for any other
+    provenance: the package that address and checksum were read in
+    """
+
+    name: FileName
+    addresses: Annotated[list[Address], Field(min_length=1)]
+    checksum: Checksum | None = None
+    bytes: PositiveInt | None = None
+    unpack: Inside | None = None
+    provenance: Text
+
+    @property
+    def identity(self) -> str:
+        """The checksum in words."""
+        return self.checksum.replace(":", " ") if self.checksum else "no checksum is published"
+
+
+class Source(Strict):
+    """A dataset: either one archive that holds all of it, or tables, and its audio to be got by a person.
+
+    by_hand: how; `{folder}` in it stands for the dataset's folder.
+    """
+
+    files: Annotated[list[RemoteFile], Field(min_length=1)]
+    by_hand: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        archives = sum(file.unpack is not None for file in self.files)
+        if archives and (self.by_hand is not None or len(self.files) > 1):
+            raise ValueError("an archive must be the only file, and nothing left to be got by hand")
+        if not archives and self.by_hand is None:
+            raise ValueError("files that are no archive need by_hand: how to get the audio")
+        return self
+
+    @property
+    def archive(self) -> RemoteFile | None:
+        """The archive that holds all of it, if it is that kind."""
+        return self.files[0] if self.by_hand is None else None
+
+
+def read_sources(table: Path | None = None) -> Mapping[str, Source]:
+    """Folder name -> source. Raises UsageError where the table breaks the schema."""
+    table = table or TABLE
+    try:
+        return TypeAdapter(dict[Text, Source]).validate_python(read_yaml(table))
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise UsageError(f"{table}: {'; '.join(faults)}") from error

@@ -1,0 +1,74 @@
+"""Which audio files lie below a folder, found in one walk, and one file for each clip.
+
+Hidden files and folders (macOS leaves a `._NAME.wav` beside every file) are none. Links to folders are followed, each
+folder is entered once, so that links in a circle end. Nothing is opened.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from evar.errors import few
+
+Key = TypeVar("Key")
+
+ENDINGS = tuple(".wav .flac .aiff .aif .au .caf .w64 .sph .ogg .oga .opus .mp3 .m4a .aac .mp4 .webm".split())
+"""From the best copy of a clip to the worst. The last four cannot be decoded; the store says so, not "missing"."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Audio files below a folder: paths relative to it, with slashes, in rising order; remarks on what was not seen."""
+
+    paths: list[str]
+    remarks: tuple[str, ...]
+
+
+def audio_files(root: Path) -> Listing:
+    """All audio files below `root`, by their endings, at any depth."""
+    paths, closed = [], []
+    folders = [("", os.path.realpath(root))]
+    linked: list[tuple[str, str]] = []
+    entered: set[str] = set()
+    while folders or linked:
+        prefix, real = folders.pop() if folders else linked.pop(0)  # links last: a folder's own path is the better
+        if real in entered:
+            continue
+        entered.add(real)
+        try:
+            with os.scandir(real) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            closed.append(f"{prefix or root} ({error.strerror})")
+            continue
+        for entry in visible:
+            if entry.name.lower().endswith(ENDINGS):
+                paths.append(prefix + entry.name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append((f"{prefix}{entry.name}/", f"{real}/{entry.name}"))
+            elif entry.is_symlink() and entry.is_dir():
+                linked.append((f"{prefix}{entry.name}/", os.path.realpath(entry.path)))
+    return Listing(sorted(paths), (f"folders that cannot be listed: {few(sorted(closed))}",) if closed else ())
+
+
+def one_each(paths: Iterable[str], key: Callable[[str], Key | None]) -> tuple[dict[Key, str], tuple[str, ...]]:
+    """For each `key` of a path the path with the best ending, then the first; and a remark where there are several.
+
+    Paths whose key is None are left out.
+    """
+    chosen: dict[Key, str] = {}
+    several: dict[Key, None] = {}
+    keyed = [(_rank(path), path, name) for path in paths if (name := key(path)) is not None]
+    for _, path, name in sorted(keyed, key=lambda item: item[:2]):
+        if chosen.setdefault(name, path) is not path:
+            several[name] = None
+    if not several:
+        return chosen, ()
+    taken = few(sorted(chosen[name] for name in several))
+    return chosen, (f"{len(several):,} clips lie there more than once; the ones read are {taken}",)
+
+
+def _rank(path: str) -> int:
+    return ENDINGS.index(os.path.splitext(path)[1].lower())  # noqa: PTH122  as many as clips

@@ -1,0 +1,122 @@
+"""What `check` finds out about a task's copy on this machine: plain values, complete, ready for JSON.
+
+Clips are named by their paths in the table; durations and promises in seconds, rates in Hz, shares from 0 to 1.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """Clips of a split or fold: usable ones, those in the table, and those of a complete copy (None: nothing says)."""
+
+    name: str
+    found: int
+    listed: int
+    expected: int | None
+
+
+@dataclass(frozen=True)
+class Class:
+    """Clips of a class, part by part in the order of the report's parts; a clip of several classes counts in each."""
+
+    name: str
+    found: tuple[int, ...]
+    listed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Quarantined clips of one kind. reason: the first clip's; the others' may differ in its numbers."""
+
+    reason: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Clips whose decoded samples are equal. across: they are in several parts; contradict: their labels differ."""
+
+    paths: tuple[str, ...]
+    parts: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    across: bool
+    contradict: bool
+
+
+@dataclass(frozen=True)
+class Straddle:
+    """A group whose clips lie in several parts. clips: how many, by part."""
+
+    group: str
+    clips: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """A clip whose wave is cut off. share: of its samples that are at full scale."""
+
+    path: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Short:
+    """A clip that holds less than its table promises."""
+
+    path: str
+    promised: float
+    duration: float
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Of the usable clips, as their files have them."""
+
+    shortest: float
+    median: float
+    longest: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """One task's copy.
+
+    found, expected:  usable clips, and those of a complete copy; coverage: their ratio, min_coverage: asked for
+    groups:           how many there are; as many as clips where nothing groups them
+    rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files
+    store_bytes:      of the decoded samples; digest: the store's
+    remarks:          what the reader found out about this copy; pitfalls: what is known of the dataset everywhere
+    problem:          why the task cannot be scored, in one line; "" where it can
+    """
+
+    task: str
+    title: str
+    protocol: str
+    seconds: float
+    root: str
+    part_kind: str
+    found: int
+    expected: int
+    coverage: float
+    min_coverage: float
+    parts: tuple[Part, ...]
+    classes: tuple[Class, ...]
+    quarantined: tuple[Fault, ...]
+    duplicates: tuple[Duplicate, ...]
+    groups: int
+    straddling: tuple[Straddle, ...]
+    silent: tuple[str, ...]
+    clipped: tuple[Clipped, ...]
+    short: tuple[Short, ...]
+    durations: Durations | None
+    rates: dict[int, int]
+    channels: dict[int, int]
+    store: str
+    store_rate: int
+    store_bytes: int
+    digest: str
+    remarks: tuple[str, ...]
+    pitfalls: tuple[str, ...]
+    problem: str

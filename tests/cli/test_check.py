@@ -1,0 +1,159 @@
+"""`evar check` as a user runs it: one screen, JSON, and an exit code that says whether the task can be scored."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evar.cli import main
+from evar.cli.check_screen import screen
+from evar.data.report import Class, Clipped, Duplicate, Durations, Fault, Part, Report, Short, Straddle
+from tests.tones import write_tones
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with a dataset of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+    write_tones(tmp_path, clips=4)
+    return tmp_path
+
+
+def a_report(**more):
+    """A report in which everything was found, of `classes` classes."""
+    classes = more.pop("classes", 10)
+    facts = {
+        "task": "toy",
+        "title": "Toy",
+        "protocol": "train/test",
+        "seconds": 4.0,
+        "root": "/data/toy",
+        "part_kind": "split",
+        "found": 90 * classes,
+        "expected": 100 * classes,
+        "coverage": 0.9,
+        "min_coverage": 0.99,
+        "parts": (
+            Part("train", 50 * classes, 60 * classes, 60 * classes),
+            Part("test", 40 * classes, 40 * classes, None),
+        ),
+        "classes": tuple(Class(f"class {n:04}", (50 + n, 40), (60 + n, 40)) for n in range(classes)),
+        "quarantined": tuple(Fault(f"reason {n}", tuple(f"{n}/{k}.wav" for k in range(9 - n))) for n in range(7)),
+        "duplicates": (
+            Duplicate(("a, b.wav", "c.wav"), ("train", "test"), (("dog",), ("cat",)), True, True),
+            Duplicate(tuple("defgh"), ("train",) * 5, (("dog",),) * 5, False, False),
+        ),
+        "groups": 30,
+        "straddling": (Straddle("g1", {"train": 3, "test": 2}), Straddle("g2", {"train": 1, "test": 1})),
+        "silent": ("hush\n.wav",),
+        "clipped": (Clipped("loud.wav", 0.25),),
+        "short": (Short("half.wav", 4.0, 2.0),),
+        "durations": Durations(0.5, 4.0, 4.1, 3600.0),
+        "rates": {16000: 10, 44100: 80 * classes},
+        "channels": {1: 10, 2: 80 * classes},
+        "store": "/cache/stores/toy",
+        "store_rate": 16000,
+        "store_bytes": 12_345_678,
+        "digest": "0123456789abcdef",
+        "remarks": ("one id appears twice",),
+        "pitfalls": ("known fault",),
+        "problem": "too little is there",
+    }
+    return Report(**{**facts, **more})
+
+
+def test_a_clean_task_fits_a_screen_and_can_be_scored(here, capsys):
+    assert main(["check", "--task", "tones.yaml"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("tones  Tones, train/valid/test, 0.25 s clips, in ")
+    assert "36 of 36 clips (100.0%) in 3 classes" in lines
+    assert "split     train  valid  test  all" in lines
+    assert "low           4      4     4   12" in lines
+    assert lines[-1] == "verdict      can be scored"
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+
+
+def test_what_cannot_be_scored_is_exit_code_2_with_the_reason(here, capsys):
+    for path in Path("data/tones").glob("test-low-*"):
+        path.unlink()
+    assert main(["check", "--task", "tones.yaml"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert "quarantined 4: missing: test-low-000.wav, test-low-001.wav, test-low-002.wav and 1 more" in out
+    assert "verdict cannot be scored: 4 of 36 clips are missing or broken (coverage 88.9%, asked for 99.0%); " in out
+    assert main(["check", "--task", "tones.yaml", "--min-coverage", "0.888"]) == 0
+
+
+def test_check_and_eval_agree(here, capsys):
+    for path in Path("data/tones").glob("test-low-*"):
+        path.unlink()
+    for share in ("0.99", "0.888"):
+        arguments = ["--task", "tones.yaml", "--min-coverage", share]
+        assert main(["check", *arguments]) == main(["eval", "--encoder", "logmel", *arguments])
+
+
+def test_json_is_one_object_a_task_and_nothing_else(here, capsys):
+    (here / "twin.yaml").write_text((here / "tones.yaml").read_text())
+    assert main(["check", "--task", "tones.yaml,twin.yaml", "--json"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["task"], second["task"]) == ("tones", "twin")
+    assert (first["found"], first["problem"]) == (36, "")
+    assert first["digest"] == second["digest"]
+
+
+def test_one_task_without_data_does_not_hide_the_others(here, capsys):
+    assert main(["check", "--task", "us8k,tones.yaml"]) == 2
+    out, err = capsys.readouterr()
+    assert "UrbanSound8K not found" in err
+    assert "can be scored" in out
+
+
+def test_it_decodes_for_the_run_that_follows(here):
+    assert main(["check", "--task", "tones.yaml", "--rate", "8000"]) == 0
+    (folder,) = (path for path in Path("cache/stores").iterdir() if path.is_dir())
+    assert folder.name.startswith("tones-8000-")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+@pytest.mark.parametrize("classes", [2, 12, 13, 35, 527, 1251])
+def test_the_screen_keeps_to_the_width_and_stays_short(width, classes):
+    lines = screen(a_report(classes=classes), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= (40 if width >= 100 else 65)
+
+
+def test_every_finding_has_its_place_and_its_example():
+    text = screen(a_report(), 400)
+    for said in (
+        "quarantined  9: reason 0: 0/0.wav, 0/1.wav, 0/2.wav and 6 more",
+        "             7 for 2 more reasons (all with --json)",
+        "7 clips in 2 sets of equal sound: 1 across splits, 1 with contradicting labels: a, b.wav (train: dog) = c.wav",
+        "d (train) = e (train) = f (train) = 2 more",
+        "30, 2 straddle splits (2 of them train and test), of 7 clips: g1 (3 in train + 2 in test)",
+        "silent       1 clips below -60 dB of full scale: 'hush\\n.wav'",
+        "clipped      1 clips with over 0.1% of their samples at full scale, worst loud.wav (25.0%)",
+        "short        1 clips are over 0.5 s shorter than the table promises: half.wav (2.0 of 4.0 s)",
+        "durations    0.50 s shortest, 4.00 s median, 4.10 s longest, 1.0 h in all",
+        "files        10 at 16,000 Hz, 800 at 44,100 Hz; 10 mono, 800 of 2 channels",
+        "store        12.3 MB at 16,000 Hz, digest 0123456789ab, in /cache/stores/toy",
+        "remarks      one id appears twice",
+        "pitfalls     known fault",
+        "verdict      cannot be scored: too little is there",
+    ):
+        assert said in text, said
+
+
+def test_of_very_many_classes_only_the_extremes_are_named():
+    text = " ".join(screen(a_report(classes=527), 100).split())
+    assert (
+        "classes 527, median 353 clips; fewest: class 0000 90, class 0001 91, class 0002 92; most: class 0526 616"
+        in text
+    )
+    assert "0 classes lack clips in some part" in text
+
+
+def test_names_that_are_no_text_can_be_printed():
+    text = screen(a_report(root="/data/caf\udce9", silent=("x\udce9.wav",)), 100)
+    assert text.encode()

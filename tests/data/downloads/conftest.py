@@ -1,0 +1,34 @@
+"""A server for each test, and a fetcher whose pauses cost nothing and are remembered."""
+
+import pytest
+
+from evar.data.downloads.fetch import Fetcher, Patience
+from evar.progress import silent
+from tests.data.downloads.server import running
+
+
+@pytest.fixture
+def server():
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+@pytest.fixture
+def notes():
+    return []
+
+
+@pytest.fixture
+def fetcher(pauses, notes):
+    return Fetcher(silent, notes.append, Patience(stall=0.3, tries=4, sleep=pauses.append))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Where a fetched file goes."""
+    return tmp_path / "downloads" / "sounds.bin"

@@ -1,0 +1,176 @@
+"""A real HTTP server on 127.0.0.1 that does to a client what servers do: break, stall, redirect, lie, recover.
+
+    with running() as server:
+        server.play("/file", breaks(1000), serves)      # answers in turn, the last one for ever
+        server.address("/file"), server.requests        # [(path, Range, If-Range), ...]
+
+A behaviour is a function of the request's handler; `BODY` is the file that they serve, `OTHER` one of the same size.
+"""
+
+import contextlib
+import hashlib
+import random
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from evar.data.downloads.sources import RemoteFile
+
+BODY = random.Random(5).randbytes(300_000)
+OTHER = bytes(reversed(BODY))
+SHA256 = hashlib.sha256(BODY).hexdigest()
+OVER = threading.Event()  # set when a server closes, so that stalled answers end
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        script = self.server.scripts[self.path]
+        behaviour = script.pop(0) if len(script) > 1 else script[0]
+        self.server.requests.append((self.path, self.headers.get("Range"), self.headers.get("If-Range")))
+        with contextlib.suppress(ConnectionError):
+            behaviour(self)
+
+    def begin(self, status, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.scripts = {}
+        self.requests = []
+
+    def play(self, path, *behaviours: Callable[[Handler], None]) -> str:
+        self.scripts[path] = list(behaviours)
+        return self.address(path)
+
+    def address(self, path):
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    def handle_error(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    OVER.clear()
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            OVER.set()
+            server.shutdown()
+            thread.join()
+
+
+def file(body=BODY, *, etag='"one"', most=None, then=None, ranges=True, **headers):
+    """Serve `body`, from where Range and If-Range ask; after `most` bytes of it do `then` instead of going on."""
+
+    def serve(handler):
+        start, asked = 0, re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range") or "")
+        fresh = handler.headers.get("If-Range") in (None, etag)
+        told = {"ETag": etag} if etag else {}
+        if ranges and asked and fresh:
+            start = int(asked[1])
+            if start >= len(body):
+                return handler.begin(416, Content_Range=f"bytes */{len(body)}", Content_Length=0)
+            told["Content_Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        told |= {"Content_Length": len(body) - start, **headers}
+        handler.begin(206 if start else 200, **told)
+        handler.wfile.write(body[start:] if most is None else body[start : start + most])
+        if then is not None:
+            then(handler)
+        return None
+
+    return serve
+
+
+def hang_up(handler):
+    """Close the connection in the middle of an answer."""
+    handler.wfile.flush()
+    handler.close_connection = True
+    handler.connection.shutdown(2)
+
+
+def hang(handler):
+    """Say nothing more, and do not hang up."""
+    handler.wfile.flush()
+    OVER.wait(20)
+    handler.close_connection = True
+
+
+def breaks(most, **more):
+    return file(most=most, then=hang_up, **more)
+
+
+def stalls(most, **more):
+    return file(most=most, then=hang, **more)
+
+
+def status(code, **headers):
+    return lambda handler: handler.begin(code, Content_Length=0, **headers)
+
+
+def redirects(to):
+    return status(302, Location=to)
+
+
+def chunked(*, whole=True):
+    """Without a length, in chunks; `whole` or broken off."""
+
+    def serve(handler):
+        handler.begin(200, Transfer_Encoding="chunked")
+        for start in range(0, len(BODY), 100_000):
+            block = BODY[start : start + 100_000]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+            if not whole:
+                return hang_up(handler)
+        handler.wfile.write(b"0\r\n\r\n")
+        return None
+
+    return serve
+
+
+def endless(handler):
+    """Without a length and without an end."""
+    handler.begin(200, Connection="close")
+    handler.close_connection = True
+    while not OVER.is_set():
+        handler.wfile.write(BODY)
+
+
+def without_length(handler):
+    """Without a length; the end of the connection is the end of the file."""
+    handler.begin(200, Connection="close")
+    handler.close_connection = True
+    handler.wfile.write(BODY)
+
+
+serves = file()
+
+
+def remote(*addresses, **facts):
+    """`BODY` at these addresses, as sources.yaml would say it."""
+    return RemoteFile.model_validate(
+        {"name": "sounds.bin", "addresses": list(addresses), "checksum": f"sha256:{SHA256}", "provenance": "a test"}
+        | facts
+    )
+
+
+def left(place):
+    """Names of what lies beside `place`."""
+    return sorted(path.name for path in place.parent.iterdir())

@@ -1,0 +1,199 @@
+"""The report of a check: every fault that was put into a dataset is in it, and nothing else."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from evar.data.check import check
+from evar.data.manifest import read_manifest
+from evar.data.store import prepare
+from evar.data.task import load_task
+from evar.progress import silent
+from tests.tones import RATE, write_tones
+
+
+def report_of(folder, min_coverage=None, task="tones.yaml"):
+    manifest = read_manifest(load_task(str(folder / task)), folder / "data")
+    paths = manifest.clips["path"].tolist()
+    store = prepare(manifest.root, paths, RATE, folder / "cache", workers=2, progress=silent)
+    return check(manifest, store, min_coverage)
+
+
+def rewrite_table(folder, change):
+    table = folder / "data" / "tones" / "clips.csv"
+    table.write_text(change(table.read_text()))
+
+
+@pytest.fixture
+def tones(tmp_path):
+    """Nine splits and classes of four clips, two a group."""
+    write_tones(tmp_path, clips=4)
+    return tmp_path
+
+
+@pytest.fixture
+def clips(tones):
+    return tones / "data" / "tones"
+
+
+def test_a_clean_copy_has_counts_and_no_finding(tones):
+    report = report_of(tones)
+    assert (report.found, report.expected, report.coverage, report.problem) == (36, 36, 1.0, "")
+    assert [(part.name, part.found, part.listed, part.expected) for part in report.parts] == [
+        ("train", 12, 12, None),
+        ("valid", 12, 12, None),
+        ("test", 12, 12, None),
+    ]
+    assert [(each.name, each.found, each.listed) for each in report.classes] == [
+        (name, (4, 4, 4), (4, 4, 4)) for name in ("high", "low", "middle")
+    ]
+    findings = ("quarantined", "duplicates", "straddling", "silent", "clipped", "short", "pitfalls", "remarks")
+    assert [getattr(report, name) for name in findings] == [()] * len(findings)
+    assert report.groups == 18
+    assert (report.rates, report.channels) == ({RATE: 36}, {1: 36})
+    assert (report.durations.shortest, report.durations.median, report.durations.longest) == (0.2, 0.225, 0.4)
+    assert report.durations.total == pytest.approx(9 * (0.2 + 0.25 + 0.4 + 0.2))
+    assert report.store_bytes == 2 * RATE * report.durations.total
+
+
+def test_quarantine_is_told_by_reason_and_counted_by_part_and_class(tones, clips):
+    (clips / "train-low-000.wav").unlink()
+    for name in ("test-low-000.wav", "test-high-003.wav"):
+        (clips / name).write_bytes((clips / name).read_bytes()[:-100])
+    report = report_of(tones)
+    cut, missing = report.quarantined
+    assert cut.paths == ("test-high-003.wav", "test-low-000.wav")
+    assert "promises" in cut.reason
+    assert (missing.reason, missing.paths) == ("missing", ("train-low-000.wav",))
+    assert [part.found for part in report.parts] == [11, 12, 10]
+    low = next(each for each in report.classes if each.name == "low")
+    assert (low.found, low.listed) == ((3, 4, 3), (4, 4, 4))
+
+
+def test_equal_sound_is_found_in_any_container_across_parts_and_labels(tones, clips):
+    waveform, rate = soundfile.read(clips / "train-low-000.wav", dtype="int16")
+    for name, how in (("test-low-001.wav", "FLAC"), ("valid-high-002.wav", "AIFF")):
+        soundfile.write(clips / name, waveform, rate, format=how, subtype="PCM_16")
+    (clips / "train-middle-000.wav").write_bytes((clips / "train-middle-001.wav").read_bytes())
+    first, second = report_of(tones).duplicates
+    assert first.paths == ("test-low-001.wav", "train-low-000.wav", "valid-high-002.wav")
+    assert first.labels == (("low",), ("low",), ("high",))
+    assert (first.parts, first.across, first.contradict) == (("test", "train", "valid"), True, True)
+    assert second.paths == ("train-middle-000.wav", "train-middle-001.wav")
+    assert (second.across, second.contradict) == (False, False)
+
+
+def test_clips_that_cannot_be_decoded_are_no_duplicates(tones, clips):
+    for number in range(3):
+        (clips / f"train-low-00{number}.wav").write_bytes(b"")
+    assert report_of(tones).duplicates == ()
+
+
+def test_groups_that_straddle_splits_are_found(tones):
+    rewrite_table(tones, lambda text: text.replace(",test-low-0\n", ",train-low-0\n"))
+    report = report_of(tones)
+    assert [(each.group, each.clips) for each in report.straddling] == [("train-low-0", {"train": 2, "test": 2})]
+    assert report.groups == 17
+
+
+def test_groups_that_straddle_folds_are_found(tmp_path):
+    write_tones(tmp_path, clips=2, folds=3)
+    rewrite_table(tmp_path, lambda text: text.replace(",0-low-0", ",shared").replace(",2-high-0", ",shared"))
+    report = report_of(tmp_path)
+    assert report.part_kind == "fold"
+    assert [(each.group, each.clips) for each in report.straddling] == [("shared", {"0": 2, "2": 2})]
+
+
+def test_silent_and_clipped_clips_are_found(tones, clips):
+    time = np.arange(4000) / RATE
+    for name, level in (("train-low-000.wav", 0.0), ("train-low-001.wav", 0.0009), ("train-low-002.wav", 0.002)):
+        soundfile.write(clips / name, level * np.sin(1000 * time), RATE)
+    for name, level in (("test-low-000.wav", 1.1), ("test-low-001.wav", 2.0)):
+        soundfile.write(clips / name, (level * np.sin(1000 * time)).clip(-1, 1), RATE)
+    report = report_of(tones)
+    assert report.silent == ("train-low-000.wav", "train-low-001.wav")
+    assert [each.path for each in report.clipped] == ["test-low-001.wav", "test-low-000.wav"]
+    assert 0.5 < report.clipped[0].share < 0.8
+
+
+def test_clips_shorter_than_the_table_promises_are_found(tones):
+    rewrite_table(tones, lambda text: "\n".join(
+        [text.splitlines()[0] + ",seconds"]
+        + [f"{line},{'0.9' if 'train-high-001' in line else ''}" for line in text.splitlines()[1:]]
+    ) + "\n")  # fmt: skip
+    (short,) = report_of(tones).short
+    assert (short.path, short.promised, short.duration) == ("train-high-001.wav", 0.9, 0.25)
+
+
+def test_expected_counts_are_the_official_ones(tones):
+    task = tones / "tones.yaml"
+    task.write_text(task.read_text() + "expects: {rows: 72, classes: 3, parts: {train: 48, valid: 12, test: 12}}\n")
+    report = report_of(tones, min_coverage=0.5)
+    assert [part.expected for part in report.parts] == [48, 12, 12]
+    assert (report.expected, report.coverage, report.problem) == (72, 0.5, "")
+
+
+@pytest.mark.parametrize(("wanted", "problem"), [
+    (None, "12 of 36 clips are missing or broken (coverage 66.7%, asked for 99.0%); --min-coverage 0.666 scores what "
+           "is there"),
+    (0.7, "--min-coverage 0.666"),
+    (0.6, "no clips in split test"),
+])  # fmt: skip
+def test_too_little_to_score_is_a_problem_in_one_line(tones, clips, wanted, problem):
+    for path in clips.glob("test-*"):
+        path.unlink()
+    found = report_of(tones, wanted).problem
+    assert problem in found
+    assert "\n" not in found
+
+
+def test_training_clips_of_one_class_are_a_problem(tones, clips):
+    for path in [*clips.glob("train-low*"), *clips.glob("train-high*")]:
+        path.unlink()
+    assert "are of 1 class, at least 2" in report_of(tones, 0.5).problem
+
+
+def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):
+    for path in clips.glob("*.wav"):
+        path.unlink()
+    report = report_of(tones, 0.0)
+    assert (report.found, report.durations, report.rates) == (0, None, {})
+    assert "36 of 36 clips are missing or broken" in report.problem
+    assert "--min-coverage" not in report.problem
+
+
+def test_clips_of_several_classes_count_in_each(tones):
+    task = tones / "tones.yaml"
+    task.write_text(task.read_text().replace("single-label", "multi-label").replace("accuracy", "mAP"))
+    rewrite_table(tones, lambda text: text.replace("path,label,", "path,labels,").replace(",low,", ",low;high,"))
+    report = report_of(tones)
+    assert {each.name: each.found for each in report.classes} == {
+        "high": (8, 8, 8),
+        "low": (4, 4, 4),
+        "middle": (4, 4, 4),
+    }
+    assert report.problem == ""
+
+
+def test_a_report_is_plain_enough_for_json(tones, clips):
+    (clips / "train-low-000.wav").unlink()
+    content = json.loads(json.dumps(dataclasses.asdict(report_of(tones)), allow_nan=False))
+    assert content["quarantined"] == [{"reason": "missing", "paths": ["train-low-000.wav"]}]
+    assert content["durations"]["longest"] == 0.4
+
+
+def test_the_real_slice_of_urbansound8k_has_what_is_known_of_it(shared, tmp_path):
+    manifest = read_manifest(load_task("us8k"), shared / "data")
+    paths = manifest.clips["path"].tolist()
+    store = prepare(manifest.root, paths, RATE, tmp_path, workers=2, progress=silent)
+    report = check(manifest, store)
+    assert (report.found, report.expected) == (780, 8732)
+    assert [part.expected for part in report.parts] == [873, 888, 925, 990, 936, 823, 838, 806, 816, 837]
+    assert (report.groups, len(report.straddling)) == (1297, 5)
+    assert [fault.reason for fault in report.quarantined] == ["missing"]
+    assert report.duplicates == ()
+    assert "--min-coverage 0.089" in report.problem
+    assert check(manifest, store, 0.089).problem == ""

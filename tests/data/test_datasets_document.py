@@ -1,0 +1,54 @@
+"""docs/datasets.md: what it tells people to write is what works."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evar.cli import main
+from evar.cli.arguments import option_strings
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+
+
+def block(language):
+    (found,) = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, flags=re.DOTALL)
+    return found
+
+
+@pytest.fixture
+def here(tmp_path, shared, monkeypatch):
+    """The documented YAML beside the real dataset."""
+    if not (shared / "data" / "FSDD" / "clips.csv").is_file():
+        pytest.skip("no FSDD among the reference files")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "FSDD").symlink_to(shared / "data" / "FSDD")
+    (tmp_path / "my.yaml").write_text(block("yaml"))
+    return tmp_path
+
+
+def test_the_documented_task_is_checked_and_scored(here, capsys):
+    assert main(["check", "--task", "my.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert "3,000 of 3,000 clips (100.0%) in 10 classes" in out
+    assert "6 straddle splits (6 of them train and test)" in out
+    assert main(["--task", "my.yaml", "--encoder", "logmel", "--limit", "80"]) == 0
+    (row,) = pd.read_csv("results/leaderboard.csv").itertuples()
+    assert (row.task, row.n, row.coverage) == ("my", 80, 1.0)
+    assert row.score > 0.5
+
+
+def test_the_documented_table_is_the_real_one(here):
+    lines = (here / "FSDD" / "clips.csv").read_text().splitlines()
+    assert set(block("csv").splitlines()) <= set(lines)
+
+
+def test_it_is_no_longer_than_it_promises():
+    assert len(block("yaml").splitlines()) == 10
+
+
+def test_its_options_exist():
+    (line,) = re.findall(r"evar new-task (.*)", DOCUMENT)
+    assert set(re.findall(r"--[a-z-]+", line)) == set(option_strings("new-task")) - {"--help"}
