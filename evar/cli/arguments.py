@@ -23,6 +23,7 @@ VERBS = {
     "check": "tell what a task's copy lacks, repeats or leaks, and whether it can be scored",
     "new-task": "write the task and the table of a folder that holds a folder of audio for each class",
     "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
+    "weights": "list, fetch or check published checkpoints, which can be named instead of a file",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
 }
@@ -89,7 +90,8 @@ def _eval_parser() -> _Parser:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="checkpoint file, or a folder that holds one (default: the bundled encoder, an M2D of random weights)",
+        help="checkpoint file, a folder that holds one, or the name of a release (`evar weights list`) "
+        "(default: the bundled encoder, an M2D of random weights)",
     )
     parser.add_argument(
         "--probe",
@@ -202,7 +204,10 @@ def _check_encoder_parser() -> _Parser:
 def _cache_parser() -> _Parser:
     parser = _Parser("cache")
     parser.add_argument(
-        "action", type=_action, metavar="list|prune", help="show what lies there, or delete what is not needed"
+        "action",
+        type=_one_of("list", "prune"),
+        metavar="list|prune",
+        help="show what lies there, or delete what is not needed",
     )
     add_cache(parser)
     parser.add_argument(
@@ -225,10 +230,23 @@ def _demo_parser() -> _Parser:
     return parser
 
 
-def _action(text: str) -> str:
-    if text not in ("list", "prune"):
-        raise argparse.ArgumentTypeError(str(unknown("action", text, ["list", "prune"])))
-    return text
+def _weights_parser() -> _Parser:
+    parser = _Parser("weights")
+    parser.add_argument(
+        "action", type=_one_of("list", "get", "check"), metavar="list|get|check", help="show, fetch or verify them"
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of a release (default for check: all that are there)")
+    add_cache(parser)
+    return parser
+
+
+def _one_of(*actions: str) -> Callable[[str], str]:
+    def parse_action(text: str) -> str:
+        if text not in actions:
+            raise argparse.ArgumentTypeError(str(unknown("action", text, actions)))
+        return text
+
+    return parse_action
 
 
 _PARSERS: dict[str, Callable[[], _Parser]] = {
@@ -237,6 +255,7 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "check": _check_parser,
     "new-task": _new_task_parser,
     "check-encoder": _check_encoder_parser,
+    "weights": _weights_parser,
     "cache": _cache_parser,
     "demo": _demo_parser,
 }

@@ -8,12 +8,14 @@ from pathlib import Path
 from evar import encoders, probes
 from evar.cli.choice import choose_tasks, each_task, task_list, task_table
 from evar.cli.terminal import bar, say
+from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
 from evar.embeddings.device import choose_device, choose_precision
 from evar.embeddings.extract import Runtime
 from evar.errors import EvarError, UsageError
 from evar.evaluate import Evaluation, Settings, evaluate
 from evar.leaderboard import table as leaderboard
+from evar.nn import releases
 from evar.spec import split_calls
 
 
@@ -30,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = choose_device(arguments.device)
     runtime = Runtime(device, choose_precision(arguments.precision, device), arguments.batch_size)
     leaderboard.check(arguments.results)
-    encoder = encoders.open_encoder(arguments.encoder, arguments.weights)
+    encoder = encoders.open_encoder(arguments.encoder, weights_file(arguments.weights, arguments.cache))
     if encoder.identity.random:
         say(f"{encoder.identity.name}: nothing in it was learned; --weights gives it a checkpoint")
     settings = Settings(
@@ -53,6 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"row added to {path}")
 
     return each_task(chosen, score)
+
+
+def weights_file(weights: Path | None, cache: Path) -> Path | None:
+    """The file or folder that --weights means: what lies there, or the release of that name, fetched where needed."""
+    if weights is None or weights.exists() or str(weights) not in releases.releases().releases:
+        return weights
+    return releases.checkpoint_of(str(weights), cache, Fetcher(bar, say))
 
 
 def keep(results: Path, evaluation: Evaluation) -> Path:

@@ -1,0 +1,44 @@
+"""`evar weights` and releases named by --weights, without a network."""
+
+import shutil
+
+from evar.cli import main
+from evar.nn import releases
+from tests import recipe
+from tests.tones import write_tones
+
+NAME = "m2d_vit_base-80x608p16x16-221006-mr7"
+
+
+def test_list_shows_names_and_terms(tmp_path, capsys):
+    assert main(["weights", "list", "--cache", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert NAME in out
+    assert "its licence applies" in err
+
+
+def test_release_that_is_there_is_checked_and_used_by_its_name(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = "m2d_vit_tiny-80x64p16x16"
+    known = releases.Releases(terms="terms", releases={model: {"address": "http://127.0.0.1:1/x.zip", "what": "tiny"}})
+    monkeypatch.setattr(releases, "releases", lambda: known)
+    recipe.write(tmp_path / "cache" / "weights" / model, model)
+    write_tones(tmp_path, clips=3)
+    assert main(["weights", "check", "--cache", "cache"]) == 0
+    assert capsys.readouterr().out.startswith(f"{model}  ok  sha256 ")
+    assert main(["--task", "tones.yaml", "--weights", model, "--cache", "cache"]) == 0
+    assert capsys.readouterr().out.startswith(f"tones  {model}  logistic")
+    shutil.rmtree(tmp_path / "cache")
+
+
+def test_mistakes_are_one_line_each(tmp_path, capsys):
+    cases = {
+        "weights gett": "unknown action 'gett': did you mean get",
+        "weights get": "evar weights get NAME: say which",
+        "weights check m2d": "unknown release 'm2d'",
+    }
+    for line, said in cases.items():
+        assert main([*line.split(), "--cache", str(tmp_path)]) == 2
+        err = capsys.readouterr().err
+        assert said in err
+        assert len(err.splitlines()) == 1
