@@ -6,8 +6,8 @@ embeddings; test rows are read once, by the probes' final fits.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evar import provenance
@@ -22,13 +22,14 @@ from evar.embeddings.extract import Embeddings, Runtime, embed
 from evar.encoders.contract import Encoder
 from evar.errors import DataError, few
 from evar.leaderboard.table import Result
-from evar.probes import selection
+from evar.probes import selection, sweep
 from evar.probes.contract import Chosen, Probe
 from evar.probes.predictions import Predictions, predict
 from evar.progress import Advance, Progress
 from evar.scoring import intervals, metrics
 from evar.scoring.intervals import Score
 
+CHOSEN = "chosen"  # the output of a row whose layer was chosen on validation rows
 PROTOCOL_VERSION = 1  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
 
@@ -73,7 +74,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Fit:
-    """One probe on one output of the embeddings."""
+    """One probe on one output of the embeddings; `outputs`: round -> output, where it was chosen for each round."""
 
     probe: Probe
     output: str
@@ -81,6 +82,7 @@ class Fit:
     predictions: Predictions
     score: Score
     seconds: float
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -109,9 +111,8 @@ def evaluate(
         progress=progress,
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
-    for output in encoder.outputs:
-        for probe in probes:
-            fit = fit_probe(clips, embeddings, output, probe, settings.seed, progress, note)
+    for probe in probes:
+        for fit in fit_outputs(clips, embeddings, encoder.outputs, probe, settings.seed, progress, note):
             result = make_result(prepared, encoder, embeddings, fit, settings)
             curves = {each.name: chosen.curve for each, chosen in zip(clips.rounds(), fit.chosen, strict=True)}
             names = clips.table["path"].tolist()
@@ -166,6 +167,38 @@ def require_coverage(prepared: Prepared, settings: Settings) -> None:
         raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
 
 
+def fit_outputs(
+    clips: Manifest,
+    embeddings: Embeddings,
+    outputs: Sequence[str],
+    probe: Probe,
+    seed: int,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> Iterator[Fit]:
+    """One fit an output; of several also the one whose output was chosen, round by round, on validation rows."""
+    several = len(outputs) > 1
+    fits = {}
+    for output in outputs:
+        fits[output] = fit_probe(clips, embeddings, output, probe, seed, progress, note, judge=several)
+        yield fits[output]
+    if several:
+        yield choose_output(clips, list(fits.values()), seed)
+
+
+def choose_output(clips: Manifest, fits: Sequence[Fit], seed: int) -> Fit:
+    """The fit of each round's best output by validation score, as one."""
+    begin = time.perf_counter()
+    by_output = {fit.output: fit for fit in fits}
+    best = sweep.best_outputs({fit.output: fit.chosen for fit in fits})
+    chosen = [by_output[output].chosen[number] for number, output in enumerate(best)]
+    outputs = {each.name: output for each, output in zip(clips.rounds(), best, strict=True)}
+    predictions = sweep.assemble({fit.output: fit.predictions for fit in fits}, outputs)
+    score = intervals.score_predictions(predictions, clips.task.metric, seed)
+    seconds = time.perf_counter() - begin + sum(fit.seconds for fit in fits)
+    return Fit(fits[0].probe, CHOSEN, chosen, predictions, score, seconds, outputs)
+
+
 def fit_probe(
     clips: Manifest,
     embeddings: Embeddings,
@@ -174,14 +207,16 @@ def fit_probe(
     seed: int,
     progress: Progress,
     note: Callable[[str], None],
+    *,
+    judge: bool = False,
 ) -> Fit:
     """Choose the probe's setting on validation rows, fit it for every round, read the test rows, score them."""
     begin = time.perf_counter()
     x, y, groups, rounds = embeddings.outputs[output], clips.targets, clips.groups, clips.rounds()
     metric = metrics.metric(clips.task.metric)
-    total = selection.count(probe, rounds)
+    total = selection.count(probe, rounds, judge=judge)
     with progress(f"probe {probe.name}", total=total, unit="fit") as advance:
-        chosen = selection.run(probe, x, y, groups, rounds, len(clips.classes), metric, seed, advance)
+        chosen = selection.run(probe, x, y, groups, rounds, len(clips.classes), metric, seed, advance, judge=judge)
     predictions = predict(x, y, groups, rounds, chosen)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
     for each, outcome in zip(rounds, chosen, strict=True):
@@ -196,6 +231,7 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
     task, identity, score = prepared.manifest.task, encoder.identity, fit.score
     versions, (commit, dirty) = provenance.versions(), provenance.commit()
     rounds = prepared.manifest.keep(prepared.store.usable).rounds()
+    in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
     return Result(
         run=provenance.new_run_id(),
         time=provenance.now(),
@@ -219,7 +255,9 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
         converged=all(fitted.converged for chosen in fit.chosen for fitted in chosen.fits),
         coverage=prepared.coverage,
         limit=settings.limit,
-        ranked=settings.limit is None and prepared.coverage >= task.min_coverage,
+        chosen_output=dict(fit.outputs),
+        sweep=in_sweep,
+        ranked=settings.limit is None and prepared.coverage >= task.min_coverage and not in_sweep,
         random_weights=identity.random,
         protocol=task.protocol,
         protocol_version=PROTOCOL_VERSION,

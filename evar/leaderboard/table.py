@@ -32,7 +32,8 @@ class Result:
     seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed. peak_device_memory
     is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
     clips' paths, labels, parts and groups.
-    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage).
+    chosen_output: round -> output, where the layer was chosen on validation; sweep: one of several layers' rows.
+    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep).
     """
 
     run: str
@@ -57,6 +58,8 @@ class Result:
     converged: bool
     coverage: float
     limit: int | None
+    chosen_output: dict[str, str]
+    sweep: bool
     ranked: bool
     random_weights: bool
     protocol: str

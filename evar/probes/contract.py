@@ -55,6 +55,7 @@ class Chosen:
     setting:  the chosen entry of the probe's grid
     at_edge:  whether it is the first or last of several, so that a better one may lie beyond
     curve:    setting -> mean validation score; empty where there was nothing to choose
+    valid:    mean validation score of that setting; None where nothing asked for it
     unseen:   class numbers that the round's training rows cannot teach: no positive clip, or (multi-label) only such
     """
 
@@ -63,6 +64,7 @@ class Chosen:
     at_edge: bool
     curve: dict[str, float]
     unseen: tuple[int, ...] = ()
+    valid: float | None = None
 
 
 class Probe(ABC):

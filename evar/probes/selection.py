@@ -22,14 +22,14 @@ BLOCK_ROWS = 4096
 TIE_DIGITS = 12  # means that agree so far are equal: the order of a sum may change what comes after
 
 
-def count(probe: Probe, rounds: Sequence[Round]) -> int:
+def count(probe: Probe, rounds: Sequence[Round], *, judge: bool = False) -> int:
     """How many fits `run` will make: the total of its progress."""
     settings, number = len(probe.grid), len(rounds)
     way = holdout.way(probe, rounds)
     if way in holdout.WITHOUT_REFIT:
         return number * settings * probe.seeds
     trials = number * (number - 1) // 2 if way == "folds" else number
-    return ((trials * settings if settings > 1 else 0) + number) * probe.seeds
+    return ((trials * settings if settings > 1 or judge else 0) + number) * probe.seeds
 
 
 def run(
@@ -42,16 +42,19 @@ def run(
     score: ScoreFunction,
     seed: int,
     advance: Advance,
+    *,
+    judge: bool = False,
 ) -> list[Chosen]:
-    """Fit a probe for every round; `advance(1)` is called `count(probe, rounds)` times.
+    """Fit a probe for every round; `advance(1)` is called `count(probe, rounds, judge=judge)` times.
 
-    x:     (clip, dim) float32; y: (clip,) int64 or (clip, class) bool; groups: (clip,)
-    seed:  the first of the probe's seeds; each next one is higher by 1
+    x:      (clip, dim) float32; y: (clip,) int64 or (clip, class) bool; groups: (clip,)
+    seed:   the first of the probe's seeds; each next one is higher by 1
+    judge:  whether a validation score is wanted also where there is but one setting
 
     Raises DataError where embeddings are not finite, or where there are too few clips or groups to choose with.
     """
     _check(x, rounds)
-    return _Run(probe, x, y, groups, rounds, classes, score, range(seed, seed + probe.seeds), advance).chosen()
+    return _Run(probe, x, y, groups, rounds, classes, score, range(seed, seed + probe.seeds), advance, judge).chosen()
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,13 @@ class _Run:
     score: ScoreFunction
     seeds: range
     advance: Advance
+    judge: bool
 
     def chosen(self) -> list[Chosen]:
         """One choice a round."""
         grid = self.probe.grid
         refit = holdout.way(self.probe, self.rounds) not in holdout.WITHOUT_REFIT
-        if refit and len(grid) == 1:
+        if refit and not self._judges:
             return self._refit([{grid[0]: 0.0} for _ in self.rounds])
         trials = holdout.trials(self.probe, self.rounds, self.y, self.groups, self.seeds)
         tried = self._fit([Problem(t.train, t.stops, setting, t.seed) for setting in grid for t in trials])
@@ -83,6 +87,11 @@ class _Run:
             for number, curve in enumerate(curves)
         ]
         return self._choices(finals, curves)
+
+    @property
+    def _judges(self) -> bool:
+        """Whether validation scores are wanted: to choose a setting, or by the caller."""
+        return len(self.probe.grid) > 1 or self.judge
 
     def _fit(self, problems: Sequence[Problem]) -> list[Fitted]:
         return self.probe.fit(self.x, self.y, problems, self.classes, self.score, self.advance)
@@ -98,8 +107,8 @@ class _Run:
         return self._choices([fits[i : i + seeds] for i in range(0, len(fits), seeds)], curves)
 
     def _curves(self, fits: dict[Setting, list[Fitted]], trials: Sequence[Trial]) -> list[dict[Setting, float]]:
-        """For each round: setting -> mean score over all trials that serve it (0.0 where there is no choice)."""
-        if len(fits) == 1:
+        """For each round: setting -> mean score over all trials that serve it (0.0 where none is wanted)."""
+        if not self._judges:
             return [dict.fromkeys(fits, 0.0) for _ in self.rounds]
         curves: list[dict[Setting, float]] = [{} for _ in self.rounds]
         for setting, own in fits.items():
@@ -118,7 +127,8 @@ class _Run:
             several = len(grid) > 1
             readable = {f"{setting:g}": value for setting, value in curve.items()} if several else {}
             at_edge = several and winner in (grid[0], grid[-1])
-            choices.append(Chosen(fits, winner, at_edge, readable, unseen(self.y[each.train], self.classes)))
+            lacking, valid = unseen(self.y[each.train], self.classes), curve[winner] if self._judges else None
+            choices.append(Chosen(fits, winner, at_edge, readable, lacking, valid))
         return choices
 
 

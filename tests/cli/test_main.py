@@ -282,6 +282,17 @@ def test_task_list_is_json_where_asked(here, capsys):
     assert {"task": "us8k", "clips": 8732, "classes": 10}.items() <= listed[0].items()
 
 
+def test_layer_sweep_gives_a_row_a_layer_and_one_chosen_on_validation(here, capsys):
+    tiny = "random(model='m2d_vit_tiny-80x64p16x16', layers='each')"
+    assert evaluate("--encoder", tiny, "--probe", "logistic(grid=[0.01])") == 0
+    assert rows()["output"].tolist() == [*(f"layer{number:02}" for number in range(12)), "chosen"]
+    assert rows()["ranked"].tolist() == ["no"] * 12 + ["yes"]
+    assert rows()["embeddings_key"].nunique() == 1
+    (chosen,) = json.loads(rows().loc[12, "chosen_output"]).values()
+    assert rows().loc[12, "score"] == rows().set_index("output").loc[chosen, "score"]
+    assert f"layers {chosen} by validation" in capsys.readouterr().out
+
+
 def test_prepare_decodes_what_the_first_run_would(here, capsys):
     assert main(["prepare", "--task", "tones.yaml"]) == 0
     assert "tones  108 of 108 clips (100.0%) at 16000 Hz" in capsys.readouterr().out

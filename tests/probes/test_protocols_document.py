@@ -13,6 +13,7 @@ FILES = [
     ROOT / "tests" / "contract" / "test_probes.py",
     *(ROOT / "tests").glob("probes/*.py"),
     *(ROOT / "tests").glob("scoring/*.py"),
+    *(ROOT / "tests").glob("cli/*.py"),
 ]
 TESTS = {
     name for file in FILES for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)

@@ -12,7 +12,7 @@ from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
 from evar.embeddings.device import choose_device, choose_precision
 from evar.embeddings.extract import Runtime
-from evar.errors import EvarError, UsageError
+from evar.errors import EvarError, UsageError, few
 from evar.evaluate import Evaluation, Settings, evaluate
 from evar.leaderboard import table as leaderboard
 from evar.nn import releases
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def weights_file(weights: Path | None, cache: Path) -> Path | None:
     """The file or folder that --weights means: what lies there, or the release of that name, fetched where needed."""
-    if weights is None or weights.exists() or str(weights) not in releases.releases().releases:
+    if weights is None or str(weights) not in releases.releases().releases or weights.exists():
         return weights
     return releases.checkpoint_of(str(weights), cache, Fetcher(bar, say))
 
@@ -94,6 +94,8 @@ def result_line(evaluation: Evaluation) -> str:
         "random weights": result.random_weights and "random weights" not in result.encoder,
         f"coverage {100 * result.coverage:.1f} %": result.coverage < 1,
         f"limit {result.limit}": result.limit is not None,
+        "one of a sweep": result.sweep,
+        f"layers {few(dict.fromkeys(result.chosen_output.values()))} by validation": bool(result.chosen_output),
         "not ranked": not result.ranked,
         "not converged": not result.converged,
         "setting at the grid's edge": result.at_edge,
