@@ -290,7 +290,11 @@ def test_layer_sweep_gives_a_row_a_layer_and_one_chosen_on_validation(here, caps
     assert rows()["embeddings_key"].nunique() == 1
     (chosen,) = json.loads(rows().loc[12, "chosen_output"]).values()
     assert rows().loc[12, "score"] == rows().set_index("output").loc[chosen, "score"]
-    assert f"layers {chosen} by validation" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert f"layers {chosen} by validation" in out
+    (picture,) = Path("results/plots").glob("*-layers.svg")
+    assert str(picture) in err
+    assert picture.read_text().startswith("<?xml")
 
 
 def test_prepare_decodes_what_the_first_run_would(here, capsys):

@@ -5,7 +5,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from evar import encoders, probes
+from evar import encoders, plots, probes
 from evar.cli.choice import choose_tasks, each_task, task_list, task_table
 from evar.cli.terminal import bar, say
 from evar.data.downloads.fetch import Fetcher
@@ -15,6 +15,7 @@ from evar.embeddings.extract import Runtime
 from evar.errors import EvarError, UsageError, few
 from evar.evaluate import Evaluation, Settings, evaluate
 from evar.leaderboard import table as leaderboard
+from evar.leaderboard.table import Result
 from evar.nn import releases
 from evar.spec import split_calls
 
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     def score(task: Task) -> None:
+        swept: list[Result] = []
         for evaluation in evaluate(task, encoder, fits, settings, progress=bar, note=say):
             path = keep(arguments.results, evaluation)
             print(
@@ -53,8 +55,21 @@ def run(arguments: argparse.Namespace) -> int:
                 flush=True,
             )
             say(f"row added to {path}")
+            swept.append(evaluation.result)
+            if evaluation.result.chosen_output:
+                say(f"score over depth drawn in {draw_sweep(arguments.results, swept)}")
+                swept = []
 
     return each_task(chosen, score)
+
+
+def draw_sweep(results: Path, swept: list[Result]) -> Path:
+    """Draw a layer sweep, whose last row is the chosen layer's. Gives the picture's path."""
+    *layers, chosen = [plots.Point(each.output, each.score, each.low, each.high) for each in swept]
+    last = swept[-1]
+    path = results / "plots" / f"{last.run}-layers.svg"
+    plots.layer_curve(path, f"{last.encoder} on {last.task}, {last.probe}", last.metric, layers, chosen)
+    return path
 
 
 def weights_file(weights: Path | None, cache: Path) -> Path | None:
