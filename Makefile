@@ -11,6 +11,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps Resemblyzer  # for its weights alone
 	touch $(READY)
 
 demo: setup  ## synthesise a small dataset, evaluate log-mel statistics and M2D on it, show both leaderboard rows

@@ -18,7 +18,7 @@ from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
 from evar.embeddings.device import choose_device
 from evar.embeddings.extract import Runtime
-from evar.evaluate import Settings, evaluate
+from evar.pipeline import Settings, evaluate
 from tests import recipe
 
 MODEL = "m2d_vit_base-80x608p16x16"

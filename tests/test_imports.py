@@ -8,7 +8,10 @@ import pytest
 
 from evar.provenance import PACKAGE, imported_modules
 
-ORDER = ["cli", "evaluate", "leaderboard", "plots", "scoring", "probes", "embeddings", "encoders", "nn", "data", "base"]
+ORDER = [
+    "from_python", "cli", "pipeline", "leaderboard", "plots", "scoring", "probes", "embeddings", "hear", "encoders",
+    "nn", "data", "base",
+]  # fmt: skip
 BASE = {"errors", "files", "plugins", "progress", "provenance", "spec", "yaml_file"}
 BESIDE = {"pretrain": {"pretrain", "nn", "data", "base"}}  # stands beside embeddings
 DOORS = {

@@ -5,22 +5,19 @@ patch column are joined to a frame (rows * width numbers), and the clip's embedd
 Layers are counted from 0; the last one is taken after the final norm, all others as the block gives them.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from evar.encoders.contract import Encoder, Identity
+from evar.encoders.layers import Layers, outputs_of
 from evar.errors import UsageError
 from evar.nn.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
 from evar.nn.configuration import configuration_of_name
 from evar.nn.frontend import LogMel
 from evar.nn.pooling import chunks, frames_of, mean_over_frames
-
-Layers = Literal["each"] | list[int] | int | None
 
 WITHOUT_WEIGHTS = "m2d_vit_base-80x608p16x16"
 SEED_WITHOUT_WEIGHTS = 0
@@ -62,7 +59,7 @@ class M2D(Encoder):
                 )
             self.grid = replace(self.grid, frames=frames)
             self.vit.lengthen(self.grid)
-        self.layers_of = _outputs(layers, self.vit.depth)
+        self.layers_of = outputs_of("m2d", layers, self.vit.depth)
         self.outputs = tuple(self.layers_of)
 
     def set_precision(self, dtype: torch.dtype) -> torch.dtype:
@@ -104,15 +101,3 @@ def open_random(model: str, seed: int, layers: Layers = None, flat: bool = False
     """The M2D that the name `model` states, with random weights drawn from `seed`. Raises CheckpointError."""
     identity = Identity(name=f"{model} (random weights)", weights=f"random weights, seed {seed}", random=True)
     return M2D(random_checkpoint(configuration_of_name(model), seed), identity, layers, flat, frames)
-
-
-def _outputs(layers: Layers, depth: int) -> Mapping[str, tuple[int, ...]]:
-    """Output -> the layers in it. Raises UsageError for a layer that is not there, and for none."""
-    if layers is None:
-        return {"last": (depth - 1,)}
-    numbers = list(range(depth)) if layers == "each" else [layers] if isinstance(layers, int) else list(layers)
-    if not numbers or any(not 0 <= number < depth for number in numbers):
-        raise UsageError(f"encoder m2d: layers must be from 0 to {depth - 1}, at least one of them, not {layers!r}")
-    if layers == "each" or len(numbers) == 1:
-        return {f"layer{number:02}": (number,) for number in numbers}
-    return {"+".join(map(str, numbers)): tuple(numbers)}

@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import NonNegativeInt
 
 from evar.encoders.contract import Encoder, refuse_weights
-from evar.encoders.m2d import WITHOUT_WEIGHTS, Layers, open_random
+from evar.encoders.layers import Layers
+from evar.encoders.m2d import WITHOUT_WEIGHTS, open_random
 
 
 def open_encoder(

@@ -1,22 +1,46 @@
 """Every encoder of the package keeps the contract; they are found, not listed."""
 
-import functools
+import inspect
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from evar import encoders
+from evar import encoders, plugins
 from evar.encoders.checks import CHECKS, ContractBroken
 from evar.encoders.contract import Encoder, Identity
+from tests.encoders.examples import EXAMPLES
 
-SPECS = [*encoders.names(), "random(seed=1, model='m2d_s_vit_tiny-80x20p80x2p32k')"]
+
+def keys() -> list[str]:
+    """What the suite runs on: every encoder by its name where that suffices, and every example."""
+    return [key for name in encoders.names() for key in [*([name] if opens_by_name(name) else []), *examples(name)]]
 
 
-@functools.cache
-def opened(spec: str) -> Encoder:
-    return encoders.open_encoder(spec)
+def examples(name: str) -> list[str]:
+    return [key for key in EXAMPLES if key.partition(" ")[0] == name]
+
+
+def opens_by_name(name: str) -> bool:
+    """Whether an encoder has no option that must be given, and no example that says what it needs beside that."""
+    parameters = inspect.signature(plugins.load(encoders.PACKAGE, encoders.OPENER, name, "encoder")).parameters
+    needed = [key for key, each in parameters.items() if each.default is each.empty and key != "weights"]
+    return not needed and f"{name} installed" not in EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Encoder]:
+    """Opens an encoder of `keys()`, once."""
+    held: dict[str, Encoder] = {}
+
+    def open_once(key: str) -> Encoder:
+        if key not in held:
+            spec, weights = EXAMPLES[key](tmp_path_factory.mktemp("example")) if key in EXAMPLES else (key, None)
+            held[key] = encoders.open_encoder(spec, weights)
+        return held[key]
+
+    return open_once
 
 
 def named(name: str) -> Callable[[Encoder], None]:
@@ -24,13 +48,24 @@ def named(name: str) -> Callable[[Encoder], None]:
 
 
 def test_encoders_are_found() -> None:
-    assert {"m2d", "logmel", "random"} <= set(encoders.names())
+    assert {"m2d", "logmel", "random", "hear", "transformers", "xares", "file", "ge2e"} <= set(encoders.names())
+
+
+@pytest.mark.parametrize("name", encoders.names())
+def test_every_encoder_is_run(name: str) -> None:
+    assert opens_by_name(name) or examples(name), (
+        f"encoder {name} has options that must be given: add an example to tests/encoders/examples.py"
+    )
+
+
+def test_every_example_is_of_an_encoder() -> None:
+    assert {key.partition(" ")[0] for key in EXAMPLES} <= set(encoders.names())
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("spec", SPECS)
-def test_encoder(spec: str, check: Callable[[Encoder], None]) -> None:
-    check(opened(spec))
+@pytest.mark.parametrize("key", keys())
+def test_encoder(opened: Callable[[str], Encoder], key: str, check: Callable[[Encoder], None]) -> None:
+    check(opened(key))
 
 
 class Spoiled(Encoder):

@@ -13,10 +13,10 @@ from evar.data.task import Task
 from evar.embeddings.device import choose_device, choose_precision
 from evar.embeddings.extract import Runtime
 from evar.errors import EvarError, UsageError, few
-from evar.evaluate import Evaluation, Settings, evaluate
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.nn import releases
+from evar.pipeline import Evaluation, Settings, evaluate
 from evar.spec import split_calls
 
 

@@ -1,0 +1,74 @@
+"""file: any Python file that exports `open_encoder(weights, **options)`, like the files of this folder.
+
+It gives an `Encoder`, or any torch.nn.Module with a `sample_rate` (Hz) whose forward takes (clip, sample) and gives
+(clip, dim) or (clip, frame, dim), of which the mean over frames is the clip's embedding.
+"""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import NonNegativeFloat
+
+from evar.encoders.adapter import SHORTEST_SECONDS, adapted, identified, network_of
+from evar.encoders.contract import Encoder
+from evar.encoders.outside import import_outside, outside_code
+from evar.errors import CheckpointError, UsageError, few
+from evar.nn.checkpoint import digest_of
+from evar.spec import check_options
+
+OPENER = "open_encoder"
+
+
+def open_encoder(
+    weights: Path | None,
+    path: str,
+    options: dict[str, Any] | None = None,
+    shortest: NonNegativeFloat = SHORTEST_SECONDS,
+) -> Encoder:
+    """What the file's `open_encoder` gives.
+
+    weights:   passed on, as a Path or None
+    path:      of the .py file, or the import name of a module
+    options:   passed on, each by its name; checked against the annotations of the file's `open_encoder`
+    shortest:  clips below so many seconds are zero-padded to them (not for an `Encoder`, which takes any length)
+
+    Raises UsageError where the file is not there, fails, exports no `open_encoder`, or that does not take the options
+    or gives no encoder; CheckpointError for missing weights.
+    """
+    what = f"encoder file {path}"
+    module = import_outside(path, "encoder file")
+    function = _opener(what, module)
+    in_force = _options(what, function, options or {})
+    if weights is not None and not weights.exists():
+        raise CheckpointError(f"no checkpoint at {weights}, for the {what}")
+    with outside_code(f"{what}: {OPENER}"):
+        opened = function(weights, **in_force)
+    network = network_of(f"{what}: {OPENER}", opened)
+    encoder = network if isinstance(network, Encoder) else adapted(what, network, shortest)
+    digest = digest_of(weights) if weights is not None and weights.is_file() else ""
+    named = getattr(network, "identity", None) if encoder is network else None
+    name = named.name if named else Path(path).stem if path.endswith(".py") else path
+    held = named.weights if named else weights.name if weights else "its own weights"
+    return identified(encoder, name, held, digest, roots=[module])
+
+
+def _opener(what: str, module: ModuleType) -> Callable[..., Any]:
+    function = getattr(module, OPENER, None)
+    if not callable(function):
+        defined = few(name for name, value in vars(module).items() if inspect.isfunction(value)) or "none"
+        raise UsageError(f"{what} exports no {OPENER}(weights, **options); its functions: {defined}")
+    if "weights" not in inspect.signature(function).parameters:
+        raise UsageError(f"{what}: its {OPENER} must take weights first: {OPENER}(weights, **options)")
+    opener: Callable[..., Any] = function
+    return opener
+
+
+def _options(what: str, function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The options in force; a function that takes any (**options) is given them as they are."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return options
+    return check_options("encoder", what.removeprefix("encoder "), function, options)

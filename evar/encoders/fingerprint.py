@@ -1,0 +1,35 @@
+"""What tells two networks apart that no weights file and no name tells apart: their tensors, and what they do."""
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+from evar.encoders.contract import Encoder
+
+CLIPS, SECONDS = 2, 1.0
+
+
+def digest_of_tensors(module: nn.Module) -> str:
+    """sha256 over names, types, shapes and bytes of everything in a module's state dict; "" where it holds nothing."""
+    state = {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest() if state else ""
+
+
+def digest_of_behaviour(encoder: Encoder) -> str:
+    """sha256 over an encoder's embeddings of two seeded clips.
+
+    Settings that are neither tensors nor options (an attribute of the user's module, a file that it reads) show here.
+    An encoder that gives other numbers each time is another one each time, so that nothing of it is ever read again.
+    """
+    samples = round(SECONDS * encoder.sample_rate)
+    noise = torch.randn(CLIPS, samples, generator=torch.Generator().manual_seed(0))
+    embedded = encoder.embed(0.1 * noise, torch.full((CLIPS,), samples))
+    digest = hashlib.sha256()
+    for output, values in sorted(embedded.items()):
+        digest.update(output.encode() + b"\0" + values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,148 @@
+"""transformers: wav2vec2, HuBERT, WavLM, AST, Whisper's encoder, CLAP's audio side, from the package of that name.
+
+A clip's embedding is the mean over its frames, see `transformers_families.py`. A model comes from a folder, or, by its
+name, from the local cache or else the hub; code that a model brings along is never run (`trust_remote_code` is off),
+weights are safetensors or go through torch's restricted unpickler.
+"""
+
+import contextlib
+import importlib
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evar.encoders.contract import Encoder, Identity, refuse_weights
+from evar.encoders.fingerprint import digest_of_tensors
+from evar.encoders.layers import Layers, outputs_of
+from evar.encoders.transformers_families import CLAP, Family, family_of
+from evar.errors import CheckpointError, UsageError, few
+from evar.provenance import hash_json
+
+HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+UNUSED = ("masked_spec_embed", "quantizer", "project_")  # tensors that only pre-training needs
+
+
+class Transformers(Encoder):
+    """Outputs of the layers asked for: the mean over a clip's frames, (clip, dim), see `layers.py`."""
+
+    def __init__(self, family: Family, identity: Identity, layers: Layers) -> None:
+        super().__init__()
+        self.family, self.identity, self.sample_rate = family, identity, family.sample_rate
+        self.layers_of = outputs_of("transformers", layers, family.depth)
+        self.outputs = tuple(self.layers_of)
+
+    def set_precision(self, dtype: torch.dtype) -> torch.dtype:
+        """Run the model in `dtype` by autocast; front end (wav2vec2's convolutions too) and pooling stay float32."""
+        self.family.precision = dtype
+        return dtype
+
+    def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
+        """Embed clips of one length: (clip, sample) float32 -> {output: (clip, dim) float32}."""
+        wanted = sorted({layer for layers in self.layers_of.values() for layer in layers})
+        frames = self.family.frames(waveforms, wanted)
+        means = {layer: each.mean(1) for layer, each in zip(wanted, frames, strict=True)}
+        return {name: torch.cat([means[layer] for layer in layers], 1) for name, layers in self.layers_of.items()}
+
+
+def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Encoder:
+    """The encoder of a model in the format of `transformers`.
+
+    model:   a folder with config.json, preprocessor_config.json and weights; or its name on the hub, of which the local
+             cache is asked first
+    layers:  see `layers.py`; CLAP has only its last
+
+    Raises UsageError where the package is missing and for a kind of model without a front end here; CheckpointError
+    where the model is not there, incomplete, broken, or wants code of its own to be run.
+    """
+    refuse_weights("transformers", weights)
+    package = _package()
+    with _quiet(package):
+        config = _load(package.AutoConfig, model)
+        family = family_of(config.model_type)
+        if family is CLAP and layers is not None:
+            raise UsageError("encoder transformers: layers of CLAP are of several sizes; leave the option layers out")
+        extractor = _load(package.AutoFeatureExtractor, model)
+        network, told = _load(package.AutoModel, model, dtype=torch.float32, output_loading_info=True)
+        opened = family(network.eval(), extractor)
+    missing = [key for key in sorted(told["missing_keys"]) if not any(part in key for part in UNUSED)]
+    if missing:
+        raise CheckpointError(f"transformers model {model}: {len(missing)} tensors are missing: {few(missing)}")
+    return _assembled(opened, model, package.__version__, config, extractor, layers)
+
+
+def _assembled(family: Family, model: str, version: str, config: Any, extractor: Any, layers: Layers) -> Transformers:
+    settings = hash_json(json.loads(config.to_json_string()) | {"extractor": json.loads(extractor.to_json_string())})
+    identity = Identity(
+        name=Path(model).name,
+        weights=model,
+        digest=digest_of_tensors(family),
+        code=f"transformers {version}; configuration {settings}",
+    )
+    return Transformers(family, identity, layers)
+
+
+def _package() -> ModuleType:
+    try:
+        return importlib.import_module("transformers")
+    except ImportError as error:
+        raise UsageError(
+            "encoder transformers needs the package of that name: pip install 'evar[transformers]'"
+        ) from error
+
+
+def _load(kind: Any, model: str, **more: Any) -> Any:
+    """`kind.from_pretrained`: a folder; else the local cache; else the hub. Raises CheckpointError."""
+    if Path(model).is_dir():
+        _require_files(Path(model))
+        return _from_pretrained(kind, model, local_files_only=True, **more)
+    if not HUB_NAME.fullmatch(model):
+        raise CheckpointError(f"transformers model {model}: no such folder, and no name of the hub (OWNER/NAME)")
+    try:
+        return _from_pretrained(kind, model, local_files_only=True, **more)
+    except CheckpointError:
+        return _from_pretrained(kind, model, local_files_only=False, **more)
+
+
+def _require_files(folder: Path) -> None:
+    for names in (("config.json",), ("preprocessor_config.json", "processor_config.json")):
+        if not any((folder / name).is_file() for name in names):
+            raise CheckpointError(f"transformers model {folder}: the folder has no {' or '.join(names)}")
+
+
+def _from_pretrained(kind: Any, model: str, **more: Any) -> Any:
+    try:
+        return kind.from_pretrained(model, trust_remote_code=False, **more)
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:  # OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError ...
+        if "trust_remote_code" in str(error):
+            raise CheckpointError(f"transformers model {model} asks to run code of its own: never done") from error
+        said = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"cannot open the transformers model {model}: {type(error).__name__}: {said}") from error
+
+
+@contextlib.contextmanager
+def _quiet(package: ModuleType) -> Iterator[None]:
+    """No progress bars, reports and warnings within the block: what matters of them becomes an error here.
+
+    The published AST itself brings a warning: some of its lowest mel filters hold no bin.
+    """
+    log = package.utils.logging
+    before, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.set_verbosity(before)
+        if bars:
+            log.enable_progress_bar()

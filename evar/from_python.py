@@ -1,0 +1,119 @@
+"""`evar.evaluate(task, module)`: score a network in memory, from a script, a notebook or a training loop."""
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from evar import probes
+from evar.cli.arguments import parse
+from evar.cli.choice import choose_tasks
+from evar.cli.terminal import bar, say
+from evar.cli.verbs.eval import keep
+from evar.data.task import Task
+from evar.embeddings import inventory
+from evar.embeddings.device import choose_device, choose_precision
+from evar.embeddings.extract import Runtime
+from evar.encoders.adapter import adapted, identified
+from evar.encoders.contract import Encoder
+from evar.encoders.outside import unreadable
+from evar.errors import UsageError, few
+from evar.leaderboard import table as leaderboard
+from evar.leaderboard.table import Result
+from evar.pipeline import Settings
+from evar.pipeline import evaluate as evaluate_encoder
+from evar.progress import Progress, silent
+from evar.spec import split_calls
+
+
+def evaluate(
+    task: str | Path | Task,
+    module: nn.Module,
+    *,
+    name: str | None = None,
+    probe: str = "logistic",
+    results: str | Path | None = None,
+    data: str | Path | None = None,
+    cache: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    seed: int = 42,
+    limit: int | None = None,
+    min_coverage: float | None = None,
+    quiet: bool = False,
+) -> list[Result]:
+    """Score a frozen copy of `module` on a task: one `Result` for each task, output and probe, in this order.
+
+    task:     a name, a comma list of names, the path of a YAML file, or a `Task`
+    module:   an `Encoder`, or any module with a `sample_rate` (Hz) whose forward takes (clip, sample) float32 in
+              [-1, 1] and gives (clip, dim), or (clip, frame, dim), of which the mean over frames is taken. It stays as
+              it is: its mode, its gradients and its device
+    name:     what the rows call it; its class's name, or what its identity says, where not given
+    results:  folder of a leaderboard that the rows are appended to; none is written where not given
+    quiet:    no progress bars and notes on stderr
+
+    All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
+    table. Embeddings are cached by the module's tensors, its sources, and what it does to a test signal; those of a
+    class whose source cannot be read (typed at a prompt) are removed again.
+    Raises EvarError for anything that the user can mend.
+    """
+    note: Callable[[str], None] = _say_nothing if quiet else say
+    progress: Progress = silent if quiet else bar
+    tasks = [task] if isinstance(task, Task) else choose_tasks(str(task))
+    fits = [probes.open_probe(call) for call in split_calls(probe)]
+    defaults = parse(["eval"])
+    assert defaults is not None
+    where = choose_device(device)
+    settings = Settings(
+        data=Path(data or defaults.data),
+        cache=Path(cache or defaults.cache),
+        runtime=Runtime(where, choose_precision(precision, where), batch_size),
+        workers=workers or defaults.workers,
+        seed=seed,
+        limit=limit,
+        min_coverage=min_coverage,
+    )
+    if results is not None:
+        leaderboard.check(Path(results))
+    encoder = in_memory(module, name)
+    rows = []
+    for each in tasks:
+        for evaluation in evaluate_encoder(each, encoder, fits, settings, progress=progress, note=note):
+            if results is not None:
+                keep(Path(results), evaluation)
+            rows.append(evaluation.result)
+    if hidden := unreadable(encoder):
+        note(f"{encoder.identity.name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept")
+        _forget(settings.cache, {row.embeddings_key for row in rows})
+    return rows
+
+
+def in_memory(module: nn.Module, name: str | None = None) -> Encoder:
+    """A copy of a module, on the CPU, as a frozen encoder. Raises UsageError where it cannot be one."""
+    kind = type(module).__name__
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"evar.evaluate scores a torch.nn.Module, not a {kind}")
+    try:
+        copied = copy.deepcopy(module).cpu()
+    except Exception as error:  # whatever a class's own way of copying raises
+        raise UsageError(f"module {kind} cannot be copied ({error}): give one that copy.deepcopy takes") from error
+    encoder = copied if isinstance(copied, Encoder) else adapted(f"module {kind}", copied)
+    own = encoder.identity if encoder is copied else None
+    encoder = identified(encoder, name or (own.name if own else kind), own.weights if own else "in memory")
+    if own is not None:
+        encoder.identity = dataclasses.replace(encoder.identity, random=own.random and name is None)
+    return encoder
+
+
+def _forget(cache: Path, keys: set[str]) -> None:
+    """Remove the cached embeddings with these keys."""
+    for item in inventory.inventory(cache):
+        if any(item.folder.name.endswith(f"-{key[:16]}") for key in keys):
+            inventory.remove(item)
+
+
+def _say_nothing(text: str) -> None: ...

@@ -1,0 +1,90 @@
+"""`evar check-encoder`: a line a check, what fails and why, and an exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from evar.cli import main
+from evar.encoders.checks import CHECKS
+from tests.encoders import written
+from tests.encoders.examples import ge2e_checkpoint
+
+TWISTED = """
+import torch
+
+class Net(torch.nn.Module):
+    sample_rate = 8000
+
+    def forward(self, audio):
+        if audio.shape[1] < 900:
+            raise ValueError("too\\nshort")
+        powers = torch.stack([audio.square().mean(1), audio.abs().mean(1)], dim=1)
+        return powers - powers.mean(0)
+
+def open_encoder(weights):
+    return Net()
+"""
+
+
+def test_an_honest_encoder_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-encoder", "logmel"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0] == "logmel  no weights  16000 Hz  outputs: last"
+    assert len(lines) == 1 + len(CHECKS)
+    assert all(line.startswith("ok    ") for line in lines[1:])
+    assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in err
+
+
+def test_what_fails_is_told_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written.write(tmp_path, "twisted", TWISTED)
+    assert main(["check-encoder", f"file(path={str(file)!r}, shortest=0.01)"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    failed = {line.removeprefix("fails "): lines[place + 1] for place, line in enumerate(lines) if line[:5] == "fails"}
+    assert "last moves by " in failed["gives the same for any batch size"]
+    assert "too (" in failed["embeds clips of any length from one sample on"]
+    assert "gives the same bits when asked again" not in failed
+
+
+def test_an_encoder_that_raises_does_not_stop_the_other_checks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """
+        from evar.encoders.contract import Encoder, Identity
+        class Own(Encoder):
+            sample_rate = 8000
+            identity = Identity("own")
+            def encode(self, waveforms):
+                assert waveforms.shape[1] > 10, "too short"
+                return {"last": waveforms[:, :9]}
+        def open_encoder(weights):
+            return Own()
+    """
+    file = written.write(tmp_path, "own", text)
+    assert main(["check-encoder", f"file(path={str(file)!r})"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "      raises AssertionError: too short"
+    assert sum(line.startswith("ok") for line in lines) >= 9
+
+
+def test_weights_are_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-encoder", "ge2e", "--weights", str(ge2e_checkpoint(tmp_path))]) == 0
+    assert capsys.readouterr().out.startswith("ge2e  ge2e.pt  16000 Hz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "the following arguments are required: NAME(..)"),
+        (["lgomel"], "unknown encoder 'lgomel': did you mean logmel"),
+        (["logmel", "--device", "cup"], "unknown device 'cup': did you mean cpu"),
+        (["logmel", "more"], "'more' belongs to no option"),
+        (["hear(module='nowhere.py')"], "hear module: no file nowhere.py"),
+    ],
+)
+def test_mistake_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-encoder", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = [line for line in err.splitlines() if "error: " in line]
+    assert said in line

@@ -1,0 +1,154 @@
+"""A working example of every encoder that does not open by its name alone, for the contract suite.
+
+An example is a function with the key "NAME" or "NAME VARIANT"; NAME is the encoder's. It writes what it needs into a
+folder of its own and gives the call, and the weights where it takes some. It may skip, with a reason.
+"""
+
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.encoders import written
+
+Example = tuple[str, Path | None]
+
+EXAMPLES: dict[str, Callable[[Path], Example]] = {}
+
+
+def example(key: str) -> Callable[[Callable[[Path], Example]], Callable[[Path], Example]]:
+    """Register a function under its key."""
+
+    def register(function: Callable[[Path], Example]) -> Callable[[Path], Example]:
+        EXAMPLES[key] = function
+        return function
+
+    return register
+
+
+@example("random tiny")
+def random_tiny(folder: Path) -> Example:
+    return "random(seed=1, model='m2d_s_vit_tiny-80x20p80x2p32k')", None
+
+
+@example("hear file")
+def hear_file(folder: Path) -> Example:
+    return f"hear(module={str(written.write(folder, 'small_hear', written.HEAR))!r})", None
+
+
+@example("hear evar.hear")
+def hear_of_ours(folder: Path) -> Example:
+    return "hear(module='evar.hear')", None
+
+
+@example("xares")
+def xares(folder: Path) -> Example:
+    return f"xares(file={str(written.write(folder, 'small_xares', written.XARES))!r})", None
+
+
+@example("file")
+def file(folder: Path) -> Example:
+    return f"file(path={str(written.write(folder, 'small_file', written.FILE))!r}, options={{'seed': 3}})", None
+
+
+@example("ge2e generated")
+def ge2e_generated(folder: Path) -> Example:
+    return "ge2e", ge2e_checkpoint(folder)
+
+
+@example("ge2e installed")
+def ge2e_installed(folder: Path) -> Example:
+    try:
+        importlib.metadata.distribution("Resemblyzer")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("Resemblyzer is not installed: pip install --no-deps Resemblyzer==0.1.4")
+    return "ge2e", None
+
+
+def ge2e_checkpoint(folder: Path) -> Path:
+    """A checkpoint of GE2E's shape with drawn weights."""
+    from evar.encoders.contract import Identity
+    from evar.encoders.ge2e import GE2E
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draws = torch.Generator().manual_seed(0)
+    shapes = {key: tensor.shape for key, tensor in GE2E(Identity("ge2e")).state_dict().items()}
+    state = {key: 0.1 * torch.randn(shape, generator=draws) for key, shape in shapes.items()}
+    torch.save({"step": 1, "model_state": state | {"similarity_bias": torch.ones(1)}}, folder / "ge2e.pt")
+    return folder / "ge2e.pt"
+
+
+WIDE: dict[str, Any] = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 96}
+CONVOLUTIONS: dict[str, Any] = {
+    "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4,
+}  # fmt: skip
+WHISPER: dict[str, Any] = {
+    "d_model": 48, "encoder_layers": 3, "encoder_attention_heads": 4, "encoder_ffn_dim": 96, "decoder_layers": 1,
+    "decoder_attention_heads": 4, "decoder_ffn_dim": 96, "max_source_positions": 50, "num_mel_bins": 32,
+    "vocab_size": 9, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 3,
+    "max_target_positions": 8, "begin_suppress_tokens": None,
+}  # fmt: skip
+CLAP_AUDIO: dict[str, Any] = {
+    "hidden_size": 96, "patch_embeds_hidden_size": 12, "depths": [1, 1, 2, 1], "num_attention_heads": [1, 2, 3, 4],
+    "spec_size": 128, "num_mel_bins": 32, "window_size": 4, "projection_dim": 16,
+}  # fmt: skip
+CLAP_TEXT: dict[str, Any] = {
+    "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24, "vocab_size": 30,
+    "projection_dim": 16,
+}  # fmt: skip
+
+
+def transformers_model(family: str) -> tuple[Any, Any]:
+    """(model, feature extractor) of a family, with drawn weights: small, and with inputs of a second at most."""
+    hf = pytest.importorskip("transformers", reason="transformers is not installed: pip install 'evar[transformers]'")
+    torch.manual_seed(0)
+    waveform = hf.Wav2Vec2FeatureExtractor
+    normed = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
+    fused = {"enable_fusion": True, "fusion_type": "aff_2d"}
+    whisper_extractor = {"feature_size": 32, "chunk_length": 1}
+    clap_extractor = {"feature_size": 32, "max_length_s": 1}
+
+    def clap(**more: Any) -> Any:
+        return hf.ClapModel(hf.ClapConfig(text_config=CLAP_TEXT, audio_config=CLAP_AUDIO | more, projection_dim=16))
+
+    built: dict[str, Callable[[], tuple[Any, Any]]] = {
+        "wav2vec2": lambda: (hf.Wav2Vec2ForCTC(hf.Wav2Vec2Config(**WIDE, **CONVOLUTIONS)), waveform()),
+        "hubert": lambda: (hf.HubertModel(hf.HubertConfig(**WIDE, **CONVOLUTIONS, **normed)), waveform()),
+        "wavlm": lambda: (hf.WavLMModel(hf.WavLMConfig(**WIDE, **CONVOLUTIONS)), waveform(do_normalize=False)),
+        "ast": lambda: (
+            hf.ASTForAudioClassification(hf.ASTConfig(**WIDE, max_length=64, num_mel_bins=32)),
+            hf.ASTFeatureExtractor(max_length=64, num_mel_bins=32),
+        ),
+        "whisper": lambda: (
+            hf.WhisperForConditionalGeneration(hf.WhisperConfig(**WHISPER)),
+            hf.WhisperFeatureExtractor(**whisper_extractor),
+        ),
+        "clap": lambda: (clap(), hf.ClapFeatureExtractor(**clap_extractor, truncation="rand_trunc")),
+        "clap-fused": lambda: (clap(**fused), hf.ClapFeatureExtractor(**clap_extractor, truncation="fusion")),
+    }
+    return built[family]()
+
+
+FAMILIES = ("wav2vec2", "hubert", "wavlm", "ast", "whisper", "clap", "clap-fused")
+
+
+def save_transformers(folder: Path, family: str) -> Path:
+    """Save a small model of a family as its package does; gives the folder."""
+    model, extractor = transformers_model(family)
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    model.save_pretrained(folder)
+    extractor.save_pretrained(folder)
+    return folder
+
+
+def _transformers(family: str) -> Callable[[Path], Example]:
+    return lambda folder: (f"transformers(model={str(save_transformers(folder / family, family))!r})", None)
+
+
+for _family in FAMILIES:
+    EXAMPLES[f"transformers {_family}"] = _transformers(_family)

@@ -1,0 +1,281 @@
+"""transformers: the same numbers as the package's own front ends and models, layers, pieces, and what is refused."""
+
+import json
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from evar import encoders
+from evar.encoders.transformers import Transformers
+from evar.encoders.transformers_families import AST, CLAP, Waveform, in_pieces
+from evar.errors import CheckpointError, UsageError
+from tests.encoders.examples import FAMILIES, save_transformers
+
+pytest.importorskip("transformers", reason="transformers is not installed: pip install 'evar[transformers]'")
+
+Saved = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    """Gives the folder of a family's small model, written once."""
+    folders: dict[str, Path] = {}
+
+    def folder(family: str) -> Path:
+        if family not in folders:
+            folders[family] = save_transformers(tmp_path_factory.mktemp("models") / family, family)
+        return folders[family]
+
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test asks the hub."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def opened(folder: Path, more: str = "") -> Transformers:
+    encoder = encoders.open_encoder(f"transformers(model={str(folder)!r}{more})")
+    assert isinstance(encoder, Transformers)
+    return encoder
+
+
+def clips(encoder: encoders.Encoder, seconds: float) -> Tensor:
+    samples = round(seconds * encoder.sample_rate)
+    return 0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(0))
+
+
+def embed(encoder: encoders.Encoder, waveforms: Tensor) -> dict[str, Tensor]:
+    return encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
+
+
+def as_the_package_does(folder: Path, waveforms: Tensor) -> Tensor:
+    """The mean over valid frames, by the package's own feature extractor and model."""
+    import transformers
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    extractor: Any = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    model: Any = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    given: Any = extractor(list(waveforms.numpy()), sampling_rate=extractor.sampling_rate, return_tensors="pt")
+    with torch.inference_mode():
+        if hasattr(model, "audio_model"):
+            shorter = torch.zeros(len(waveforms), 1, dtype=torch.bool)
+            pooled: Tensor = model.audio_model(given["input_features"], is_longer=shorter).pooler_output
+            return pooled
+        if hasattr(model, "get_encoder") and "input_features" in given:
+            frames = model.get_encoder()(given["input_features"]).last_hidden_state
+            return frames[:, : -(-waveforms.shape[1] // 320)].mean(1)
+        frames = model(given["input_values"]).last_hidden_state
+        return frames[:, 2:].mean(1) if "AST" in type(model).__name__ else frames.mean(1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_embeddings_are_those_of_the_packages_own_front_end(saved: Saved, family: str) -> None:
+    encoder = opened(saved(family))
+    waveforms = clips(encoder, 0.61)
+    expected = as_the_package_does(saved(family), waveforms)
+    ours = embed(encoder, waveforms)["last"]
+    assert (ours - expected).norm() <= 1e-5 * expected.norm()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_longer_clips_than_the_input_give_one_embedding_of_the_same_size(saved: Saved, family: str) -> None:
+    encoder = opened(saved(family))
+    short, long = embed(encoder, clips(encoder, 0.5))["last"], embed(encoder, clips(encoder, 2.3))["last"]
+    assert short.shape == long.shape
+    assert torch.isfinite(long).all()
+    assert torch.equal(long, embed(encoder, clips(encoder, 2.3))["last"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bfloat16_stays_close_to_float32(saved: Saved, family: str) -> None:
+    encoder = opened(saved(family))
+    exact = embed(encoder, clips(encoder, 0.5))["last"]
+    assert encoder.set_precision(torch.bfloat16) == torch.bfloat16
+    quick = embed(encoder, clips(encoder, 0.5))["last"]
+    assert quick.dtype == torch.float32
+    assert not torch.equal(exact, quick)
+    assert (torch.cosine_similarity(exact, quick) >= 0.9995).all()
+    assert encoder.set_precision(torch.float32) == torch.float32
+    assert torch.equal(embed(encoder, clips(encoder, 0.5))["last"], exact)
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "ast", "whisper"])
+def test_layers_are_outputs_and_the_last_is_the_models_own(saved: Saved, family: str) -> None:
+    each = opened(saved(family), ", layers='each'")
+    waveforms = clips(each, 0.5)
+    layers = embed(each, waveforms)
+    assert list(layers) == ["layer00", "layer01", "layer02"]
+    assert torch.equal(layers["layer02"], embed(opened(saved(family)), waveforms)["last"])
+    both = embed(opened(saved(family), ", layers=[2, 0]"), waveforms)
+    assert torch.equal(both["2+0"], torch.cat([layers["layer02"], layers["layer00"]], dim=1))
+
+
+def test_layers_that_are_not_there_are_refused(saved: Saved) -> None:
+    with pytest.raises(UsageError, match="encoder transformers: layers must be from 0 to 2"):
+        opened(saved("wav2vec2"), ", layers=3")
+    with pytest.raises(UsageError, match="layers of CLAP are of several sizes"):
+        opened(saved("clap"), ", layers=0")
+
+
+def test_silence_within_whispers_input_is_no_frame(saved: Saved) -> None:
+    encoder = opened(saved("whisper"))
+    (frames,) = encoder.family.frames(clips(encoder, 0.305), [2])
+    assert frames.shape == (2, 16, 48)  # 305 ms in frames of 20 ms
+    (frames,) = encoder.family.frames(clips(encoder, 2.02), [2])
+    assert frames.shape == (2, 101, 48)
+
+
+def test_columns_of_ast_that_begin_after_the_clip_are_no_frames(saved: Saved) -> None:
+    family = opened(saved("ast")).family
+    assert isinstance(family, AST)
+    assert [family.frames(torch.randn(1, samples), [2])[0].shape[1] for samples in (1, 400, 1840, 2000, 9600)] == [
+        1, 1, 1, 2, 5,
+    ]  # fmt: skip
+
+
+def test_clap_repeats_short_clips_and_weighs_pieces_by_their_length(saved: Saved) -> None:
+    encoder = opened(saved("clap"))
+    assert isinstance(encoder.family, CLAP)
+    piece = torch.tensor([[1.0, 2.0, 3.0]])
+    filled = encoder.family.filled(torch.nn.functional.pad(piece, (0, 47_997)), 3)
+    assert torch.equal(filled, piece.repeat(1, 16_000))
+    whole, rest = clips(encoder, 1.0), clips(encoder, 0.5)
+    together = embed(encoder, torch.cat([whole, rest], dim=1))["last"]
+    torch.testing.assert_close(together, (2 * embed(encoder, whole)["last"] + embed(encoder, rest)["last"]) / 3)
+
+
+def test_pieces_say_how_much_of_them_is_signal() -> None:
+    pieces = list(in_pieces(torch.ones(1, 5, 2), 2))
+    assert [(tuple(piece.shape), length) for piece, length in pieces] == [((1, 2, 2), 2)] * 2 + [((1, 2, 2), 1)]
+    assert pieces[-1][0][0, 1].tolist() == [0, 0]
+
+
+def test_shortest_clip_is_the_receptive_field_of_the_convolutions(saved: Saved) -> None:
+    family = opened(saved("wav2vec2")).family
+    assert isinstance(family, Waveform)
+    assert family.shortest == 400
+
+
+def test_identity_changes_with_weights_and_configuration_and_not_with_the_folder(saved: Saved, tmp_path: Path) -> None:
+    source = saved("wav2vec2")
+    first = opened(source).identity
+    moved = copied(source, tmp_path / "moved")
+    assert (opened(moved).identity.digest, opened(moved).identity.code) == (first.digest, first.code)
+    settings = json.loads((moved / "preprocessor_config.json").read_text()) | {"do_normalize": False}
+    (moved / "preprocessor_config.json").write_text(json.dumps(settings))
+    assert opened(moved).identity.code != first.code
+    assert first.code.startswith("transformers 5.")
+    assert first.name == "wav2vec2"
+
+
+def copied(source: Path, target: Path, *, without: str = "") -> Path:
+    target.mkdir()
+    for file in source.iterdir():
+        if file.name != without:
+            (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+class Hostile:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (print, ("it was run",))
+
+
+def test_a_pickle_that_wants_to_run_code_is_refused(
+    saved: Saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = copied(saved("wav2vec2"), tmp_path / "hostile", without="model.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Hostile()}))
+    with pytest.raises(CheckpointError, match="cannot open the transformers model"):
+        opened(folder)
+    assert "it was run" not in capsys.readouterr().out
+
+
+def test_code_that_a_model_brings_along_is_never_run(saved: Saved, tmp_path: Path) -> None:
+    folder = copied(saved("wav2vec2"), tmp_path / "custom")
+    (folder / "code.py").write_text("raise SystemExit('it was run')\n")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "my_own", "auto_map": {"AutoConfig": "code.Config", "AutoModel": "code.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="asks to run code of its own: never done"):
+        opened(folder)
+
+
+def test_tensors_that_are_missing_are_an_error_and_not_drawn_at_random(saved: Saved, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(saved("wav2vec2"), tmp_path / "incomplete")
+    held = load_file(folder / "model.safetensors")
+    lost = next(key for key in held if "layers.1.attention.k_proj.weight" in key)
+    save_file({key: tensor for key, tensor in held.items() if key != lost}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match="1 tensors are missing: .*layers.1.attention.k_proj.weight"):
+        opened(folder)
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("config.json", "the folder has no config.json"),
+        ("preprocessor_config.json", "the folder has no preprocessor_config.json or processor_config.json"),
+        ("model.safetensors", "cannot open the transformers model .*model.safetensors"),
+    ],
+)
+def test_a_folder_that_lacks_a_file_says_so(saved: Saved, tmp_path: Path, lost: str, said: str) -> None:
+    with pytest.raises(CheckpointError, match=said) as caught:
+        opened(copied(saved("wav2vec2"), tmp_path / "lacks", without=lost))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_that_is_neither_folder_nor_on_the_hub_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such folder, and no name of the hub"):
+        opened(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="cannot open the transformers model nobody/nothing"):
+        encoders.open_encoder("transformers(model='nobody/nothing')")
+
+
+def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(UsageError, match="no front end for models of type 'bert' .*wav2vec2, hubert, wavlm"):
+        opened(tmp_path)
+
+
+def test_weights_are_refused_and_the_model_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="encoder transformers takes no weights"):
+        encoders.open_encoder("transformers(model='x')", tmp_path)
+    with pytest.raises(UsageError, match="encoder transformers needs the option model"):
+        encoders.open_encoder("transformers")
+
+
+def test_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UsageError, match=r"pip install 'evar\[transformers\]'"):
+        encoders.open_encoder("transformers(model='x')")
+
+
+def test_opening_leaves_the_packages_messages_as_they_were(saved: Saved) -> None:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    opened(saved("wav2vec2"))
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_lengths_differ_within_a_batch_without_padding_being_seen(saved: Saved) -> None:
+    encoder = opened(saved("wav2vec2"))
+    waveforms = clips(encoder, 0.5)
+    mixed = encoder.embed(waveforms, torch.tensor([8000, 5000]))["last"]
+    np.testing.assert_allclose(mixed[1], embed(encoder, waveforms[1:, :5000])["last"][0], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,155 @@
+"""`evar.evaluate(task, module)`: networks in memory, what stays as it was, what may be read from the cache again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+import evar
+from evar import encoders
+from evar.data.task import load_task
+from evar.errors import UsageError
+from evar.leaderboard.table import Result
+from tests.tones import RATE, write_tones
+
+
+class Bands(nn.Module):
+    """The power of a few bands of the spectrum, frame by frame; `power` is a setting that no state dict holds."""
+
+    sample_rate = RATE
+
+    def __init__(self, bands: int = 16, power: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(0.5, 1.5, bands))
+        self.dropout = nn.Dropout(0.5)
+        self.power = power
+        self.batches = 0
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        self.batches += 1
+        spectrum = torch.fft.rfft(waveforms.unfold(1, 400, 160)).abs()[:, :, 1:]
+        banded = spectrum.unflatten(2, (-1, 200 // 8)).mean(3) if len(self.weight) == 8 else spectrum[:, :, :16]
+        return self.dropout((1e-3 + banded * self.weight).log() * self.power)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("python")
+    write_tones(root)
+    return root
+
+
+def score(place: Path, module: nn.Module, **more: object) -> list[Result]:
+    task = place / "tones.yaml"
+    return evar.evaluate(task, module, data=place / "data", cache=place / "cache", quiet=True, device="cpu", **more)
+
+
+def test_a_network_in_memory_is_scored(place: Path) -> None:
+    (result,) = score(place, Bands(8))
+    assert (result.task, result.encoder, result.weights, result.output) == ("tones", "Bands", "in memory", "last")
+    assert result.score > 0.6
+    assert result.n == 36
+    assert pd.DataFrame([result.row()])["encoder"].tolist() == ["Bands"]
+
+
+def test_the_module_stays_as_it_was(place: Path) -> None:
+    module = Bands(8).train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    score(place, module, name="stays")
+    assert module.training
+    assert module.dropout.training
+    assert module.weight.requires_grad
+    assert module.batches == 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def test_the_same_network_is_embedded_once_and_changed_weights_anew(place: Path) -> None:
+    module = Bands(8)
+    first, again = score(place, module, name="trained")[0], score(place, module, name="trained")[0]
+    with torch.no_grad():
+        module.weight[0] += 1e-3
+    changed = score(place, module, name="trained")[0]
+    assert (first.embed_cached, again.embed_cached, changed.embed_cached) == (False, True, False)
+    assert first.weights_digest != changed.weights_digest
+
+
+def test_a_setting_that_is_no_tensor_is_embedded_anew(place: Path) -> None:
+    keys = {score(place, Bands(8, power), name="set")[0].embeddings_key for power in (1.0, 2.0, 1.0)}
+    assert len(keys) == 2
+
+
+def test_source_that_cannot_be_read_is_never_read_from_the_cache(place: Path) -> None:
+    space = {"Bands": Bands, "__name__": "typed_at_a_prompt"}
+    exec("class Typed(Bands):\n    def forward(self, waveforms):\n        return super().forward(waveforms)\n", space)
+    typed: nn.Module = space["Typed"](8)  # type: ignore[operator]
+    entries = set((place / "cache" / "embeddings").glob("*"))
+    first, again = score(place, typed)[0], score(place, typed)[0]
+    assert (first.embed_cached, again.embed_cached) == (False, False)
+    assert {path for path in (place / "cache" / "embeddings").glob("*") if path.is_dir()} <= entries
+
+
+def test_an_encoder_of_the_contract_keeps_its_name_and_outputs(place: Path) -> None:
+    encoder = encoders.open_encoder("random(model='m2d_vit_tiny-80x20p80x2', layers=[3, 7])")
+    results = score(place, encoder, precision="float32")
+    assert [result.output for result in results] == ["3+7"]
+    assert {result.encoder for result in results} == {"m2d_vit_tiny-80x20p80x2 (random weights)"}
+    assert all(result.random_weights for result in results)
+
+
+def test_no_leaderboard_is_written_unless_asked_for(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    score(place, Bands(8), probe="logistic, m2d_paper(epochs=2)")
+    assert list(tmp_path.iterdir()) == []
+    score(place, Bands(8), probe="logistic, m2d_paper(epochs=2)", results="rows", name="mine")
+    rows = pd.read_csv(tmp_path / "rows" / "leaderboard.csv")
+    assert rows["probe"].tolist() == ["logistic", "m2d_paper"]
+    assert set(rows["encoder"]) == {"mine"}
+
+
+def test_a_task_object_is_a_task(place: Path) -> None:
+    task = load_task(str(place / "tones.yaml"))
+    (result,) = evar.evaluate(task, Bands(8), data=place / "data", cache=place / "cache", quiet=True)
+    assert result.task == "tones"
+
+
+def test_nothing_is_said_when_quiet_and_progress_goes_to_stderr(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score(place, Bands(8))
+    assert capsys.readouterr() == ("", "")
+    evar.evaluate(place / "tones.yaml", Bands(8), data=place / "data", cache=place / "cache")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "probe logistic" in err
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("logmel", "evar.evaluate scores a torch.nn.Module, not a str"),
+        (nn.Linear(2, 2), "module Linear: it has no sample_rate"),
+        (Bands(3), r"module Bands: embedding \(2, 16000\) samples raised RuntimeError: .*test_evaluate_in_python.py"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_clear_error(place: Path, module: nn.Module, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        score(place, module)
+
+
+def test_a_module_that_cannot_be_copied_says_so(place: Path) -> None:
+    module = Bands(8)
+    module.made = (module.weight * 2).sum()
+    with pytest.raises(UsageError, match="module Bands cannot be copied .*copy.deepcopy"):
+        score(place, module)
+
+
+def test_importing_the_package_imports_no_network() -> None:
+    code = "import evar, sys; print(evar.__version__, 'torch' in sys.modules, 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[1:] == ["False", "False"]
