@@ -51,7 +51,7 @@ def report_embedding(plan: Plan, device: torch.device, precision: str, cache: Pa
     encoder = open_encoder("m2d")
     assert isinstance(encoder, M2D)
     before = matrix_rate(device, precision)
-    took, _ = timed(lambda: embed(encoder, plan, Runtime(device, precision), cache, progress=silent))
+    took, _ = timed(lambda: embed(encoder, plan, Runtime((device,), precision), cache, progress=silent))
     limit = max(before, matrix_rate(device, precision))
     rate = len(plan) * flops_a_clip(encoder, plan.samples / plan.store.rate) / took
     print(

@@ -66,7 +66,7 @@ def measure(
     rows = np.arange(clips) % DIFFERENT_CLIPS
     plan = make_plan(store, rows, np.zeros(clips, dtype=np.bool_), seconds)
     before = matrix_rate(device, precision)
-    took, embeddings = timed(lambda: embed(encoder, plan, Runtime(device, precision, batch), cache, progress=silent))
+    took, embeddings = timed(lambda: embed(encoder, plan, Runtime((device,), precision, batch), cache, progress=silent))
     if embeddings.cached:  # the batch size is no part of the key
         return measure(store, seconds, clips + 1, precision, batch, device, cache)
     limit = max(before, matrix_rate(device, precision))

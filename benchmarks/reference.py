@@ -49,7 +49,7 @@ def main(shared: Path) -> int:
         settings = Settings(
             data=shared / "data",
             cache=Path(name),
-            runtime=Runtime(choose_device("auto"), "float32"),
+            runtime=Runtime((choose_device("auto"),), "float32"),
             workers=2,
             seed=42,
             min_coverage=0.05,

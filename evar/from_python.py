@@ -14,7 +14,7 @@ from evar.cli.terminal import bar, say
 from evar.cli.verbs.eval import keep
 from evar.data.task import Task
 from evar.embeddings import inventory
-from evar.embeddings.device import choose_device, choose_precision
+from evar.embeddings.device import choose_devices, choose_precision
 from evar.embeddings.extract import Runtime
 from evar.encoders.adapter import adapted, identified
 from evar.encoders.contract import Encoder
@@ -67,11 +67,11 @@ def evaluate(
     fits = [probes.open_probe(call) for call in split_calls(probe)]
     defaults = parse(["eval"])
     assert defaults is not None
-    where = choose_device(device)
+    where = choose_devices(device)
     settings = Settings(
         data=Path(data or defaults.data),
         cache=Path(cache or defaults.cache),
-        runtime=Runtime(where, choose_precision(precision, where), batch_size),
+        runtime=Runtime(where, choose_precision(precision, where[0]), batch_size),
         workers=workers or defaults.workers,
         seed=seed,
         limit=limit,

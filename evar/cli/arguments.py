@@ -13,6 +13,7 @@ from evar.cli.options import (
     add_workers,
     batch_size,
     seconds,
+    shard,
     whole,
 )
 from evar.errors import UsageError, unknown
@@ -131,6 +132,13 @@ def _eval_parser() -> _Parser:
         help="clips per split for a smoke run, never ranked (default: all clips)",
     )
     add_min_coverage(parser)
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="embed only part I of N here (`slurm`: the array task's own); the last one to end merges and adds the row "
+        "(default: all)",
+    )
     parser.add_argument(
         "--json", action="store_true", help="print results as JSON, one object a line (default: for people)"
     )

@@ -7,6 +7,7 @@ from evar.cli.terminal import say, table
 from evar.data import task as tasks
 from evar.data.manifest import find_root
 from evar.data.task import Task, load_task
+from evar.embeddings.share import Unfinished
 from evar.errors import EvarError, UsageError
 
 
@@ -34,6 +35,8 @@ def each_task(chosen: list[Task], work: Callable[[Task], None]) -> int:
     for task in chosen:
         try:
             work(task)
+        except Unfinished as news:
+            say(f"{task.name}: {news}; the last one to end adds the row")
         except EvarError as error:
             say(f"error: {error}")
             code = 2

@@ -5,6 +5,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from evar.embeddings.share import Share, parse_share
+from evar.errors import UsageError
+
 MOST_SECONDS = 600  # of a task's clips
 
 
@@ -111,3 +114,17 @@ def seconds(text: str) -> float:
     if not 0 < seconds <= MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"must be a number above 0 and up to {MOST_SECONDS}, not {text!r}")
     return seconds
+
+
+def shard(text: str) -> Share:
+    """A type: the share "2/4", or that of a Slurm array's task for "slurm"."""
+    if text == "slurm":
+        names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
+        if missing := [name for name in names if not os.environ.get(name, "").isdigit()]:
+            raise argparse.ArgumentTypeError(f"slurm needs {', '.join(missing)}, which only an array job has")
+        number, first, count = (int(os.environ[name]) for name in names)
+        text = f"{number - first + 1}/{count}"
+    try:
+        return parse_share(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

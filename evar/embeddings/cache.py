@@ -4,7 +4,7 @@
         key.json      "key": everything that decides the numbers, readable, and KEY its digest; "store": whose clips
         shape.json    the batch size that the entry was begun with, and the dimension of each output
         OUTPUT.npy    (clip, dim) float32, memory-mapped while it is written
-        blocks.csv    a line for each finished block: number, sha256 of its numbers in every output
+        blocks*.csv   a line for each finished block: number, sha256 of its numbers in every output; a log each process
         done.json     written last: seconds and clips it took
 
 A block counts once its line is there, and its sha256 is checked whenever it is read again: after a kill, a full disk
@@ -68,7 +68,8 @@ class Entry:
         content: dict[str, Any] = {"key": dict(self.key), "store": self.store}
         write_atomic(self.folder / "key.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
         with storage_errors(self.folder):
-            (self.folder / "blocks.csv").unlink(missing_ok=True)
+            for log in self.folder.glob("blocks*.csv"):
+                log.unlink()
             (self.folder / "done.json").unlink(missing_ok=True)
             arrays: dict[str, Floats] = {
                 output: np.lib.format.open_memmap(self._file(output), "w+", np.float32, (shape.clips, dim))
@@ -93,26 +94,28 @@ class Entry:
 
     def finished(self, shape: Shape, arrays: Mapping[str, Floats]) -> set[int]:
         """Numbers of the blocks whose content is what was written. A torn or foreign line counts for nothing."""
-        try:
-            lines = (self.folder / "blocks.csv").read_text().split("\n")
-        except OSError:
-            return set()
-        digests = dict(
-            re.findall(r"(\d+),([0-9a-f]{64})", line)[0] for line in lines if re.fullmatch(r"\d+,[0-9a-f]{64}", line)
-        )
-        numbers = (int(number) for number in digests)
+        logs = [log.read_text(errors="replace") for log in sorted(self.folder.glob("blocks*.csv"))]
+        written = {line for log in logs for line in log.split("\n") if re.fullmatch(r"\d+,[0-9a-f]{64}", line)}
+        numbers = {int(line.partition(",")[0]) for line in written}
         return {
             block
             for block in numbers
-            if block < shape.blocks and self._digest(shape, arrays, block) == digests[str(block)]
+            if block < shape.blocks and f"{block},{self._digest(shape, arrays, block)}" in written
         }
 
-    def write(self, shape: Shape, arrays: Mapping[str, Floats], block: int, values: Mapping[str, Floats]) -> None:
+    def write(
+        self,
+        shape: Shape,
+        arrays: Mapping[str, Floats],
+        block: int,
+        values: Mapping[str, Floats],
+        log_name: str = "blocks.csv",
+    ) -> None:
         """Put a block's numbers into the arrays, then its line into the log."""
         with storage_errors(self.folder):
             for output, array in arrays.items():
                 array[shape.rows(block)] = values[output]
-            with (self.folder / "blocks.csv").open("a") as log:
+            with (self.folder / log_name).open("a") as log:
                 log.write(f"\n{block},{self._digest(shape, arrays, block)}\n")  # a torn line before it stays alone
 
     def finish(self, arrays: Mapping[str, Floats], record: Mapping[str, Any]) -> None:

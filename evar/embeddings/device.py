@@ -29,6 +29,14 @@ def choose_device(name: str) -> torch.device:
     return torch.device(f"cuda:{int(number or 0)}")
 
 
+def choose_devices(name: str) -> tuple[torch.device, ...]:
+    """Like `choose_device`, but `cuda`, and `auto` where there is CUDA, means all of its devices."""
+    first = choose_device(name)
+    if first.type == "cuda" and name in ("auto", "cuda"):
+        return tuple(torch.device(f"cuda:{number}") for number in range(torch.cuda.device_count()))
+    return (first,)
+
+
 def choose_precision(name: str, device: torch.device) -> str:
     """`auto` (bfloat16 where the device multiplies it natively, else float32) or a name of PRECISIONS."""
     if name in PRECISIONS:

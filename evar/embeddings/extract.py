@@ -19,6 +19,8 @@ from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, fix_numerics
 from evar.embeddings.forward import embed_blocks, out_of_memory
+from evar.embeddings.share import Share, Unfinished
+from evar.embeddings.workers import fill_with_processes
 from evar.encoders.contract import Encoder
 from evar.errors import DataError
 from evar.files import locked
@@ -30,11 +32,23 @@ MOST_CLIPS_A_BATCH = 1024
 
 @dataclass(frozen=True)
 class Runtime:
-    """How to run: device, precision (a name of PRECISIONS), clips a batch (None: automatic)."""
+    """How to run.
 
-    device: torch.device
+    devices:    one process each where there are several
+    precision:  a name of PRECISIONS
+    batch_size: clips; None: automatic
+    share:      the part of the blocks to compute here, the others being computed elsewhere; None: all
+    """
+
+    devices: tuple[torch.device, ...]
     precision: str
     batch_size: int | None = None
+    share: Share | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """The first device, which all others are like."""
+        return self.devices[0]
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,8 @@ def embed(
 ) -> Embeddings:
     """The embeddings of a plan: read from the cache where they are whole, else computed into it.
 
-    Raises DataError where the encoder gives numbers that are not finite, StorageError where the cache is not writable.
+    Raises Unfinished where only a share was computed here and the others are not there yet, DataError where the encoder
+    gives numbers that are not finite, StorageError where the cache is not writable.
     """
     begin = time.perf_counter()
     runtime = replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
@@ -82,9 +97,16 @@ def embed(
         with locked(entry.folder, on_wait):
             outputs = _read(entry)
             cached = outputs is not None
-            if outputs is None:
+            if outputs is None and runtime.share is None:
                 _compute(entry, encoder, plan, runtime, progress)
                 outputs = _read(entry)
+        if outputs is None and runtime.share is not None:
+            _compute_share(entry, encoder, plan, runtime, runtime.share, progress, on_wait)
+            outputs = _read(entry)
+            if outputs is None:
+                raise Unfinished(
+                    f"share {runtime.share.index + 1} of {runtime.share.count} is done; others are not yet"
+                )
     if outputs is None:
         raise DataError(f"{entry.folder}: what was written is not what is read; the disk or the memory is faulty")
     record = entry.record() or {}
@@ -149,7 +171,7 @@ def _compute(entry: Entry, encoder: Encoder, plan: Plan, runtime: Runtime, progr
     Where a batch does not fit into memory it is halved and the whole array made in that shape, so that one shape
     serves all. Raises DataError where a single clip does not fit.
     """
-    encoder = encoder.to(runtime.device).eval()
+    encoder = encoder.to(runtime.device if len(runtime.devices) == 1 else "cpu").eval()
     fix_numerics()
     plan.store.hold()
     shape = entry.shape()
@@ -181,6 +203,11 @@ def _fill(entry: Entry, encoder: Encoder, plan: Plan, runtime: Runtime, size: in
     missing = sorted(set(range(plan.blocks(size))) - done)
     before = len(plan) - sum(plan.clips_of(block, size) for block in missing)
     with progress("embed", total=len(plan), unit="clip", initial=before) as advance:
+        if len(runtime.devices) > 1:
+            if shape is None or arrays is None:
+                shape, arrays = _lay_out(entry, encoder, plan, size)
+            fill_with_processes(entry, shape, encoder, plan, missing, runtime.devices, advance)
+            missing = []
         for block, values in embed_blocks(encoder, plan, missing, size, runtime.device):
             if shape is None or arrays is None:
                 shape = Shape(size, len(plan), {output: array.shape[1] for output, array in values.items()})
@@ -189,6 +216,47 @@ def _fill(entry: Entry, encoder: Encoder, plan: Plan, runtime: Runtime, size: in
             advance(plan.clips_of(block, size))
     record = {"clips": len(plan) - before, "seconds": time.perf_counter() - begin, "time": provenance.now()}
     entry.finish(arrays or {}, record)
+
+
+def _lay_out(entry: Entry, encoder: Encoder, plan: Plan, size: int) -> tuple[Shape, dict[str, NDArray[np.float32]]]:
+    """Begin an entry before any block is there: a second of silence tells the dimensions. The encoder is on the CPU."""
+    silence = torch.zeros(1, encoder.sample_rate)
+    dims = {output: each.shape[1] for output, each in encoder.embed(silence, torch.tensor([silence.shape[1]])).items()}
+    shape = Shape(size, len(plan), dims)
+    return shape, entry.begin(shape)
+
+
+def _compute_share(
+    entry: Entry,
+    encoder: Encoder,
+    plan: Plan,
+    runtime: Runtime,
+    share: Share,
+    progress: Progress,
+    on_wait: Callable[[], None] | None,
+) -> None:
+    """Compute one share's missing blocks beside other shares, and mark the entry done where they were the last ones."""
+    begin = time.perf_counter()
+    plan.store.hold()
+    fix_numerics()
+    with locked(entry.folder, on_wait):
+        shape = entry.shape()
+        arrays = entry.arrays(shape, writable=True) if shape else None
+        if shape is None or arrays is None:
+            size = runtime.batch_size or automatic_batch_size(plan, runtime.device)
+            shape, arrays = _lay_out(entry, encoder.cpu().eval(), plan, size)
+    with locked(entry.folder / share.log, on_wait):
+        missing = sorted(set(share.of(range(shape.blocks))) - entry.finished(shape, arrays))
+        clips = sum(plan.clips_of(block, shape.batch_size) for block in missing)
+        with progress("embed", total=clips, unit="clip") as advance:
+            encoder = encoder.to(runtime.device).eval()
+            for block, values in embed_blocks(encoder, plan, missing, shape.batch_size, runtime.device):
+                entry.write(shape, arrays, block, values, share.log)
+                advance(plan.clips_of(block, shape.batch_size))
+    with locked(entry.folder, on_wait):
+        if entry.record() is None and len(entry.finished(shape, arrays)) == shape.blocks:
+            record = {"clips": clips, "seconds": time.perf_counter() - begin, "time": provenance.now()}
+            entry.finish(arrays, record)
 
 
 def automatic_batch_size(plan: Plan, device: torch.device) -> int:

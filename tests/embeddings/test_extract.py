@@ -15,9 +15,10 @@ import torch
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
 from evar.embeddings.extract import Runtime, automatic_batch_size, cache_key, embed, forward_sources
+from evar.embeddings.share import Share, Unfinished, parse_share
 from evar.encoders import open_encoder
 from evar.encoders.contract import Encoder, Identity
-from evar.errors import DataError, StorageError
+from evar.errors import DataError, StorageError, UsageError
 from evar.progress import silent
 from tests.tones import write_tones
 
@@ -55,8 +56,8 @@ def plan(tmp_path_factory):
     return make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
 
 
-def run(encoder, plan, cache, size=5, precision="float32", progress=silent):
-    return embed(encoder, plan, Runtime(CPU, precision, size), cache, progress=progress)
+def run(encoder, plan, cache, size=5, precision="float32", progress=silent, devices=(CPU,), share=None):
+    return embed(encoder, plan, Runtime(devices, precision, size, share), cache, progress=progress)
 
 
 def test_every_output_has_a_row_a_clip_and_is_what_the_encoder_gives(plan, tmp_path):
@@ -149,7 +150,7 @@ def test_precision_that_an_encoder_does_not_have_is_neither_claimed_nor_kept_apa
 
 
 def test_key_is_readable_and_names_what_decides_the_numbers(plan):
-    key = cache_key(open_encoder("logmel"), plan, Runtime(CPU, "float32"))
+    key = cache_key(open_encoder("logmel"), plan, Runtime((CPU,), "float32"))
     assert {"weights_digest", "options", "sources", "precision", "device", "sample_rate", "samples", "store"} <= set(
         key
     )
@@ -222,6 +223,55 @@ def test_other_faults_of_the_encoder_are_not_taken_for_missing_memory(plan, tmp_
         run(Hungry(0, RuntimeError("something else")), plan, tmp_path)
 
 
+def test_two_processes_give_the_bits_of_one(plan, tmp_path):
+    one = run(Counting(), plan, tmp_path / "one")
+    counted = []
+
+    @contextmanager
+    def count(stage, *, total, unit, initial=0):
+        yield counted.append
+
+    two = run(Counting(), plan, tmp_path / "two", devices=(CPU, CPU), progress=count)
+    assert sum(counted) == len(plan)
+    for output in ("mean", "ends"):
+        np.testing.assert_array_equal(two.outputs[output], one.outputs[output])
+
+
+def test_fault_in_one_of_several_processes_is_told(plan, tmp_path):
+    with pytest.raises(DataError, match="not finite"):
+        run(Counting(float("inf")), plan, tmp_path, devices=(CPU, CPU))
+    with pytest.raises(RuntimeError, match="something else"):
+        run(Hungry(1, RuntimeError("something else")), plan, tmp_path, devices=(CPU, CPU))
+
+
+def test_batch_that_does_not_fit_one_of_several_processes_is_halved(plan, tmp_path):
+    assert run(Hungry(2, HOST), plan, tmp_path, size=8, devices=(CPU, CPU)).batch_size == 2
+
+
+def test_shares_make_one_array_and_the_last_one_to_end_reads_it(plan, tmp_path):
+    whole = run(Counting(), plan, tmp_path / "whole").outputs["mean"]
+    for index in (2, 0):
+        with pytest.raises(Unfinished, match=f"share {index + 1} of 3 is done; others are not yet"):
+            run(Counting(), plan, tmp_path / "shared", share=Share(index, 3))
+    encoder = Counting()
+    with pytest.raises(Unfinished):  # a share that ran before does nothing again
+        run(encoder, plan, tmp_path / "shared", share=Share(0, 3))
+    assert encoder.batches == 0
+    np.testing.assert_array_equal(run(Counting(), plan, tmp_path / "shared", share=Share(1, 3)).outputs["mean"], whole)
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/0", "-1/3", "1/3/3", "²/3"])
+def test_share_that_cannot_be_is_one_clear_error(text):
+    with pytest.raises(UsageError, match="a share is given as i/n"):
+        parse_share(text)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 40])
+def test_shares_hold_every_block_once(count):
+    blocks = [block for index in range(count) for block in Share(index, count).of(range(23))]
+    assert sorted(blocks) == list(range(23))
+
+
 CHILD = """
     import os, signal, sys
     from contextlib import contextmanager
@@ -250,7 +300,7 @@ CHILD = """
         yield advance
 
     encoder = Counting()
-    result = embed(encoder, plan, Runtime(torch.device("cpu"), "float32", 5), cache, progress=progress)
+    result = embed(encoder, plan, Runtime((torch.device("cpu"),), "float32", 5), cache, progress=progress)
     print(encoder.batches, float(np.abs(result.outputs["mean"]).sum()).hex())
 """
 

@@ -10,7 +10,7 @@ from evar.cli.choice import choose_tasks, each_task, task_list, task_table
 from evar.cli.terminal import bar, say
 from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
-from evar.embeddings.device import choose_device, choose_precision
+from evar.embeddings.device import choose_devices, choose_precision
 from evar.embeddings.extract import Runtime
 from evar.errors import EvarError, UsageError, few
 from evar.leaderboard import table as leaderboard
@@ -30,8 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     fits = [probes.open_probe(call) for call in split_calls(arguments.probe)]
     if not fits:
         raise UsageError(f"--probe names no probe (valid: {', '.join(probes.names())})")
-    device = choose_device(arguments.device)
-    runtime = Runtime(device, choose_precision(arguments.precision, device), arguments.batch_size)
+    devices = choose_devices(arguments.device)
+    precision = choose_precision(arguments.precision, devices[0])
+    runtime = Runtime(devices, precision, arguments.batch_size, arguments.shard)
     leaderboard.check(arguments.results)
     encoder = encoders.open_encoder(arguments.encoder, weights_file(arguments.weights, arguments.cache))
     if encoder.identity.random:

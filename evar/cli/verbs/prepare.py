@@ -14,7 +14,7 @@ from evar.pipeline import Settings, prepare_task
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, if asked to, and decode each task's clips into the store."""
-    runtime = Runtime(choose_device("cpu"), "float32")
+    runtime = Runtime((choose_device("cpu"),), "float32")
     settings = Settings(arguments.data, arguments.cache, runtime, arguments.workers, seed=0)
 
     def work(task: Task) -> None:
