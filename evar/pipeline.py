@@ -125,7 +125,7 @@ def prepare_task(
     """Read the task's table and decode its clips at `rate` Hz, or find them decoded."""
     begin = time.perf_counter()
     manifest = read_manifest(task, settings.data)
-    for remark in manifest.remarks:
+    for remark in (*manifest.remarks, *manifest.leaks):
         note(f"{task.name}: {remark}")
     if settings.limit is not None:
         manifest = manifest.limit(settings.limit)

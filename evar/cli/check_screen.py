@@ -94,7 +94,7 @@ def _numbers(counts: Sequence[int]) -> list[str]:
 
 
 def _all(each: Class) -> str:
-    return _of(sum(each.found), sum(each.listed))
+    return _of(sum(each.found), each.expected or sum(each.listed))
 
 
 def _of(found: int, listed: int) -> str:

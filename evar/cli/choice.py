@@ -1,5 +1,6 @@
 """Which tasks a command is about: a comma list of names, `all`, or a table of what there is."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +16,8 @@ def choose_tasks(names: str | None) -> list[Task]:
     """The tasks of a comma list; `all` is the five core tasks. Raises UsageError where any of them is not to be had."""
     if not names:
         raise UsageError(f"say what to score: --task NAME (one of {', '.join(tasks.task_files())}), or --task list")
-    wanted = [
-        name for part in names.split(",") for name in (tasks.CORE if part.strip() == "all" else [part.strip()]) if name
-    ]
+    parts = [names] if os.path.isfile(names) else names.split(",")  # noqa: PTH113  a path may be too long for a Path
+    wanted = [name for part in parts for name in (tasks.CORE if part.strip() == "all" else [part.strip()]) if name]
     if not wanted:
         raise UsageError(f"--task {names!r} names no task (valid: {', '.join(tasks.task_files())})")
     if "list" in wanted:
@@ -70,6 +70,6 @@ def task_table(data: Path) -> str:
 def _found(task: Task, data: Path) -> str:
     try:
         root = find_root(task, data)
-    except UsageError as error:
+    except EvarError as error:
         return f"broken: {error}"
     return f"found in {root}" if root else f"not in {data}"

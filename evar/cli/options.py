@@ -8,7 +8,7 @@ from pathlib import Path
 from evar.embeddings.share import Share, parse_share
 from evar.errors import UsageError
 
-MOST_SECONDS = 600  # of a task's clips
+LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
@@ -111,8 +111,8 @@ def seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"must be a number above 0 and up to {MOST_SECONDS}, not {text!r}")
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be a number from {LEAST_SECONDS} to {MOST_SECONDS}, not {text!r}")
     return seconds
 
 

@@ -2,8 +2,10 @@
 
 WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF, W64 and NIST Sphere become mono at one rate. A file decodes whole,
 or an AudioFault says why not: nothing in between, and no other exception.
-Conventions: waveforms are float32 in [-1, 1] until the end, then int16 with 1.0 = 32768; work goes block by block, so
-that memory holds one block of the original and the mono result, however long the file.
+Conventions: waveforms are float32 in [-1, 1] until the end, then int16 with 1.0 = 32768. Decoding goes block by block:
+memory holds a few blocks of the original, and the mono result, twice while its parts are joined. On top comes the file
+itself, as it is on the disk and once, while an Ogg or MP3 file is checked, and to the end of decoding where its header
+has to be put right: MP3 without a tag or with a wrong one, WAV, RF64 and AU whose stream never learnt its length.
 """
 
 import io

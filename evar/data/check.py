@@ -97,8 +97,9 @@ def _parts(manifest: Manifest, store: Store) -> tuple[Part, ...]:
 def _classes(manifest: Manifest, store: Store) -> tuple[Class, ...]:
     listed = _by_class_and_part(manifest)
     found = _by_class_and_part(manifest.keep(store.usable))
+    expected = (manifest.task.expects.of_class if manifest.task.expects else None) or {}
     return tuple(
-        Class(name, tuple(map(int, here)), tuple(map(int, there)))
+        Class(name, tuple(map(int, here)), tuple(map(int, there)), expected.get(name))
         for name, here, there in zip(manifest.classes, found.to_numpy(), listed.to_numpy(), strict=True)
     )
 

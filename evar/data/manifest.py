@@ -45,7 +45,8 @@ class Manifest:
               seconds (as the dataset's own table promises; NaN where it says nothing)
     classes:  fixed once for all parts, whatever is missing
     expected: how many clips a complete copy has
-    remarks:  what a user should know before believing a score, a line each
+    remarks:  what the reader found out about this copy, a line each
+    leaks:    groups with clips on both sides of a split or across folds, a line each
     """
 
     task: Task
@@ -54,6 +55,7 @@ class Manifest:
     classes: tuple[str, ...]
     expected: int
     remarks: tuple[str, ...] = ()
+    leaks: tuple[str, ...] = ()
 
     @property
     def clips(self) -> pd.DataFrame:
@@ -135,9 +137,15 @@ def open_reader(task: Task) -> Reader:
 
 
 def find_root(task: Task, data: Path) -> Path | None:
-    """The dataset's folder: beside a task file outside the tree, below `data`, or `data` itself; None where absent."""
+    """The dataset's folder: beside a task file outside the tree, below `data`, or `data` itself; None where absent.
+
+    Raises DataError where a folder may not be looked into.
+    """
     reader = open_reader(task)
-    return next((root for folder in _candidates(task, data) if (root := reader.find(folder))), None)
+    try:
+        return next((root for folder in _candidates(task, data) if (root := reader.find(folder))), None)
+    except OSError as error:
+        raise DataError(f"task {task.name}: cannot look into {error.filename}: {error.strerror}") from error
 
 
 def read_manifest(task: Task, data: Path) -> Manifest:
@@ -155,7 +163,7 @@ def read_manifest(task: Task, data: Path) -> Manifest:
     expected = max(len(table), task.expects.rows if task.expects else 0)
     manifest = Manifest(task, root, table, classes, expected, reading.remarks)
     _check(manifest)
-    return replace(manifest, remarks=(*reading.remarks, *_leaks(manifest)))
+    return replace(manifest, leaks=tuple(_leaks(manifest)))
 
 
 def _candidates(task: Task, data: Path) -> list[Path]:

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evar.data import audio
+from evar.data.readers.audio_files import ENDINGS
 from evar.data.split import shares_of, split_groups
 from evar.errors import DataError, UsageError, few
 from evar.files import write_atomic
 from evar.yaml_file import yaml_text
 
-ENDINGS = (".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
-           ".w64", ".sph", ".nist")  # fmt: skip
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 PROBED_CLIPS = 50  # opened to learn how long clips are
 QUANTILE = 0.95  # of the lengths
@@ -76,11 +75,11 @@ def new_task(
     if len(classes) < 2:
         raise DataError(f"{folder}: audio in {len(classes)} folder, at least two classes are needed: FOLDER/CLASS/...")
     if len(counts) < len(shares):
-        raise DataError(f"{folder}: {len(counts)} groups cannot be divided over {', '.join(shares)}")
+        raise DataError(f"{folder}: {len(counts)} groups cannot be divided over {len(shares)} parts ({few(shares)})")
     places = split_groups(counts, shares)
     parts = Counter(places[clip.group] for clip in clips)
     if empty := [part for part in shares if not parts[part]]:
-        raise DataError(f"{folder}: no group is left for {', '.join(empty)}: give classes more groups, or fewer parts")
+        raise DataError(f"{folder}: no group is left for {few(empty)}: give classes more groups, or fewer parts")
     seconds = seconds or common_seconds(folder, clips)
     write_atomic(table, _table_text(clips, places, "fold" if folds else "split"))
     write_atomic(file, _task_text(file, classes, {part: parts[part] for part in shares}, seconds, bool(folds)))
@@ -103,7 +102,9 @@ def find_clips(folder: Path) -> list[Clip]:
         paths = [
             (below / name).as_posix() for name in files if name.lower().endswith(ENDINGS) and not name.startswith(".")
         ]
-        clips += [Clip(path, below.parts[0].strip(), path) for path in paths]
+        if paths and not (label := below.parts[0].strip()):
+            raise DataError(f"{folder}: a folder whose name is blank is no class: rename {below.parts[0]!r}")
+        clips += [Clip(path, label, path) for path in paths]
     if strange := [clip.path for clip in clips if not _is_text(clip.path)]:
         raise DataError(f"{folder}: names that are not UTF-8 cannot stand in a table, rename {few(map(repr, strange))}")
     return sorted(clips, key=lambda clip: clip.path)

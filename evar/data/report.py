@@ -18,11 +18,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Class:
-    """Clips of a class, part by part in the order of the report's parts; a clip of several classes counts in each."""
+    """Clips of a class, part by part in the order of the report's parts; a clip of several classes counts in each.
+
+    expected: in a complete copy, all parts together; None where nothing says.
+    """
 
     name: str
     found: tuple[int, ...]
     listed: tuple[int, ...]
+    expected: int | None = None
 
 
 @dataclass(frozen=True)

@@ -30,17 +30,21 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name.
+    parts: rows of each split or fold, by its name. of_class: rows of each class, where no list of the dataset tells.
     """
 
     rows: PositiveInt
     classes: PositiveInt
     parts: dict[str, PositiveInt]
+    of_class: dict[str, PositiveInt] | None = None
 
     @model_validator(mode="after")
-    def _parts_add_up(self) -> Self:
-        if sum(self.parts.values()) != self.rows:
-            raise ValueError(f"parts add up to {sum(self.parts.values())}, rows says {self.rows}")
+    def _counts_add_up(self) -> Self:
+        for name, counts in (("parts", self.parts), ("of_class", self.of_class)):
+            if counts is not None and sum(counts.values()) != self.rows:
+                raise ValueError(f"{name} add up to {sum(counts.values())}, rows says {self.rows}")
+        if self.of_class is not None and len(self.of_class) != self.classes:
+            raise ValueError(f"of_class names {len(self.of_class)} classes, classes says {self.classes}")
         return self
 
 

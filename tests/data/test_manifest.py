@@ -159,17 +159,17 @@ def test_groups_on_both_sides_of_a_split_are_told(dataset):
     rows = [(path, label, split, "gfgh"[number]) for number, (path, label, split) in enumerate(ROWS)]
     rows += [("e.wav", "low", "test", "g"), ("f.wav", "high", "valid", "f")]
     manifest = read_manifest(*dataset(rows, ("path", "label", "split", "group")))
-    assert manifest.remarks == ("1 of 3 groups (clips of one source) have clips in train and test: g",)
+    assert manifest.leaks == ("1 of 3 groups (clips of one source) have clips in train and test: g",)
 
 
 def test_groups_that_straddle_folds_are_told(dataset):
     rows = [(f"{i}.wav", "ab"[i % 2], str(i % 3), str(i // 6)) for i in range(18)]
     task = dataset(rows, ("path", "label", "fold", "group"), splits=None, folds=["0", "1", "2"])
-    assert read_manifest(*task).remarks == ("3 of 3 groups (clips of one source) straddle folds: 0, 1, 2",)
+    assert read_manifest(*task).leaks == ("3 of 3 groups (clips of one source) straddle folds: 0, 1, 2",)
 
 
 def test_nothing_is_said_of_groups_that_keep_to_one_part(dataset):
-    assert read_manifest(*dataset()).remarks == ()
+    assert read_manifest(*dataset()).leaks == ()
 
 
 def test_multi_label_targets_are_a_table_of_truth(dataset):
@@ -231,3 +231,9 @@ def test_line_with_a_comma_too_many_is_told(dataset, tmp_path):
     file.write_text(file.read_text().replace("train", "train,,"))
     with pytest.raises(DataError, match="lines have more fields than the header"):
         read_manifest(task, data)
+
+
+def test_folder_that_cannot_be_looked_into_is_one_clear_error(dataset, tmp_path):
+    task, _ = dataset()
+    with pytest.raises(DataError, match="cannot look into .*: File name too long"):
+        read_manifest(task, tmp_path / ("x" * 5000))

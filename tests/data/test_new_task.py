@@ -160,7 +160,7 @@ def test_too_little_to_split_is_told(tmp_path):
     with pytest.raises(DataError, match="audio in 1 folder, at least two classes"):
         new_task(tmp_path / "s")
     write_clip(tmp_path / "s" / "b" / "1.wav")
-    with pytest.raises(DataError, match="2 groups cannot be divided over train, valid, test"):
+    with pytest.raises(DataError, match="2 groups cannot be divided over 3 parts"):
         new_task(tmp_path / "s")
     write_clip(tmp_path / "s" / "c" / "1.wav")
     with pytest.raises(DataError, match="no group is left for valid, test"):
@@ -178,3 +178,21 @@ def test_names_that_are_no_text_are_told(sounds):
     write_clip(sounds / "bark" / os.fsdecode(b"caf\xe9.wav"))
     with pytest.raises(DataError, match=r"not UTF-8 .* rename 'bark/caf\\udce9.wav'"):
         new_task(sounds)
+
+
+def test_folder_with_a_blank_name_is_no_class(tmp_path):
+    for label in (" ", "a", "b"):
+        write_clip(tmp_path / "s" / label / "1.wav")
+    with pytest.raises(DataError, match="whose name is blank is no class"):
+        new_task(tmp_path / "s")
+    assert not list((tmp_path / "s").glob("*.yaml"))
+
+
+def test_files_that_cannot_be_decoded_are_listed_all_the_same(tmp_path):
+    for label in ("a", "b"):
+        for number in range(5):
+            write_clip(tmp_path / "s" / label / f"{number}.wav")
+    (tmp_path / "s" / "c").mkdir()
+    for number in range(5):
+        (tmp_path / "s" / "c" / f"{number}.m4a").write_bytes(b"not to be decoded")
+    assert new_task(tmp_path / "s", seconds=1.0).classes == ("a", "b", "c")

@@ -102,6 +102,7 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
             {"expects": {"rows": 2, "classes": 2, "parts": {"trian": 1, "test": 1}}},
             r"expects.parts must name train, valid",
         ),
+        ({"expects": {"rows": 3, "classes": 2, "parts": {"train": 3}, "of_class": {"a": 1}}}, r"of_class add up to 1"),
         ({"name": "other"}, r"a task is named by its file; remove the key name"),
     ],
 )

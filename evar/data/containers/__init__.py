@@ -4,12 +4,14 @@ libsndfile reads a truncated WAV, AIFF, AU, Vorbis, Opus or MP3 file without a w
 the bytes themselves. Headers that a stream never closed (sizes of 0, or beyond 2 GB) promise nothing.
 
 chunks.py  RIFF, RF64, W64, CAF, AIFF, AU, NIST Sphere      ogg.py  Vorbis, Opus, FLAC in Ogg      mpeg.py  MP3
-FLAC is left to its decoder, which fails on damage and truncation.
+flac.py    FLAC, whose decoder fails on damage and truncation, but not on a second stream
+copying.py the copy in memory that a header put right needs
+Ogg and MP3 files are read whole; no function here holds more than one copy of a file.
 """
 
 from typing import BinaryIO
 
-from evar.data.containers import chunks, mpeg, ogg
+from evar.data.containers import chunks, flac, mpeg, ogg
 from evar.data.containers.fault import ContainerFault
 
 __all__ = ["ContainerFault", "checked"]
@@ -25,8 +27,8 @@ _BY_MAGIC = {
     b"caff": chunks.caf,
     b"NIST": chunks.nist,
     b"OggS": ogg.checked,
+    flac.MAGIC: flac.checked,
 }
-_LEFT_TO_THE_DECODER = (b"fLaC",)
 
 
 def checked(file: BinaryIO) -> BinaryIO:
@@ -34,12 +36,15 @@ def checked(file: BinaryIO) -> BinaryIO:
 
     Raises ContainerFault where audio is missing, OSError where the file cannot be read.
     """
-    magic = file.read(4)
+    head = file.read(10)
+    tag = mpeg.id3_length(head)  # some taggers put one before FLAC too, and its decoder steps over it
+    file.seek(tag)
+    tagged = file.read(4) if tag else b""
     file.seek(0)
-    if magic in _BY_MAGIC:
-        sound = _BY_MAGIC[magic](file)
-    elif magic in _LEFT_TO_THE_DECODER:
-        sound = file
+    if head[:4] in _BY_MAGIC:
+        sound = _BY_MAGIC[head[:4]](file)
+    elif tagged == flac.MAGIC:
+        sound = flac.checked(file, tag)
     else:
         sound = mpeg.mended(file)
     sound.seek(0)

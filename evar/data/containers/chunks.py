@@ -2,18 +2,21 @@
 
 A file is cut where fewer whole frames are there than stated; a missing padding byte cuts nothing. A header written to a
 pipe never learns its length: 0, or a size near or beyond 2 GB (sox writes 0x7FFFF000, arecord 0x80000000, ffmpeg
-0xFFFFFFFF), promises nothing; where libsndfile would stop at it, a copy in memory gets the right one.
+0xFFFFFFFF), promises nothing; where libsndfile would stop at it, a copy in memory gets the right one. A WAV file that
+goes on far behind its stated samples, with neither chunks nor filling, has a wrong size and would decode short.
 """
 
-import io
 import os
 import string
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from evar.data.containers.copying import copy
 from evar.data.containers.fault import ContainerFault
+from evar.data.containers.mpeg import id3_length
 
+JUNK_BYTES = 4096  # so much of anything may lie behind the last chunk
 OPEN_SIZE = 0x7F000000  # from here on a 32-bit size is a stream's placeholder
 _CHUNK_LETTERS = (string.ascii_letters + string.digits + " _-()").encode()
 _WAV_PLAIN = (1, 3, 6, 7, 0xFFFE)  # PCM, float, A-law, mu-law, extensible: a block is a frame
@@ -48,10 +51,12 @@ def riff(file: BinaryIO) -> BinaryIO:
                 if long_size == 0 or long_size >= 1 << 62:
                     return _put_right(file, long_at, struct.pack(order + "Q", rest))
                 _compare(long_size, rest, block)
+                _refuse_hidden(file, order, chunk.body + long_size)
             elif chunk.stated == 0 and not _chain(file, order, chunk.body):
                 return _put_right(file, chunk.body - 4, struct.pack(order + "I", rest))
             elif chunk.stated < OPEN_SIZE:
                 _compare(chunk.stated, rest, block)
+                _refuse_hidden(file, order, chunk.body + chunk.stated)
             break
     return file
 
@@ -144,6 +149,46 @@ def _chain(file: BinaryIO, order: str, start: int) -> bool:
     return at >= rest
 
 
+def _refuse_hidden(file: BinaryIO, order: str, start: int) -> None:
+    """Raise ContainerFault where the samples seem to go on at `start`, where their header ends them.
+
+    Chunks are no samples, and a cut one at the end costs no audio; nor are ID3 tags, zeros to fill a sector, and
+    a little of anything.
+    """
+    size, at = _rest(file, 0), start
+    while size - at > JUNK_BYTES:
+        file.seek(at)
+        head = file.read(11)
+        if not _named(head) and id3_length(head) == 0 and head[0] == 0:
+            head, at = head[1:], at + 1  # the padding byte behind an odd size, which some writers forget
+        if _named(head):
+            at += 8 + int.from_bytes(head[4:8], "big" if order == ">" else "little")
+        elif tag := id3_length(head):  # not in a chunk of its own: `ID3` and the version, which is no letter
+            at += tag
+        else:
+            break
+    hidden = _extent(file, at)
+    if hidden > JUNK_BYTES:
+        raise ContainerFault(f"its header ends the audio at byte {start:,}, {hidden:,} bytes that are no chunk follow")
+
+
+def _named(head: bytes) -> bool:
+    return len(head) >= 4 and all(letter in _CHUNK_LETTERS for letter in head[:4])
+
+
+def _extent(file: BinaryIO, start: int) -> int:
+    """Bytes from the first to the last behind `start` that are not zero."""
+    file.seek(start)
+    first, last, at = None, start, start
+    while block := file.read(1 << 20):
+        if content := block.rstrip(b"\0"):
+            last = at + len(content)
+            if first is None:
+                first = last - len(content.lstrip(b"\0"))
+        at += len(block)
+    return 0 if first is None else last - first
+
+
 def _rest(file: BinaryIO, start: int) -> int:
     return max(0, os.fstat(file.fileno()).st_size - start)
 
@@ -154,7 +199,7 @@ def _compare(stated: int, present: int, block: int) -> None:
 
 
 def _put_right(file: BinaryIO, at: int, size: bytes) -> BinaryIO:
-    file.seek(0)
-    content = bytearray(file.read())
-    content[at : at + len(size)] = size
-    return io.BytesIO(content)
+    content = copy(file)
+    content.seek(at)
+    content.write(size)
+    return content

@@ -7,12 +7,12 @@ header is read, the tag is compared with the count, and a missing or low count i
 Formats: ISO 11172-3 and 13818-3 for the headers; the Xing tag as LAME writes it.
 """
 
-import io
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
 
+from evar.data.containers.copying import copy
 from evar.data.containers.fault import ContainerFault
 
 SEARCH_BYTES = 1 << 16  # how far the first frame may lie behind the start, or behind an ID3 tag
@@ -49,6 +49,14 @@ class Walk:
     first: Frame
     count: int
     missing: int
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What a decoder is to read: `head`, and the file from `start` on."""
+
+    start: int
+    head: bytes
 
 
 @lru_cache(maxsize=4096)
@@ -160,6 +168,12 @@ def mended(file: BinaryIO) -> BinaryIO:
     start = stream_start(file)
     if start is None:
         return file
+    patch = _patch(file, start)  # and with it go the bytes that were walked: a copy is read anew
+    return file if patch is None else copy(file, patch.start, patch.head)
+
+
+def _patch(file: BinaryIO, start: int) -> Patch | None:
+    """None where a decoder finds a right count. Raises ContainerFault where frames are missing."""
     file.seek(0)
     data = file.read()
     found = walk(data, start)
@@ -167,21 +181,20 @@ def mended(file: BinaryIO) -> BinaryIO:
         raise ContainerFault(f"its last MP3 frame lacks {found.missing:,} bytes")
     tag = found.start + found.first.tag_offset
     if data[tag : tag + 4] in (b"Xing", b"Info"):
-        return _with_tag(file, data, found, tag)
+        return _with_tag(data, found, tag)
     _compare(_vbri_count(data, found.start), found.count - 1)
-    return io.BytesIO(_info_frame(data, found) + data[found.start :])
+    return Patch(found.start, _info_frame(data, found))
 
 
-def _with_tag(file: BinaryIO, data: bytes, found: Walk, tag: int) -> BinaryIO:
+def _with_tag(data: bytes, found: Walk, tag: int) -> Patch | None:
     audio = found.count - 1  # the frame with the tag holds no audio
     if not _number(data, tag + 4) & HAS_FRAMES:
-        end = found.start + found.first.length
-        return io.BytesIO(_info_frame(data, found, audio) + data[end:])
+        return Patch(found.start + found.first.length, _info_frame(data, found, audio))
     promised = _number(data, tag + 8)
     _compare(promised, audio)
     if promised == audio and found.start == id3_length(data[:10]):  # as a decoder finds it
-        return file
-    return io.BytesIO(data[found.start : tag + 8] + struct.pack(">I", audio) + data[tag + 12 :])
+        return None
+    return Patch(tag + 12, data[found.start : tag + 8] + struct.pack(">I", audio))
 
 
 def _compare(promised: int | None, audio: int) -> None:

@@ -9,6 +9,7 @@ It is unpacked into a hidden folder beside its place and renamed: a dataset's fo
 
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from evar.data.downloads.fetch import Fetcher
@@ -35,7 +36,7 @@ def download(task: Task, data: Path, fetcher: Fetcher) -> None:
     target = (root or data / task.folder).resolve()
     with locked(data / "downloads" / target.name, lambda: fetcher.note(f"waiting for a process that fetches {target}")):
         if source.archive is None:
-            _have_tables(source, target, fetcher)
+            _have_tables(source, target, open_reader(task).places, fetcher)
         elif find_root(task, data) is None:  # another process may have been faster
             _have_archive(source.archive, data / "downloads", target, task, fetcher)
     return None
@@ -53,13 +54,13 @@ def _source(task: Task, there: bool) -> Source | None:
     )
 
 
-def _have_tables(source: Source, target: Path, fetcher: Fetcher) -> None:
-    """Every table in `target` or a folder of it, then the paragraph about the audio unless there is some."""
+def _have_tables(source: Source, target: Path, places: Sequence[str], fetcher: Fetcher) -> None:
+    """Every table in one of the `places` below `target`, then the paragraph about the audio unless there is some."""
     fault = None
     for file in source.files:
-        deeper = sorted(target.glob(f"*/{file.name}")) if not (target / file.name).exists() else []
+        there = [target / place / file.name for place in places if (target / place / file.name).exists()]
         try:
-            fetcher.bring(file, deeper[0] if deeper else target / file.name)
+            fetcher.bring(file, there[0] if there else target / file.name)
         except DataError as error:
             fault = error
             fetcher.note(str(error))

@@ -14,7 +14,9 @@ from evar.errors import few
 
 Key = TypeVar("Key")
 
-ENDINGS = tuple(".wav .flac .aiff .aif .au .caf .w64 .sph .ogg .oga .opus .mp3 .m4a .aac .mp4 .webm".split())
+ENDINGS = tuple(
+    ".wav .wave .flac .aiff .aif .aifc .au .snd .caf .w64 .sph .nist .ogg .oga .opus .mp3 .m4a .aac .mp4 .webm".split()
+)
 """From the best copy of a clip to the worst. The last four cannot be decoded; the store says so, not "missing"."""
 
 
@@ -54,14 +56,14 @@ def audio_files(root: Path) -> Listing:
 
 
 def one_each(paths: Iterable[str], key: Callable[[str], Key | None]) -> tuple[dict[Key, str], tuple[str, ...]]:
-    """For each `key` of a path the path with the best ending, then the first; and a remark where there are several.
+    """For each `key` of a path one path, and a remark where there are several; paths whose key is None are left out.
 
-    Paths whose key is None are left out.
+    The best ending is taken, then the shallowest path, then the first.
     """
     chosen: dict[Key, str] = {}
     several: dict[Key, None] = {}
     keyed = [(_rank(path), path, name) for path in paths if (name := key(path)) is not None]
-    for _, path, name in sorted(keyed, key=lambda item: item[:2]):
+    for _, path, name in sorted(keyed, key=lambda item: (item[0], item[1].count("/"), item[1])):
         if chosen.setdefault(name, path) is not path:
             several[name] = None
     if not several:

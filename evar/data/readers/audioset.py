@@ -51,6 +51,7 @@ class AudioSet(Reader):
     """Finds the files of the listed segments."""
 
     wanted = f"{', '.join(LISTS.values())} and {CLASSES} (from {ADDRESS}/)"
+    places = PLACES
     nests = ("audioset", "audioset_20k")
 
     def holds(self, folder: Path) -> bool:
@@ -77,8 +78,13 @@ class AudioSet(Reader):
             }
         )
         other = sorted(names.keys() - set(same))
-        remark = (f"{len(other):,} files hold another segment than the list's, by their names: {few(other)}",)
-        return Reading(table, tuple(classes.values()), (*listing.remarks, *twice, *(remark if other else ())))
+        strange = [path for path in listing.paths if not NAME.fullmatch(PurePosixPath(path).stem)]
+        remarks = {
+            f"{len(other):,} files hold another segment than the list's, by their names: {few(other)}": other,
+            f"{len(strange):,} audio files have names that tell no id: {few(strange)}": strange,
+        }
+        said = [remark for remark, files in remarks.items() if files]
+        return Reading(table, tuple(classes.values()), (*listing.remarks, *twice, *said))
 
 
 def _table(root: Path, name: str) -> Path:

@@ -42,11 +42,13 @@ class Reader(ABC):
     """A reader of one layout.
 
     wanted:    what shows that a folder is the dataset's, in words
+    places:    folders below the dataset's own in which its tables may lie
     nests:     names of the folders inside the task's in which archives and mirrors put the dataset
     distinct:  whether `wanted` tells this dataset from every other
     """
 
     wanted: str
+    places: tuple[str, ...] = ("",)
     nests: tuple[str, ...] = ()
     distinct: bool = True
 

@@ -25,7 +25,8 @@ class GTZAN(Reader):
     """Finds the split file's clips."""
 
     wanted = "folders of genres with GENRE.NNNNN.wav or .au"
-    nests = ("genres", "genres_original", "Data/genres_original", "gtzan/genres", "GTZAN/genres")
+    nests = ("genres", "genres_original", "Data/genres_original", "gtzan/genres", "GTZAN/genres", "gtzan",
+             "gtzan/genres_original", "gtzan/Data/genres_original")  # fmt: skip
 
     def holds(self, folder: Path) -> bool:
         return next(folder.glob("*/*.[0-9][0-9][0-9][0-9][0-9].*"), None) is not None

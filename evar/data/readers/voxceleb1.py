@@ -32,15 +32,17 @@ class VoxCeleb1(Reader):
     """Finds the clips of the identification split."""
 
     wanted = f"{SPLIT} (https://www.robots.ox.ac.uk/~vgg/data/voxceleb/meta/{SPLIT}, to be put beside wav/)"
+    places = ("", "meta")
     nests = ("voxceleb1", "vox1", "wav")
 
     def holds(self, folder: Path) -> bool:
-        return (folder / SPLIT).is_file()
+        return any((folder / place / SPLIT).is_file() for place in self.places)
 
     def read(self, root: Path, task: Task) -> Reading:
         listing = audio_files(root)
         found, twice = one_each(listing.paths, _clip)
-        rows = [_row(root / SPLIT, number, line) for number, line in read_lines(root / SPLIT)]
+        split = next(file for place in self.places if (file := root / place / SPLIT).is_file())
+        rows = [_row(split, number, line) for number, line in read_lines(split)]
         table = pd.DataFrame(rows, columns=["part", "clip", "speaker", "group"])
         return Reading(
             pd.DataFrame(

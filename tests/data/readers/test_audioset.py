@@ -73,10 +73,10 @@ def test_segment_at_another_start_is_no_match_and_is_told(root, name):
 @pytest.mark.parametrize(
     "name", ["x--4gqARaEJE.wav", "--4gqARaEJE_a.wav", "--4gqARaEJE_0_10_mono.wav", "4gqARaEJE.wav"]
 )
-def test_other_names_are_no_clips(root, name):
+def test_other_names_are_no_clips_and_are_told(root, name):
     touch(root, [name])
     assert path_of(root, "--4gqARaEJE") == "--4gqARaEJE.wav"
-    assert not read(root).remarks
+    assert read(root).remarks == (f"1 audio files have names that tell no id: {name}",)
 
 
 def test_id_that_appears_twice_is_read_once_and_told(root):

@@ -34,13 +34,13 @@ def test_archive_and_kaggle_layout_are_read(tmp_path, folder, csv, audio):
 
 def test_recordings_that_straddle_folds_are_said(tmp_path):
     write_csv(tmp_path / "UrbanSound8K.csv", ROWS)
-    assert read_manifest(TASK, tmp_path).remarks == (
+    assert read_manifest(TASK, tmp_path).leaks == (
         "5 of 1,297 groups (clips of one source) straddle folds: 101292, 101293, 101294 and 2 more",
     )
 
 
 def test_official_table_has_five_straddling_recordings(shared):
-    (remark,) = read_manifest(TASK, shared / "data").remarks
+    (remark,) = read_manifest(TASK, shared / "data").leaks
     assert remark.startswith("5 of 1,297 groups")
 
 

@@ -61,14 +61,16 @@ def test_clip_in_both_halves_is_read_once_and_told(tmp_path):
     touch(tmp_path, ["dev/wav/id10001/cdefghijklm/00001.wav"])
     manifest = read_manifest(TASK, tmp_path)
     assert len(manifest.table) == len(LINES)
-    assert [line for line in manifest.remarks if "1 clips lie there more than once; the ones read are dev/wav" in line]
+    assert [
+        line for line in manifest.remarks if "1 clips lie there more than once; the ones read are wav/id10001" in line
+    ]
 
 
 def test_video_on_both_sides_of_the_split_is_told(tmp_path):
     write(tmp_path)
     with (tmp_path / "iden_split.txt").open("a") as lines:
         lines.write("3 id10001/-abcdefghi_/00003.wav\n")
-    assert read_manifest(TASK, tmp_path).remarks == (
+    assert read_manifest(TASK, tmp_path).leaks == (
         "1 of 5 groups (clips of one source) have clips in train and test: -abcdefghi_",
     )
 
@@ -90,3 +92,10 @@ def test_split_that_is_no_text_is_told(tmp_path):
     (tmp_path / "iden_split.txt").write_bytes(b"1 id10001/\xff")
     with pytest.raises(DataError, match=r"iden_split.txt: not UTF-8 text \(byte 10\)"):
         read_manifest(TASK, tmp_path)
+
+
+def test_split_in_the_meta_folder_is_found(tmp_path):
+    write(tmp_path)
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "iden_split.txt").rename(tmp_path / "meta" / "iden_split.txt")
+    assert len(read_manifest(TASK, tmp_path).table) == len(LINES)
