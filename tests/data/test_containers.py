@@ -2,12 +2,13 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
 import soundfile
 
-from evar.data import audio
+from evar.data import audio, containers
 from evar.data.containers import mpeg, ogg
 
 RATE = 16_000
@@ -102,6 +103,48 @@ def test_a_missing_padding_byte_is_no_missing_audio(tmp_path):
     assert "promises 2,001" in reason(tmp_path, odd[:-2])
 
 
+def chunk(name, size):
+    return name + struct.pack("<I", size) + b"\x81" * size + bytes(size & 1)
+
+
+@pytest.mark.parametrize("how", ["WAV", "WAVEX", "RF64"])
+def test_a_wav_that_goes_on_far_behind_its_stated_samples_is_a_fault(tmp_path, how):
+    content = encoded(format=how, subtype="PCM_16")
+    size, layout = (content.index(b"ds64") + 16, "<Q") if how == "RF64" else (content.index(b"data") + 4, "<I")
+    for stated in (1000, 1001, 100_000):
+        assert "bytes that are no chunk follow" in reason(tmp_path, patched(content, size, stated, layout))
+    whole = chunk(b"LIST", 5001)
+    assert "no chunk" in reason(tmp_path, content + whole + b"\x81" * 5000)
+    assert "no chunk" in reason(tmp_path, content + bytes(5000) + b"\x81" * 5000)
+
+
+ID3_BEHIND = b"ID3\x04\0\0\0\0\x40\x00" + b"\x81" * 8192
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        chunk(b"LIST", 5000) + chunk(b"id3 ", 5001) + chunk(b"_PMX", 9000),
+        chunk(b"LIST", 5001)[:-1] + chunk(b"id3 ", 9000),
+        chunk(b"LIST", 5001)[:-1] + b"\x7f" + chunk(b"id3 ", 9000),
+        chunk(b"LIST", 9000)[:-3000],
+        chunk(b"LIST", 5000) + ID3_BEHIND,
+        ID3_BEHIND,
+        b"\x81" * 4096,
+        bytes(3_000_000),
+        bytes(65536) + b"\x81" * 4096 + bytes(65536),
+    ],
+    ids=["chunks", "unpadded", "odd-padding", "cut", "chunk-and-id3", "id3", "junk", "zeros", "junk-in-zeros"],
+)
+@pytest.mark.parametrize("frames", [1000, 1001])
+@pytest.mark.parametrize("how", ["WAV", "RF64"])
+def test_chunks_tags_filling_and_a_little_junk_behind_a_wav_are_no_hidden_audio(tmp_path, ending, frames, how):
+    content = encoded(frames=frames, channels=1, format=how, subtype="PCM_U8")
+    padded = content[: content.index(b"data") + 8 + frames] + bytes(frames & 1)
+    assert len(read(tmp_path, padded + ending).samples) == frames
+    assert len(read(tmp_path, padded[: len(padded) - (frames & 1)] + ending).samples) == frames
+
+
 def test_an_aiff_whose_chunk_is_shorter_than_its_frame_count_is_a_fault(tmp_path):
     content = encoded(format="AIFF", subtype="PCM_16")
     assert "promises" in reason(tmp_path, patched(content, content.index(b"SSND") + 4, 8, ">I"))
@@ -122,6 +165,35 @@ def test_flac_that_promises_more_frames_or_is_damaged_is_a_fault(tmp_path):
     assert reason(tmp_path, bytes(middle))
     content[21] |= 0x0F
     assert "promises" in reason(tmp_path, bytes(content))
+
+
+FLAC_ID3 = b"ID3\x04\0\0\0\0\x02\x00" + bytes(256)
+
+
+@pytest.mark.parametrize("tag", [b"", FLAC_ID3])
+def test_a_second_flac_stream_behind_the_first_is_a_fault(tmp_path, tag):
+    first, second = (tag + encoded(seed=seed, format="FLAC", subtype="PCM_16") for seed in (0, 1))
+    assert len(read(tmp_path, first).samples) == 3 * RATE
+    for behind in (second, bytes(100) + second, second[: len(second) // 2]):
+        assert "second FLAC stream" in reason(tmp_path, first + behind)
+
+
+def test_a_second_flac_stream_is_found_wherever_the_blocks_of_the_search_end(tmp_path, monkeypatch):
+    first, second = (encoded(frames=200, channels=1, seed=seed, format="FLAC", subtype="PCM_16") for seed in (0, 1))
+    for block in range(1, 80):
+        monkeypatch.setattr(containers.flac, "_BLOCK", block)
+        assert f"at byte {len(first):,}" in reason(tmp_path, first + second)
+
+
+def test_the_magic_of_flac_within_metadata_or_by_chance_is_no_second_stream(tmp_path):
+    content = encoded(format="FLAC", subtype="PCM_16")
+    info = content[:42]
+    foreign = bytes([0x02]) + len(content).to_bytes(3, "big") + content
+    with_foreign = info[:4] + bytes([info[4] & 0x7F]) + info[5:] + foreign + content[42:]
+    assert len(read(tmp_path, with_foreign).samples) == 3 * RATE
+    chances = (b"fLaC", b"fLaC" + bytes(100), info[:41], info[:8] + bytes(34), info[:4] + b"\4" + info[5:])
+    for chance in chances:
+        assert len(read(tmp_path, content + chance).samples) == 3 * RATE
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
@@ -237,3 +309,28 @@ def test_mp3_frames_are_counted_as_the_encoder_counts_them(rate, channels):
     tag = mpeg.header(content[:4]).tag_offset
     assert content[tag : tag + 4] in (b"Xing", b"Info")
     assert mpeg.walk(content, 0).count - 1 == int.from_bytes(content[tag + 8 : tag + 12], "big")
+
+
+def test_a_file_is_never_in_memory_twice(tmp_path):
+    wav = encoded(frames=60 * RATE, format="WAV", subtype="DOUBLE")
+    au = encoded(frames=60 * RATE, format="AU", subtype="DOUBLE")
+    bare = without_tag(mp3("CONSTANT", 44100)) * 100
+    tagged = mp3("CONSTANT", 44100) + bare  # states fewer frames than follow
+    streams = (patched(wav, wav.index(b"data") + 4, 0), patched(au, 8, 0), bare, tagged)
+    ogg_file = io.BytesIO()
+    second = np.random.default_rng(0).standard_normal((48000, 2)).astype("f") * 0.2
+    with soundfile.SoundFile(ogg_file, "w", 48000, 2, format="OGG", subtype="VORBIS") as sound:
+        for _ in range(300):  # libsndfile crashes where it is given much of Vorbis at once
+            sound.write(second)
+    path = tmp_path / "a"
+    for content in (*streams, ogg_file.getvalue()):
+        path.write_bytes(content)
+        with path.open("rb", buffering=0) as file:
+            tracemalloc.start()
+            try:
+                containers.checked(file)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert peak < 1.2 * len(content) + (3 << 20), content[:4]
+        assert len(content) > 4 << 20

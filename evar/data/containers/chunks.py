@@ -159,8 +159,8 @@ def _refuse_hidden(file: BinaryIO, order: str, start: int) -> None:
     while size - at > JUNK_BYTES:
         file.seek(at)
         head = file.read(11)
-        if not _named(head) and id3_length(head) == 0 and head[0] == 0:
-            head, at = head[1:], at + 1  # the padding byte behind an odd size, which some writers forget
+        if not _named(head) and not id3_length(head):
+            head, at = head[1:], at + 1  # a padding byte, which some writers forget
         if _named(head):
             at += 8 + int.from_bytes(head[4:8], "big" if order == ">" else "little")
         elif tag := id3_length(head):  # not in a chunk of its own: `ID3` and the version, which is no letter

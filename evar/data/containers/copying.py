@@ -8,7 +8,7 @@ _BLOCK = 1 << 20  # bytes
 
 
 def copy(file: BinaryIO, start: int = 0, head: bytes = b"") -> io.BytesIO:
-    """`head` and what `file` holds from `start` on; block by block, since a BytesIO of read bytes may hold them twice."""
+    """`head` and what `file` holds from `start` on, once: a BytesIO made of bytes copies them when written to."""
     content = io.BytesIO()
     content.write(head)
     file.seek(start)

@@ -51,4 +51,4 @@ def _opens(head: bytes) -> bool:
     shortest, longest = int.from_bytes(head[8:10], "big"), int.from_bytes(head[10:12], "big")  # samples in a block
     least, most = int.from_bytes(head[12:15], "big"), int.from_bytes(head[15:18], "big")  # bytes in a frame; 0: unknown
     rate = int.from_bytes(head[18:21], "big") >> 4
-    return 16 <= shortest <= longest and (not most or least <= most) and 0 < rate
+    return 16 <= shortest <= longest and (not most or least <= most) and rate > 0
