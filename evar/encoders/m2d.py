@@ -45,7 +45,8 @@ class M2D(Encoder):
         frames: int | None = None,
     ) -> None:
         super().__init__()
-        self.identity = identity
+        shown = f"{' flat' if flat else ''}{f' frames={frames}' if frames is not None else ''}"
+        self.identity = replace(identity, name=identity.name + shown)
         self.sample_rate = checkpoint.configuration.sample_rate
         self.mean, self.std = checkpoint.norm_stats
         self.log_mel = LogMel(self.sample_rate)

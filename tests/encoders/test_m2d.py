@@ -182,3 +182,8 @@ def test_input_length_of_its_own_is_no_change_and_longer_clips_need_no_chunks() 
 def test_option_that_cannot_be_is_one_clear_error(options: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         encoders.open_encoder(f"random(model={TINY!r}, {options})")
+
+
+def test_options_that_change_every_number_show_in_the_name() -> None:
+    spec = f"random(model={TINY!r}, flat=True, frames=101)"
+    assert encoders.open_encoder(spec).identity.name == f"{TINY} (random weights) flat frames=101"

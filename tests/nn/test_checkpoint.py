@@ -200,3 +200,18 @@ def test_random_weights_are_drawn_as_maes() -> None:
     assert (state["blocks.3.norm1.weight"] == 1).all()
     assert not state["norm.bias"].any()
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("family", ["m2d", "m2d_as", "m2d_x", "m2d_s", "m2d_clap", "msm_mae", "m2d_d2v"])
+@pytest.mark.parametrize("prefix", ["", "backbone.", "module.ar.runtime.backbone."])
+def test_every_family_is_read_with_the_keys_of_its_training_left_aside(
+    tmp_path: Path, family: str, prefix: str
+) -> None:
+    grid = "80x400p80x2" if family == "m2d_s" else "80x208p16x16"
+    model = f"{family}_vit_tiny-{grid}"
+    state = recipe.state(model, training=True, prefix=prefix)
+    file = recipe.save(tmp_path / f"{model}-000000.pth", {"model": state})
+    loaded = load_checkpoint(file)
+    assert loaded.configuration.name == f"{model}-000000"
+    for key, tensor in recipe.state(model).items():
+        assert torch.equal(loaded.tensors[key], tensor)
