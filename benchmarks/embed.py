@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from benchmarks.limits import flops_a_clip, matrix_rate, timed
-from evar import provenance
+from evar import machine, provenance
 from evar.cli.terminal import size, table
 from evar.data.store import Store, prepare
 from evar.embeddings.batches import make_plan
@@ -71,7 +71,7 @@ def measure(
         return measure(store, seconds, clips + 1, precision, batch, device, cache)
     limit = max(before, matrix_rate(device, precision))
     rate = clips * flops_a_clip(encoder, seconds) / took
-    memory = peak_memory_bytes(device) or provenance.peak_memory_bytes()
+    memory = peak_memory_bytes(device) or machine.peak_memory_bytes()
     return (
         f"{seconds:g} s",
         precision,

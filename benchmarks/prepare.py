@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from evar import provenance
+from evar import machine, provenance
 from evar.data.store import prepare
 from evar.progress import silent
 
@@ -99,12 +99,12 @@ def report_memory(folder: Path) -> None:
 def many(folder: str) -> None:
     """Prepare all of FOLDER/audio, open it again, and print the time and the peak of memory."""
     paths = sorted(os.listdir(f"{folder}/audio"))  # noqa: PTH208  names, not paths
-    before = provenance.peak_memory_bytes()
+    before = machine.peak_memory_bytes()
     workers = len(os.sched_getaffinity(0))
     work = partial(prepare_all, Path(folder), paths, Path(folder) / "cache", workers)
     took, _ = cost(work)
     again, _ = cost(work)
-    peak = provenance.peak_memory_bytes()
+    peak = machine.peak_memory_bytes()
     print(
         f"{len(paths):,} clips of {MANY_SECONDS:g} s: {took:.1f} s, opened again in {again:.1f} s; "
         f"memory at most {peak / 2**20:,.0f} MiB, {before / 2**20:,.0f} of them before the first clip (limit 1,024)"

@@ -8,9 +8,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from evar import provenance
+from evar import machine, provenance
 from evar.data.audio import MISSING
 from evar.data.check import problem
 from evar.data.manifest import Manifest, read_manifest
@@ -71,6 +72,11 @@ class Prepared:
     decoded: int
     seconds: float
 
+    @cached_property
+    def clips(self) -> Manifest:
+        """The manifest of the usable clips alone, in the store's order."""
+        return self.manifest.keep(self.store.usable)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -100,9 +106,8 @@ def evaluate(
     """
     prepared = prepare_task(task, encoder.sample_rate, settings, progress=progress, note=note)
     require_coverage(prepared, settings)
-    usable = prepared.store.usable
-    clips = prepared.manifest.keep(usable)
-    plan = make_plan(prepared.store, usable, clips.random_crops, task.seconds)
+    clips = prepared.clips
+    plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
     embeddings = embed(
         encoder,
         plan,
@@ -230,7 +235,7 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
     """The leaderboard row, with its whole provenance."""
     task, identity, score = prepared.manifest.task, encoder.identity, fit.score
     versions, (commit, dirty) = provenance.versions(), provenance.commit()
-    rounds = prepared.manifest.keep(prepared.store.usable).rounds()
+    rounds = prepared.clips.rounds()
     in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
     return Result(
         run=provenance.new_run_id(),
@@ -274,11 +279,11 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
         embed_cached=embeddings.cached,
         probe_seconds=fit.seconds,
         probe_clips_per_second=len(prepared.store.usable) / fit.seconds,
-        peak_memory_bytes=provenance.peak_memory_bytes(),
+        peak_memory_bytes=machine.peak_memory_bytes(),
         peak_device_memory_bytes=peak_memory_bytes(settings.runtime.device),
         weights_digest=identity.digest,
         store_digest=prepared.store.digest,
-        table_digest=prepared.manifest.keep(prepared.store.usable).digest,
+        table_digest=prepared.clips.digest,
         embeddings_key=embeddings.key,
         seed=settings.seed,
         evar=versions["evar"],

@@ -1,13 +1,12 @@
-"""Where a result comes from: versions, the project's own commit, the clock, the memory used."""
+"""Where a result comes from: versions, the project's own commit, its sources, the clock."""
 
 import ast
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import json
-import resource
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,10 +33,11 @@ def versions() -> dict[str, str]:
     return {"evar": evar.__version__, **outside}
 
 
+@functools.cache
 def commit() -> tuple[str, bool]:
-    """The commit of the checkout that this package runs from and whether files differ from it, new ones
-    of the package and of tasks/ included; ("", False) without one.
+    """The commit of the checkout that this package runs from, and whether files differ from it; ("", False) if none.
 
+    New files of the package and of tasks/ count as differing. Asked for once a process: that is the code it imported.
     An installed package that merely lies inside somebody's repository is not that repository's.
     """
     if _git("ls-files", "--error-unmatch", "__init__.py") is None:
@@ -88,12 +88,6 @@ def imported_modules(file: Path) -> set[tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return {tuple(name.split(".")[1:]) for name in names if name.startswith("evar.")}
-
-
-def peak_memory_bytes() -> int:
-    """The most memory that this process has held."""
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes if sys.platform == "darwin" else kilobytes * 1024
 
 
 def _git(*arguments: str) -> str | None:

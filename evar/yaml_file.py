@@ -1,11 +1,14 @@
 """The only door to YAML: safe loading and writing, with errors that name the file and the line."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from evar.errors import UsageError
+
+Content = TypeVar("Content")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -26,6 +29,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}")
     return content
+
+
+def read_yaml_as(path: Path, kind: type[Content]) -> Content:
+    """The mapping in `path` as a pydantic type. Raises UsageError that names the file and every key at fault."""
+    try:
+        return TypeAdapter(kind).validate_python(read_yaml(path))
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise UsageError(f"{path}: {'; '.join(faults)}") from error
 
 
 def yaml_text(content: dict[str, Any]) -> str:

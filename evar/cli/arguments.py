@@ -10,6 +10,7 @@ from evar.cli.options import (
     add_min_coverage,
     add_places,
     add_rate,
+    add_task,
     add_workers,
     batch_size,
     seconds,
@@ -147,7 +148,7 @@ def _eval_parser() -> _Parser:
 
 def _prepare_parser() -> _Parser:
     parser = _Parser("prepare")
-    parser.add_argument("--task", required=True, metavar="NAME[,..]", help="task names separated by commas, or `all`")
+    add_task(parser)
     parser.add_argument(
         "--download",
         action="store_true",
@@ -161,7 +162,7 @@ def _prepare_parser() -> _Parser:
 
 def _check_parser() -> _Parser:
     parser = _Parser("check")
-    parser.add_argument("--task", required=True, metavar="NAME[,..]", help="task names separated by commas, or `all`")
+    add_task(parser)
     add_rate(parser)
     add_places(parser)
     add_workers(parser)

@@ -7,8 +7,14 @@ from pathlib import Path
 
 from evar.embeddings.share import Share, parse_share
 from evar.errors import UsageError
+from evar.machine import cores
 
 LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips
+
+
+def add_task(parser: argparse.ArgumentParser) -> None:
+    """--task, which must be given."""
+    parser.add_argument("--task", required=True, metavar="NAME[,..]", help="task names separated by commas, or `all`")
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +56,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=whole(1),
-        default=_cores(),
+        default=cores(),
         metavar="N",
         help="threads that decode audio (default: all cores)",
     )
@@ -71,10 +77,6 @@ def default_cache() -> Path:
     if named := os.environ.get("EVAR_CACHE"):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evar"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:

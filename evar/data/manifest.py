@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Manifest:
         """The view without labels: path, part, seconds."""
         return self.table[["path", "part", "seconds"]]
 
-    @property
+    @cached_property
     def targets(self) -> NDArray[np.int64] | NDArray[np.bool_]:
         """(clip,) class numbers, or (clip, class) bool for a multi-label task."""
         number = {name: index for index, name in enumerate(self.classes)}
@@ -79,7 +80,7 @@ class Manifest:
         """(clip,) names of the groups."""
         return self.table["group"].to_numpy(dtype=np.str_)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of all that the clips' own table decides: paths, labels, parts, groups, classes."""
         rows = self.table[["path", "labels", "part", "group"]].to_numpy().tolist()

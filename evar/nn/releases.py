@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from evar.data.downloads.checksums import WrongBytes, require_right
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.sources import Address, RemoteFile
 from evar.data.downloads.unpack import unpack
 from evar.data.task import Strict, Text
-from evar.errors import CheckpointError, UsageError, unknown
+from evar.errors import CheckpointError, unknown
 from evar.files import locked, storage_errors
 from evar.nn.checkpoint import find_checkpoint
-from evar.yaml_file import read_yaml
+from evar.yaml_file import read_yaml_as
 
 TABLE = Path(__file__).parents[1] / "weights" / "sources.yaml"
 PROVENANCE = "the release's own page"
@@ -52,11 +50,7 @@ class Place:
 @cache
 def releases(table: Path = TABLE) -> Releases:
     """The table of releases. Raises UsageError where it breaks the schema."""
-    try:
-        return Releases.model_validate(read_yaml(table))
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise UsageError(f"{table}: {'; '.join(faults)}") from error
+    return read_yaml_as(table, Releases)
 
 
 def place_of(name: str, folder: Path) -> Place:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveInt, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from evar.data.task import Strict, Text
-from evar.errors import UsageError
-from evar.yaml_file import read_yaml
+from evar.yaml_file import read_yaml_as
 
 TABLE = Path(__file__).with_name("sources.yaml")
 
@@ -65,9 +64,4 @@ class Source(Strict):
 
 def read_sources(table: Path | None = None) -> Mapping[str, Source]:
     """Folder name -> source. Raises UsageError where the table breaks the schema."""
-    table = table or TABLE
-    try:
-        return TypeAdapter(dict[Text, Source]).validate_python(read_yaml(table))
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise UsageError(f"{table}: {'; '.join(faults)}") from error
+    return read_yaml_as(table or TABLE, dict[Text, Source])
