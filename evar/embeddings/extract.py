@@ -26,7 +26,7 @@ from evar.errors import DataError
 from evar.files import locked
 from evar.progress import Progress
 
-AUDIO_SECONDS_A_BATCH = {"cpu": 128, "cuda": 2560}
+AUDIO_SECONDS_A_BATCH = {"cpu": 64, "cuda": 2560}  # on a CPU what stays in its caches is fastest
 MOST_CLIPS_A_BATCH = 1024
 
 

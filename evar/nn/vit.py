@@ -46,7 +46,11 @@ class Grid:
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention by the fused kernel."""
+    """Multi-head self-attention: by the fused kernel, but in low precision on a CPU by plain products.
+
+    There the fused kernel multiplies without the CPU's matrix instructions: for 126 to 191 tokens it takes 1.4 to 1.8
+    times as long as two batched products with a softmax between them.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -57,7 +61,11 @@ class Attention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         clips, count, width = tokens.shape
         query, key, value = self.qkv(tokens).view(clips, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        if tokens.device.type == "cpu" and tokens.dtype != torch.float32:
+            shares = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-2, -1)).softmax(dim=-1)
+            mixed = torch.matmul(shares, value)
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value)
         projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(clips, count, width))
         return projected
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from evar.progress import Advance
@@ -78,6 +79,7 @@ class Probe(ABC):
     validation:  where validation rows come from when a task has no valid split:
                  "folds" (each other training fold held out in turn; without folds a tenth of train by group), or
                  "random" (a random tenth of the training clips, drawn anew for each seed, as the M2D papers do)
+    device:      where it may fit; the caller sets it, a probe that knows only the CPU need not heed it
     """
 
     name: str
@@ -85,6 +87,7 @@ class Probe(ABC):
     grid: tuple[Setting, ...] = (None,)
     seeds: int = 1
     validation: Literal["folds", "random"] = "folds"
+    device: torch.device = torch.device("cpu")
 
     @abstractmethod
     def fit(
@@ -92,6 +95,6 @@ class Probe(ABC):
     ) -> list[Fitted]:
         """Fit every problem, together where that is faster; `advance(1)` after each, from the calling thread.
 
-        Statistics of any kind come from a problem's own training rows alone. Deterministic in the problem's seed,
-        whatever the other problems and however many cores there are.
+        Statistics of any kind come from a problem's own training rows alone. Deterministic: the same problems with
+        the same seeds give the same bits, however many cores there are.
         """

@@ -178,7 +178,7 @@ def test_batch_size_follows_the_clip_length(plan):
     def size(seconds):
         return automatic_batch_size(make_plan(plan.store, np.zeros(5000, int), np.zeros(5000, bool), seconds), CPU)
 
-    assert (size(1.0), size(4.0), size(30.0), size(600.0)) == (128, 32, 4, 1)
+    assert (size(1.0), size(4.0), size(30.0), size(600.0)) == (64, 16, 2, 1)
 
 
 class Hungry(Counting):
