@@ -59,7 +59,7 @@ def evaluate(
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
     for probe in probes:
-        probe.device = settings.runtime.device
+        probe.device = str(settings.runtime.device)
         for fit in fit_outputs(clips, embeddings, encoder.outputs, probe, settings.seed, progress, note):
             result = make_result(prepared, encoder, embeddings, fit, settings)
             curves = {each.name: chosen.curve for each, chosen in zip(clips.rounds(), fit.chosen, strict=True)}
