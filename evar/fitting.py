@@ -1,4 +1,4 @@
-"""The second half of the pipeline: a probe on embeddings, its setting chosen on validation rows, and its score."""
+"""The second half of the pipeline: a probe on embeddings, its setting chosen on validation rows, scored on test."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
