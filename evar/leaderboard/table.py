@@ -33,7 +33,10 @@ class Result:
     is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
     clips' paths, labels, parts and groups.
     chosen_output: round -> output, where the layer was chosen on validation; sweep: one of several layers' rows.
-    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep).
+    shots: training clips a class, where few were drawn, `draws` times; draw_scores: of each draw; short_classes: how
+    many classes have fewer training clips than that.
+    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep, few
+    shots).
     """
 
     run: str
@@ -60,6 +63,10 @@ class Result:
     limit: int | None
     chosen_output: dict[str, str]
     sweep: bool
+    shots: int | None
+    draws: int | None
+    draw_scores: list[float]
+    short_classes: int
     ranked: bool
     random_weights: bool
     protocol: str
