@@ -9,7 +9,7 @@ The stages are seconds of the one thread that embeds, and add up to the end-to-e
     encode   on a CPU the encoder; on CUDA launching its kernels, which run on while the thread goes on
     wait     until a block's numbers are there: on CUDA for the device, on a CPU only a look whether all are finite
     write    a block's numbers and their hash into the cache, and flushing it at the end
-    rest     the key, laying out, and reading all again to check it
+    rest     the key, converting weights, laying out, and reading all again to check it
 """
 
 import argparse

@@ -91,7 +91,9 @@ def main(arguments: argparse.Namespace) -> list[Measured]:
 
 
 def require_space(task: Task, scale: float, folder: Path) -> None:
-    """Raise UsageError where the folder's disk is too small for the task's store and embeddings."""
+    """Raise UsageError where the folder is not there, or its disk too small for the task's store and embeddings."""
+    if not folder.is_dir():
+        raise UsageError(f"--folder {folder} is no folder: make it first")
     small = synthetic.in_shape_of(task, scale)
     assert small.expects is not None
     wanted = small.expects.rows * (round(task.seconds * 16_000) * 2 + BYTES_OF_EMBEDDING)

@@ -41,6 +41,11 @@ def test_too_small_a_disk_is_said_before_anything_is_made(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(UsageError, match="elsewhere is no folder: make it first"):
+        five_tasks.main(five_tasks.parsed(["--folder", str(tmp_path / "elsewhere"), *TINY]))
+
+
 def test_tasks_can_be_chosen_and_typos_are_told(tmp_path):
     with pytest.raises(UsageError, match="did you mean us8k"):
         five_tasks.main(five_tasks.parsed(["--tasks", "gtzan,us9k", "--folder", str(tmp_path), *TINY]))
