@@ -14,6 +14,7 @@ from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
 from evar.embeddings.extract import Runtime
 from evar.errors import DataError, few
+from evar.probes.shots import DRAWS
 from evar.progress import Advance, Progress
 
 
@@ -21,7 +22,8 @@ from evar.progress import Advance, Progress
 class Settings:
     """How to run, and where things lie.
 
-    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own.
+    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own; shots: numbers of training
+    clips a class, each drawn `draws` times, none for all training clips.
     """
 
     data: Path
@@ -31,6 +33,8 @@ class Settings:
     seed: int
     limit: int | None = None
     min_coverage: float | None = None
+    shots: tuple[int, ...] = ()
+    draws: int = DRAWS
 
 
 @dataclass(frozen=True)

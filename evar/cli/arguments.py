@@ -10,6 +10,7 @@ from evar.cli.options import (
     add_min_coverage,
     add_places,
     add_rate,
+    add_shots,
     add_task,
     add_workers,
     batch_size,
@@ -133,6 +134,7 @@ def _eval_parser() -> _Parser:
         help="clips per split for a smoke run, never ranked (default: all clips)",
     )
     add_min_coverage(parser)
+    add_shots(parser)
     parser.add_argument(
         "--shard",
         type=shard,
