@@ -78,7 +78,7 @@ class Probe(ABC):
     validation:  where validation rows come from when a task has no valid split:
                  "folds" (each other training fold held out in turn; without folds a tenth of train by group), or
                  "random" (a random tenth of the training clips, drawn anew for each seed, as the M2D papers do)
-    device:      where it may fit, as torch names it; the caller sets it, a probe that knows only the CPU need not heed it
+    device:      where it may fit, as torch names it; the caller sets it, and a probe may know the CPU alone
     """
 
     name: str
