@@ -132,8 +132,10 @@ class ProbeNames:
     several: frozenset[str]
 
     def of(self, row: Result) -> str:
-        """The row's probe."""
-        return " ".join(_probe_key(row)) if row.probe in self.several else row.probe
+        """The row's probe: "logistic", or as on the command line, "logistic(max_iter=50)"."""
+        if row.probe not in self.several:
+            return row.probe
+        return f"{row.probe}({', '.join(f'{name}={value!r}' for name, value in sorted(row.probe_options.items()))})"
 
 
 def probe_names(rows: Iterable[Result]) -> ProbeNames:
