@@ -30,6 +30,8 @@ VERBS = {
     "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
     "weights": "list, fetch or check published checkpoints, which can be named instead of a file",
     "leaderboard": "show the results as a table for people, papers or programs, or as a page",
+    "export": "write the results for pandas, or in the shapes of the HEAR kit and of MTEB",
+    "import": "put scores of the M2D authors' EVAR package beside one's own, marked as imported",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
 }
@@ -241,6 +243,34 @@ def _leaderboard_parser() -> _Parser:
     return parser
 
 
+def _export_parser() -> _Parser:
+    parser = _Parser("export")
+    add_results(parser)
+    parser.add_argument(
+        "--format",
+        type=_one_of("format", "long", "parquet", "hear", "mteb"),
+        default="long",
+        metavar="FORMAT",
+        help="long (CSV, a line a score) or parquet, all rows; hear or mteb (JSON files), ranked rows (default: long)",
+    )
+    parser.add_argument(
+        "--probe", default="logistic", metavar="NAME", help="hear, mteb: whose rows (default: logistic)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="file, or folder for hear and mteb (default: long to stdout)"
+    )
+    return parser
+
+
+def _import_parser() -> _Parser:
+    parser = _Parser("import")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="a scores.csv: columns representation, task, score, report"
+    )
+    add_results(parser)
+    return parser
+
+
 def _cache_parser() -> _Parser:
     parser = _Parser("cache")
     parser.add_argument(
@@ -300,6 +330,8 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "check-encoder": _check_encoder_parser,
     "weights": _weights_parser,
     "leaderboard": _leaderboard_parser,
+    "export": _export_parser,
+    "import": _import_parser,
     "cache": _cache_parser,
     "demo": _demo_parser,
 }

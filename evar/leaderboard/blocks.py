@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import get_args
 
+from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published
 from evar.leaderboard.table import Result
 from evar.leaderboard.views import Apart, Board, Cell, Subject, Table, mean_of_core, subject_of, task_order
@@ -61,6 +62,18 @@ def published_blocks(rows: Iterable[Published], kinds: Sequence[Kind] = get_args
         if chosen:
             blocks.append(_published_block(KINDS[kind], chosen))
     return blocks
+
+
+def imported_blocks(rows: Sequence[Imported]) -> list[Block]:
+    """One block of what another harness reported, a line for each representation in each file; none for no rows."""
+    if not rows:
+        return []
+    tasks, lines = task_order(row.task for row in rows), []
+    for name, source in dict.fromkeys((row.representation, row.source) for row in rows):
+        own = [row for row in rows if (row.representation, row.source) == (name, source)]
+        scores = {task: ", ".join(per_cent(row.score) for row in own if row.task == task) for task in tasks}
+        lines.append(tuple(map(Text, (name, *scores.values(), source))))
+    return [Block("Imported from another harness; never ranked", ("representation", *tasks, "file"), tuple(lines))]
 
 
 def per_cent(value: float, low: float | None = None, high: float | None = None) -> str:

@@ -4,11 +4,16 @@ Marks: the best score of a column is bold (`*` in the terminal); what is not sep
 """
 
 import csv
+import importlib.util
 import io
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from evar.errors import UsageError
+from evar.files import atomic_path
 from evar.leaderboard.blocks import Block, Text
+from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
 from evar.leaderboard.table import COLUMNS
 from evar.leaderboard.views import Board, Table
@@ -16,6 +21,7 @@ from evar.leaderboard.views import Board, Table
 LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."
 LEAST_NAME = 24  # characters that the first column keeps in a narrow terminal
 GAP = "  "
+NUMBERS = ("score", "low", "high", "n", "groups", "coverage", "embed_clips_per_second")  # in a Parquet file
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≈": r"$\approx$",
@@ -47,9 +53,9 @@ def to_latex(blocks: Sequence[Block]) -> str:
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(map(_latex_table, blocks)) + "\n"
 
 
-def to_long_csv(board: Board, published: Iterable[Published]) -> str:
-    """A line a score: one's own rows with all columns of the leaderboard, then published ones; `origin` parts them."""
-    header = ("origin", "ranked_in", "apart_because", *COLUMNS, "kind", "source")
+def to_long_csv(board: Board, published: Iterable[Published], imported: Iterable[Imported] = ()) -> str:
+    """A line a score: one's own rows with all columns of the leaderboard, then others'; `origin` parts them."""
+    header = ("origin", "ranked_in", "apart_because", *COLUMNS, "kind", "source", "report")
     rows = [
         {"origin": "own", "ranked_in": table.title, **cell.result.row()}
         for table in board.tables
@@ -58,7 +64,21 @@ def to_long_csv(board: Board, published: Iterable[Published]) -> str:
     ]
     rows += [{"origin": "own", "apart_because": each.reason, **each.result.row()} for each in board.apart]
     rows += [{"origin": "published", **row} for row in map(_published_cells, published)]
+    rows += [{"origin": "imported", **row} for row in map(_imported_cells, imported)]
     return _csv(header, rows)
+
+
+def write_parquet(long_csv: str, path: Path) -> None:
+    """The long table as Parquet: numbers as float64, all else as text. Raises UsageError where pyarrow is missing."""
+    import pandas as pd
+
+    if importlib.util.find_spec("pyarrow") is None:  # what pandas writes it with
+        raise UsageError("--format parquet needs pyarrow: pip install 'evar[parquet]', or give --format long")
+    table = pd.read_csv(io.StringIO(long_csv), dtype=str, keep_default_na=False)
+    for name in NUMBERS:
+        table[name] = pd.to_numeric(table[name])
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def to_wide_csv(board: Board) -> str:
@@ -69,8 +89,8 @@ def to_wide_csv(board: Board) -> str:
     return _csv(header, [row for table in board.tables for row in _wide_rows(table)])
 
 
-def to_json(board: Board, published: Iterable[Published]) -> str:
-    """Tables, rows apart and published rows as one JSON object; scores are shares."""
+def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imported] = ()) -> str:
+    """Tables, rows apart, published and imported rows as one JSON object; scores are shares."""
     tables = [
         {
             "probe": table.probe,
@@ -95,7 +115,8 @@ def to_json(board: Board, published: Iterable[Published]) -> str:
     ]
     apart = [{"because": each.reason, **_facts(each.result.row())} for each in board.apart]
     beside = [_published_cells(row) for row in published]
-    return json.dumps({"tables": tables, "apart": apart, "published": beside}, ensure_ascii=False, indent=1)
+    others = {"published": beside, "imported": [_imported_cells(row) for row in imported]}
+    return json.dumps({"tables": tables, "apart": apart, **others}, ensure_ascii=False, indent=1)
 
 
 def _facts(row: dict[str, str]) -> dict[str, str]:
@@ -113,6 +134,11 @@ def _published_cells(row: Published) -> dict[str, str]:
         "task": row.task, "encoder": row.model, "metric": row.metric, **scores, "kind": row.kind,
         "protocol": row.protocol, "source": row.source,
     }  # fmt: skip
+
+
+def _imported_cells(row: Imported) -> dict[str, str]:
+    scores = {"score": f"{row.score:.10g}", "report": row.report, "source": row.source}
+    return {"task": row.task, "encoder": row.representation, **scores}
 
 
 def _wide_rows(table: Table) -> list[dict[str, str]]:

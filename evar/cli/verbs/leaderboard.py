@@ -10,6 +10,7 @@ from evar.files import write_atomic
 from evar.leaderboard import blocks, formats
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_block
+from evar.leaderboard.imported import Imported, read_imported
 from evar.leaderboard.published import Kind, Published, read_published
 from evar.leaderboard.read import read_rows
 from evar.leaderboard.table import NAME, Result
@@ -35,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     beside = [row for row in filters.beside(read_published()) if row.kind in KINDS[arguments.published]]
     if rows and filters.task is None:
         beside = [row for row in beside if row.task in tasks]
-    text = render(arguments, rows, beside)
+    imported = [row for row in read_imported(arguments.results, say) if row.task in tasks or not wanted["task"]]
+    text = render(arguments, rows, beside, imported)
     if arguments.out is None:
         sys.stdout.write(text)
     else:
@@ -44,7 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def render(arguments: argparse.Namespace, rows: Sequence[Result], beside: Sequence[Published]) -> str:
+def render(
+    arguments: argparse.Namespace,
+    rows: Sequence[Result],
+    beside: Sequence[Published],
+    imported: Sequence[Imported],
+) -> str:
     """The text of the chosen format, its last line ended."""
     if arguments.history:
         shown = [history_block(rows)]
@@ -58,11 +65,12 @@ def render(arguments: argparse.Namespace, rows: Sequence[Result], beside: Sequen
         case "csv":
             return formats.to_wide_csv(board)
         case "long":
-            return formats.to_long_csv(board, beside)
+            return formats.to_long_csv(board, beside, imported)
         case "json":
-            return formats.to_json(board, beside) + "\n"
+            return formats.to_json(board, beside, imported) + "\n"
         case _:
-            return as_text(arguments.format, [*blocks.own_blocks(board), *blocks.published_blocks(beside)])
+            others = [*blocks.imported_blocks(imported), *blocks.published_blocks(beside)]
+            return as_text(arguments.format, [*blocks.own_blocks(board), *others])
 
 
 def as_text(format: str, shown: Sequence[blocks.Block]) -> str:
