@@ -1,6 +1,7 @@
 """Options that several verbs share, and the types of their values: each error is one line that says what is right."""
 
 import argparse
+import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,17 @@ def add_shots(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """--results."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="folder of leaderboard.csv (default: results)",
+    )
+
+
 def default_cache() -> Path:
     """$EVAR_CACHE, else `evar` in the user's cache folder."""
     if named := os.environ.get("EVAR_CACHE"):
@@ -107,6 +119,22 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return parse_whole
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A type: names separated by commas."""
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError("names nothing")
+    return found
+
+
+def day(text: str) -> datetime.date:
+    """A type: a day."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a day such as 2026-11-22, not {text!r}") from error
 
 
 def batch_size(text: str) -> int | None:
