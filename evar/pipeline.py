@@ -27,7 +27,7 @@ from evar.probes import selection, sweep
 from evar.probes.contract import Chosen, Probe
 from evar.probes.predictions import Predictions, predict
 from evar.progress import Advance, Progress
-from evar.scoring import intervals, metrics
+from evar.scoring import intervals, metrics, summary
 from evar.scoring.intervals import Score
 
 CHOSEN = "chosen"  # the output of a row whose layer was chosen on validation rows
@@ -256,6 +256,7 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
         classes_left_out=score.left_out,
         parts={each.name: score.parts[each.name] for each in rounds},
         seeds=list(score.seeds),
+        metrics=summary.other_metrics(fit.predictions, task.metric),
         setting={each.name: chosen.setting for each, chosen in zip(rounds, fit.chosen, strict=True)},
         at_edge=any(chosen.at_edge for chosen in fit.chosen),
         converged=all(fitted.converged for chosen in fit.chosen for fitted in chosen.fits),
