@@ -10,6 +10,8 @@ from evar.cli.options import (
     add_min_coverage,
     add_places,
     add_rate,
+    add_results,
+    add_seed,
     add_task,
     add_workers,
     batch_size,
@@ -24,6 +26,7 @@ VERBS = {
     "prepare": "decode a task's audio into the prepared store, once",
     "check": "tell what a task's copy lacks, repeats or leaks, and whether it can be scored",
     "new-task": "write the task and the table of a folder that holds a folder of audio for each class",
+    "compare": "tell whether one run or encoder is better than another, paired on the clips that both were tested on",
     "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
     "weights": "list, fetch or check published checkpoints, which can be named instead of a file",
     "cache": "list or prune prepared stores and embeddings",
@@ -102,13 +105,7 @@ def _eval_parser() -> _Parser:
         help="probes separated by commas, with options as literals: logistic, m2d_paper (default: logistic)",
     )
     add_places(parser)
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="FOLDER",
-        help="folder of leaderboard.csv (default: results)",
-    )
+    add_results(parser)
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
         "--precision",
@@ -123,9 +120,7 @@ def _eval_parser() -> _Parser:
         help="clips a batch of the encoder (default: auto, by the clip's length and the device)",
     )
     add_workers(parser)
-    parser.add_argument(
-        "--seed", type=whole(0), default=42, metavar="N", help="of splits, probes and intervals (default: 42)"
-    )
+    add_seed(parser, "splits, probes and intervals")
     parser.add_argument(
         "--limit",
         type=whole(1),
@@ -198,6 +193,28 @@ def _new_task_parser() -> _Parser:
     return parser
 
 
+def _compare_parser() -> _Parser:
+    parser = _Parser("compare")
+    for name in ("a", "b"):
+        parser.add_argument(
+            name,
+            metavar=name.upper(),
+            help="a run's id, or the name of an encoder or its weights, of which the latest ranked row is taken",
+        )
+    parser.add_argument(
+        "--task", metavar="NAME[,..]", help="task names separated by commas (default: all that both have, in short)"
+    )
+    parser.add_argument(
+        "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
+    )
+    add_results(parser)
+    add_seed(parser, "the resamples")
+    parser.add_argument(
+        "--json", action="store_true", help="print comparisons as JSON, one object a line (default: for people)"
+    )
+    return parser
+
+
 def _check_encoder_parser() -> _Parser:
     parser = _Parser("check-encoder")
     parser.add_argument(
@@ -263,6 +280,7 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "prepare": _prepare_parser,
     "check": _check_parser,
     "new-task": _new_task_parser,
+    "compare": _compare_parser,
     "check-encoder": _check_encoder_parser,
     "weights": _weights_parser,
     "cache": _cache_parser,
