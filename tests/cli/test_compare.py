@@ -128,7 +128,7 @@ def test_task_without_predictions_does_not_stop_the_others(capsys):
     code, out, err = compare(capsys, "a", "b")
     assert code == 2
     assert "error: no predictions of run one-a" in err
-    assert "over 1 tasks" in out
+    assert "over 1 task;" in out
 
 
 def test_json_is_one_object_a_line(capsys):

@@ -127,7 +127,7 @@ def overview(pairs: Sequence[Pair]) -> str:
     higher, lower = (sum(sign * found.difference > 0 for found in founds) for sign in (1, -1))
     return (
         f"{lines}\n"
-        f"mean difference {100 * mean:+.2f} points over {len(founds)} tasks; A higher on {higher}, lower on {lower}; "
+        f"mean difference {100 * mean:+.2f} points over {len(founds)} task{'s' * (len(founds) > 1)}; A higher on {higher}, lower on {lower}; "
         f"better on {better}, worse on {worse}, no claim on {len(founds) - better - worse}"
     )
 
