@@ -125,9 +125,10 @@ def overview(pairs: Sequence[Pair]) -> str:
     mean = sum(found.difference for found in founds) / len(founds)
     better, worse = (sum(found.separable and sign * found.difference > 0 for found in founds) for sign in (1, -1))
     higher, lower = (sum(sign * found.difference > 0 for found in founds) for sign in (1, -1))
+    tasks = f"{len(founds)} task{'s' * (len(founds) > 1)}"
     return (
         f"{lines}\n"
-        f"mean difference {100 * mean:+.2f} points over {len(founds)} task{'s' * (len(founds) > 1)}; A higher on {higher}, lower on {lower}; "
+        f"mean difference {100 * mean:+.2f} points over {tasks}; A higher on {higher}, lower on {lower}; "
         f"better on {better}, worse on {worse}, no claim on {len(founds) - better - worse}"
     )
 
