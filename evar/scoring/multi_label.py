@@ -7,8 +7,9 @@
 - d': sqrt(2) times the inverse normal distribution of macro AUC, as AudioSet's papers have it (Hershey et al. 2017,
   "CNN architectures for large-scale audio classification"). It lies between minus infinity and infinity.
 
-Clips of equal logit share a threshold. A class without a positive clip among those scored has no AP, one without a
-positive or without a negative no AUC; they are left out of the means.
+Clips of equal logit share a threshold, so their order does not matter and sorting need not be stable. A class without a
+positive clip among those scored has no AP, one without a positive or without a negative no AUC; they are left out of
+the means.
 """
 
 from collections.abc import Callable
@@ -82,7 +83,7 @@ def _average_precision(scores: Floats, positive: NDArray[np.bool_]) -> Prepared:
 
     Precision is read at the end of each run of equal scores that holds a positive: between two ends lies a stretch.
     """
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     run = np.cumsum(np.diff(scores[order], prepend=scores[order[:1]]) != 0)  # number of the run of equals
     hits = np.flatnonzero(positive[order])
     read, first_hits = np.unique(run[hits], return_index=True)
@@ -105,8 +106,8 @@ def _area(scores: Floats, positive: NDArray[np.bool_]) -> Prepared:
     Each run of equal positives has a bag of the negatives between it and the run above, and one of its own equals.
     """
     hits, misses = np.flatnonzero(positive), np.flatnonzero(~positive)
-    hits = hits[np.argsort(-scores[hits], kind="stable")]
-    misses = misses[np.argsort(-scores[misses], kind="stable")]
+    hits = hits[np.argsort(-scores[hits])]
+    misses = misses[np.argsort(-scores[misses])]
     runs, first_hits = np.unique(-scores[hits], return_index=True)
     above = np.searchsorted(-scores[misses], runs, side="left")
     above_or_equal = np.searchsorted(-scores[misses], runs, side="right")
