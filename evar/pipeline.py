@@ -13,12 +13,14 @@ from evar.embeddings.extract import embed
 from evar.encoders.contract import Encoder
 from evar.fitting import fit_outputs
 from evar.leaderboard.table import Result
-from evar.preparation import Settings, prepare_task, require_coverage
+from evar.preparation import Prepared, Settings, prepare_task, require_coverage
 from evar.probes.contract import Probe
 from evar.probes.predictions import Predictions
 from evar.progress import Progress
 from evar.row import make_result
 from evar.scoring.intervals import Score
+from evar.scoring.leak_list import Leaks
+from evar.scoring.leaks import find_leaks
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,26 @@ def evaluate(
         progress=progress,
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
+    leaks = look_for_leaks(prepared, settings, progress=progress, note=note) if settings.leaks else None
     for probe in probes:
         probe.device = settings.runtime.device
         for fit in fit_outputs(clips, embeddings, encoder.outputs, probe, settings.seed, progress, note):
-            result = make_result(prepared, encoder, embeddings, fit, settings)
+            result = make_result(prepared, encoder, embeddings, fit, settings, leaks)
             curves = {each.name: chosen.curve for each, chosen in zip(clips.rounds(), fit.chosen, strict=True)}
             names = clips.table["path"].tolist()
             yield Evaluation(result, fit.score, fit.predictions, names, clips.classes, curves)
+
+
+def look_for_leaks(prepared: Prepared, settings: Settings, *, progress: Progress, note: Callable[[str], None]) -> Leaks:
+    """What the sides of the split share; `note` gets one line where that is anything."""
+    name = prepared.manifest.task.name
+    leaks = find_leaks(
+        prepared.clips,
+        prepared.store,
+        workers=settings.workers,
+        progress=progress,
+        on_wait=lambda: note(f"{name}: another process is looking for leaks among these clips; waiting for it"),
+    )
+    if leaks.warning:
+        note(f"{name}: {leaks.warning}")
+    return leaks

@@ -21,7 +21,8 @@ from evar.progress import Advance, Progress
 class Settings:
     """How to run, and where things lie.
 
-    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own.
+    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own; leaks: whether to look for
+    clips that the sides of the split share.
     """
 
     data: Path
@@ -31,6 +32,7 @@ class Settings:
     seed: int
     limit: int | None = None
     min_coverage: float | None = None
+    leaks: bool = True
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         limit=arguments.limit,
         min_coverage=arguments.min_coverage,
+        leaks=not arguments.no_leaks,
     )
 
     def score(task: Task) -> None:
