@@ -8,7 +8,7 @@ Memory: 1.3 kB a clip, twice, and one clip or one block of products a thread. Bi
 threads: every product has its own fixed shape and one thread.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -119,8 +119,7 @@ def _fingerprints(
         return min(_CLIPS, len(rows) - start)
 
     with progress("leaks", total=len(rows), unit="clip") as advance:
-        for done in _each(work, range(0, len(rows), _CLIPS), workers):
-            advance(done)
+        _each(work, range(0, len(rows), _CLIPS), workers, advance)
     return prints, silent
 
 
@@ -128,17 +127,24 @@ def _candidates(
     embeddings: NDArray[np.float32], sides: Rows, asking: Sequence[int], workers: int, progress: Progress
 ) -> tuple[Rows, NDArray[np.float32]]:
     """(pair, 2) places of every asking clip's nearest on other sides, once each, and (pair,) their cosines."""
-    blocks = neighbours.blocks(sides, asking)
     pairs, cosines = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
+    blocks = neighbours.blocks(sides, asking)
+
+    def work(block: neighbours.Block) -> tuple[Rows, NDArray[np.float32], int]:
+        values, places = neighbours.nearest(embeddings, block)
+        queries = np.broadcast_to(np.arange(block.queries.start, block.queries.stop)[:, None], places.shape)
+        there = places >= 0
+        return np.sort(np.stack([queries[there], places[there]], axis=1), axis=1), values[there], len(values)
+
     total = sum(block.queries.stop - block.queries.start for block in blocks)
     with progress("leaks, neighbours", total=total, unit="clip") as advance:
-        nearest = _each(lambda block: neighbours.nearest(embeddings, block), blocks, workers)
-        for block, (values, places) in zip(blocks, nearest, strict=True):
-            queries = np.arange(block.queries.start, block.queries.stop).repeat(neighbours.NEAREST)
-            there = places.ravel() >= 0
-            pairs.append(np.sort(np.stack([queries, places.ravel()], axis=1)[there], axis=1))
-            cosines.append(values.ravel()[there])
-            advance(len(values))
+
+        def keep(found: tuple[Rows, NDArray[np.float32], int]) -> None:
+            pairs.append(found[0])
+            cosines.append(found[1])
+            advance(found[2])
+
+        _each(work, blocks, workers, keep)
     once, first = np.unique(np.concatenate(pairs), axis=0, return_index=True)
     return once, np.concatenate(cosines)[first]
 
@@ -163,13 +169,27 @@ def _confirmed(store: Store, rows: Rows, pairs: Rows, workers: int, progress: Pr
 
     confirmed: list[Pair] = []
     with progress("leaks, pairs", total=len(pairs), unit="pair") as advance:
-        for compared in _each(work, range(0, len(pairs), _PAIRS), workers):
-            confirmed += [pair for pair in compared if abs(pair.correlation) >= COPY]
+
+        def keep(compared: list[Pair]) -> None:
+            confirmed.extend(pair for pair in compared if abs(pair.correlation) >= COPY)
             advance(len(compared))
+
+        _each(work, range(0, len(pairs), _PAIRS), workers, keep)
     return sorted(confirmed, key=lambda pair: (pair.first, pair.second))
 
 
-def _each(work: Callable[[Item], Outcome], items: Sequence[Item], workers: int) -> Iterator[Outcome]:
-    """`work(item)` for each item, in order, by `workers` threads of one thread of linear algebra each."""
+def _each(
+    work: Callable[[Item], Outcome], items: Sequence[Item], workers: int, done: Callable[[Outcome], None]
+) -> None:
+    """`done(work(item))` for each item, in order; the work by `workers` threads of one thread of linear algebra each.
+
+    The first exception ends it: what is not begun is dropped.
+    """
     with one_thread(), ThreadPoolExecutor(max(1, workers), thread_name_prefix="leaks") as pool:
-        yield from pool.map(work, items)  # what is not begun is dropped where the caller ends early
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in futures:
+                done(future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
