@@ -22,7 +22,7 @@ from evar.data.store import Store
 from evar.probes.threads import one_thread
 from evar.progress import Progress
 from evar.scoring import neighbours
-from evar.scoring.correlation import COPY, match
+from evar.scoring.correlation import match
 from evar.scoring.fingerprints import FEATURES, analysis, embed, fingerprint
 
 FULL_SCALE = 32768  # of int16
@@ -30,7 +30,7 @@ EXCERPT_SECONDS = 60.0  # of longer clips the beginning is heard
 FADE_SECONDS = 0.05  # at most a quarter of a clip
 ALIKE = 0.3  # cosine from which pairs are compared; copies of all kinds at once measured 0.28 and more, most 0.4
 ALWAYS_COMPARED = 500  # the nearest pairs, however far apart: in a small task this makes sure at no cost
-MOST_COMPARED_SECONDS = 250_000  # of audio, nearest pairs first: about two minutes of a core
+MOST_COMPARED_SECONDS = 150_000  # of audio, nearest pairs first: about a minute of a core
 _CLIPS, _PAIRS = 64, 16  # a piece of work for a thread
 
 Rows = NDArray[np.int64]
@@ -160,19 +160,20 @@ def _worth_comparing(pairs: Rows, cosines: NDArray[np.float32], seconds: NDArray
 def _confirmed(store: Store, rows: Rows, pairs: Rows, workers: int, progress: Progress) -> list[Pair]:
     """Those of the pairs (pair, 2) whose waveforms match, in the order of their places."""
 
-    def work(start: int) -> list[Pair]:
-        found = []
-        for first, second in pairs[start : start + _PAIRS].tolist():
+    def work(start: int) -> tuple[list[Pair], int]:
+        found, compared = [], pairs[start : start + _PAIRS].tolist()
+        for first, second in compared:
             heard = match(waveform(store, int(rows[first])), waveform(store, int(rows[second])), store.rate)
-            found.append(Pair(first, second, heard.correlation, heard.lag))
-        return found
+            if heard.copy:
+                found.append(Pair(first, second, heard.correlation, heard.lag))
+        return found, len(compared)
 
     confirmed: list[Pair] = []
     with progress("leaks, pairs", total=len(pairs), unit="pair") as advance:
 
-        def keep(compared: list[Pair]) -> None:
-            confirmed.extend(pair for pair in compared if abs(pair.correlation) >= COPY)
-            advance(len(compared))
+        def keep(outcome: tuple[list[Pair], int]) -> None:
+            confirmed.extend(outcome[0])
+            advance(outcome[1])
 
         _each(work, range(0, len(pairs), _PAIRS), workers, keep)
     return sorted(confirmed, key=lambda pair: (pair.first, pair.second))

@@ -92,6 +92,15 @@ def test_one_hum_in_two_recordings_makes_no_copy(tmp_path):
     assert find(make_task(tmp_path, clips)).counts == NONE
 
 
+def test_tones_of_nearly_one_frequency_are_no_copies(tmp_path):
+    time = np.arange(2 * RATE) / RATE
+    tones = [0.5 * np.sin(2 * np.pi * (440 + 0.2 * place) * time) for place in range(10)]
+    clips = [Clip(f"{place}.wav", ("train", "test")[place % 2], each) for place, each in enumerate(tones)]
+    clips.append(Clip("copy.wav", "test", later(tones[4])))
+    (row,) = listed(find(make_task(tmp_path, clips)), "near_duplicates").itertuples()
+    assert (row.path, row.other) == ("copy.wav", "4.wav")
+
+
 def test_exact_duplicates_are_no_near_duplicates_and_count_on_the_tested_side(tmp_path):
     first, second, *others = unlike(9)
     clips = [Clip(f"{place}.wav", "train", other) for place, other in enumerate(others)]
