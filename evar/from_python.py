@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -24,6 +24,7 @@ from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
+from evar.probes.shots import DRAWS, checked
 from evar.progress import Progress, silent
 from evar.spec import split_calls
 
@@ -45,9 +46,11 @@ def evaluate(
     limit: int | None = None,
     min_coverage: float | None = None,
     leaks: bool = True,
+    shots: Sequence[int] = (),
+    draws: int = DRAWS,
     quiet: bool = False,
 ) -> list[Result]:
-    """Score a frozen copy of `module` on a task: one `Result` for each task, output and probe, in this order.
+    """Score a frozen copy of `module` on a task: one `Result` for each task, probe, output (and shots), in this order.
 
     task:     a name, a comma list of names, the path of a YAML file, or a `Task`
     module:   an `Encoder`, or any module with a `sample_rate` (Hz) whose forward takes (clip, sample) float32 in
@@ -67,6 +70,8 @@ def evaluate(
     progress: Progress = silent if quiet else bar
     tasks = [task] if isinstance(task, Task) else choose_tasks(str(task))
     fits = [probes.open_probe(call) for call in split_calls(probe)]
+    if draws < 1:
+        raise UsageError(f"draws must be at least 1, not {draws}")
     defaults = parse(["eval"])
     assert defaults is not None
     where = choose_devices(device)
@@ -79,6 +84,8 @@ def evaluate(
         limit=limit,
         min_coverage=min_coverage,
         leaks=leaks,
+        shots=checked(shots),
+        draws=draws,
     )
     if results is not None:
         leaderboard.check(Path(results))

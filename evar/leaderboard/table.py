@@ -38,7 +38,10 @@ class Result:
     is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
     clips' paths, labels, parts and groups.
     chosen_output: round -> output, where the layer was chosen on validation; sweep: one of several layers' rows.
-    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep).
+    shots: training clips a class, where few were drawn, `draws` times; draw_scores: of each draw; short_classes: how
+    many classes have fewer training clips than that.
+    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep, few
+    shots).
     """
 
     run: str
@@ -67,6 +70,10 @@ class Result:
     limit: int | None
     chosen_output: dict[str, str]
     sweep: bool
+    shots: int | None = None
+    draws: int | None = None
+    draw_scores: list[float] = field(default_factory=list)
+    short_classes: int = 0
     ranked: bool
     random_weights: bool
     protocol: str
