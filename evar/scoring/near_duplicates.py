@@ -29,7 +29,7 @@ FULL_SCALE = 32768  # of int16
 EXCERPT_SECONDS = 60.0  # of longer clips the beginning is heard
 FADE_SECONDS = 0.05  # at most a quarter of a clip
 ALIKE = 0.3  # cosine from which pairs are compared; copies of all kinds at once measured 0.28 and more, most 0.4
-ALWAYS_COMPARED = 500  # the nearest pairs, however far apart: in a small task this makes sure at no cost
+ALWAYS_COMPARED_SECONDS = 4_000  # of audio, the nearest pairs however unlike: a small task is searched throughout
 MOST_COMPARED_SECONDS = 150_000  # of audio, nearest pairs first: about a minute of a core
 _CLIPS, _PAIRS = 64, 16  # a piece of work for a thread
 
@@ -152,9 +152,9 @@ def _candidates(
 def _worth_comparing(pairs: Rows, cosines: NDArray[np.float32], seconds: NDArray[np.float64]) -> tuple[Rows, int]:
     """The pairs (pair, 2) to be compared, nearest first, and how many more are alike. seconds: (clip,)."""
     order = np.argsort(-cosines, kind="stable")
-    wanted = order[(cosines[order] >= ALIKE) | (np.arange(len(order)) < ALWAYS_COMPARED)]
-    affordable = np.cumsum(seconds[pairs[wanted]].sum(axis=1)) <= MOST_COMPARED_SECONDS
-    return pairs[wanted[affordable]], int(np.count_nonzero(~affordable))
+    taken, alike = np.cumsum(seconds[pairs[order]].sum(axis=1)), cosines[order] >= ALIKE
+    compared = (taken <= ALWAYS_COMPARED_SECONDS) | (alike & (taken <= MOST_COMPARED_SECONDS))
+    return pairs[order[compared]], int(np.count_nonzero(alike & ~compared))
 
 
 def _confirmed(store: Store, rows: Rows, pairs: Rows, workers: int, progress: Progress) -> list[Pair]:

@@ -218,12 +218,27 @@ def test_pairs_beyond_the_limit_are_counted_not_compared(tmp_path, monkeypatch):
     first, second, *others = unlike(12)
     clips = [Clip(f"{place}.wav", "train", other) for place, other in enumerate(others)]
     clips += [Clip("a.wav", "train", first), Clip("b.wav", "test", louder(first))]
-    clips += [Clip("c.wav", "train", second), Clip("d.wav", "test", later(second))]
-    monkeypatch.setattr(near_duplicates, "MOST_COMPARED_SECONDS", 2 * len(first) / RATE + 0.1)
+    clips += [Clip("c.wav", "train", second), Clip("d.wav", "test", louder(second))]
+    monkeypatch.setattr(near_duplicates, "ALWAYS_COMPARED_SECONDS", 0)
+    monkeypatch.setattr(near_duplicates, "MOST_COMPARED_SECONDS", 2 * max(len(first), len(second)) / RATE + 0.1)
     leaks = find(make_task(tmp_path, clips))
-    assert [row.path for row in listed(leaks, "near_duplicates").itertuples()] == ["b.wav"]
-    assert leaks.uncompared == 7
-    assert "7 more pairs sound alike" in leaks.warning
+    assert (leaks.counts["near_duplicates"], leaks.uncompared) == (1, 1)
+    assert "1 more pairs sound alike" in leaks.warning
+
+
+def test_pairs_that_sound_unlike_are_compared_in_a_small_task_only(tmp_path, monkeypatch):
+    clips = [Clip(f"{place}.wav", ("train", "test")[place % 2], sound) for place, sound in enumerate(unlike(8))]
+    totals = []
+
+    @contextlib.contextmanager
+    def told(stage, *, total, unit, initial=0):
+        totals.append(total)
+        yield lambda amount: None
+
+    find(make_task(tmp_path / "small", clips), progress=told)
+    monkeypatch.setattr(near_duplicates, "ALWAYS_COMPARED_SECONDS", 0)
+    find(make_task(tmp_path / "large", clips), progress=told)
+    assert totals == [8, 4, 16, 8, 4, 0]
 
 
 def test_warning_names_a_few_and_the_list(tmp_path):
