@@ -42,13 +42,14 @@ STAGES = (
     ("read", pipeline, "prepare_task"),
     ("read", pipeline, "make_plan"),
     ("embed", pipeline, "embed"),
+    ("leaks", pipeline, "look_for_leaks"),
     ("probe", selection, "run"),
     ("probe", fitting, "predict"),
     ("score", intervals, "score_predictions"),
     ("row", pipeline, "make_result"),
     ("row", leaderboard, "append"),
 )
-COLUMNS = ("read", "embed", "probe", "score", "row", "rest")
+COLUMNS = ("read", "embed", "leaks", "probe", "score", "row", "rest")
 BYTES_OF_EMBEDDING = 3840 * 4  # of a ViT-Base's clip
 
 

@@ -45,6 +45,7 @@ def evaluate(
     seed: int = 42,
     limit: int | None = None,
     min_coverage: float | None = None,
+    leaks: bool = True,
     shots: Sequence[int] = (),
     draws: int = DRAWS,
     quiet: bool = False,
@@ -57,6 +58,7 @@ def evaluate(
               it is: its mode, its gradients and its device
     name:     what the rows call it; its class's name, or what its identity says, where not given
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
+    leaks:    whether to look for clips that train and test share
     quiet:    no progress bars and notes on stderr
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
@@ -81,6 +83,7 @@ def evaluate(
         seed=seed,
         limit=limit,
         min_coverage=min_coverage,
+        leaks=leaks,
         shots=checked(shots),
         draws=draws,
     )

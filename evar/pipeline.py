@@ -15,7 +15,7 @@ from evar.encoders.contract import Encoder
 from evar.errors import UsageError
 from evar.fitting import Fit, fit_outputs, fit_shots
 from evar.leaderboard.table import Result
-from evar.preparation import Settings, prepare_task, require_coverage
+from evar.preparation import Settings, look_for_leaks, prepare_task, require_coverage
 from evar.probes.contract import Probe
 from evar.probes.predictions import Predictions
 from evar.progress import Progress
@@ -62,10 +62,11 @@ def evaluate(
         progress=progress,
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
+    leaks = look_for_leaks(prepared, settings, progress=progress, note=note)
     for probe in probes:
         probe.device = str(settings.runtime.device)
         for fit in _fits(clips, embeddings, encoder.outputs, probe, settings, progress, note):
-            result = make_result(prepared, encoder, embeddings, fit, settings)
+            result = make_result(prepared, encoder, embeddings, fit, settings, leaks)
             curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
             names = clips.table["path"].tolist()
             yield Evaluation(result, fit.score, fit.predictions, names, clips.classes, curves)

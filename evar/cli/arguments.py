@@ -136,6 +136,11 @@ def _eval_parser() -> _Parser:
     add_min_coverage(parser)
     add_shots(parser)
     parser.add_argument(
+        "--no-leaks",
+        action="store_true",
+        help="do not look for clips that train and test share (default: look once, count them in the row, warn)",
+    )
+    parser.add_argument(
         "--shard",
         type=shard,
         metavar="I/N",

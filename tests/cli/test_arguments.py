@@ -23,6 +23,7 @@ OPTIONS_OF_EVAL = [
     "--seed",
     "--limit",
     "--min-coverage",
+    "--no-leaks",
     "--json",
 ]
 
