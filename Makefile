@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test test-browser check bench clean
 
 setup: $(READY)
 
@@ -19,6 +19,13 @@ demo: setup  ## synthesise a small dataset, evaluate log-mel statistics and M2D 
 
 test: setup  ## the whole test suite
 	$(BIN)/python -m pytest
+
+test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (Debian: apt install chromium chromium-driver)
+	$(BIN)/python -m pytest tests/browser
+
+.venv/browser: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	touch $@
 
 check: setup  ## style, types, import direction
 	$(BIN)/ruff check .

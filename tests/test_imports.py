@@ -21,6 +21,7 @@ DOORS = {
     "nnAudio": {"nn/frontend.py"},
     "tqdm": {"cli/terminal.py"},
     "matplotlib": {"plots.py"},
+    "jinja2": {"leaderboard/page/render.py", "leaderboard/page/details.py"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 

@@ -252,10 +252,9 @@ def _leaderboard_parser() -> _Parser:
     parser.add_argument(
         "--published",
         type=_one_of("published rows", "none", "linear", "frozen", "all"),
-        default="linear",
         metavar="KIND",
         help="published rows beside one's own: none, linear (on frozen encoders), frozen (other heads too), all "
-        "(fine-tuned too, in a table of their own) (default: linear)",
+        "(fine-tuned too, in a table of their own) (default: linear; on the page all)",
     )
     parser.add_argument(
         "--format",
@@ -265,7 +264,12 @@ def _leaderboard_parser() -> _Parser:
         help="terminal, markdown, latex, csv (a line an encoder), long (a line a score), json or html (default: "
         "terminal)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: to stdout)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where to write it (default: to stdout; the page to leaderboard.html beside the results)",
+    )
     parser.add_argument(
         "--history", action="store_true", help="every run of each encoder over time (default: the latest)"
     )

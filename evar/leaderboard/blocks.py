@@ -12,7 +12,7 @@ from typing import get_args
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published
 from evar.leaderboard.table import Result
-from evar.leaderboard.views import Apart, Board, Cell, Subject, Table, mean_of_core, subject_of, task_order
+from evar.leaderboard.views import Apart, Board, Cell, Table, mean_of_core, task_order
 
 MEAN = "mean"
 FULL_COVERAGE = 0.9995  # shown as 100.0 %
@@ -82,18 +82,37 @@ def per_cent(value: float, low: float | None = None, high: float | None = None) 
 
 
 def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
-    """Run -> the encoder's name, with as much of its weights as tells it from others of that name."""
+    """Run -> the encoder's name, with as much of its weights and options as tells it from others of that name."""
     rows = list(rows)
     names = _told_apart({row.run: row.encoder for row in rows}, rows, {row.run: f" {row.weights}" for row in rows})
-    return _told_apart(names, rows, {row.run: f" #{row.weights_digest[:8]}" for row in rows})
+    digests = {row.run: row.weights_digest and f" #{row.weights_digest[:8]}" for row in rows}
+    names = _told_apart(names, rows, digests)
+    return _told_apart(names, rows, _differing_options(names, rows))
 
 
 def _told_apart(names: dict[str, str], rows: Sequence[Result], more: dict[str, str]) -> dict[str, str]:
-    """Run -> name, lengthened by `more` where several subjects bear it."""
-    subjects: dict[str, set[Subject]] = {}
+    """Run -> name, lengthened by `more` where several subjects bear it and `more` differs among them."""
+    told: dict[str, set[str]] = {}
     for row in rows:
-        subjects.setdefault(names[row.run], set()).add(subject_of(row))
-    return {run: name + (more[run] if len(subjects[name]) > 1 else "") for run, name in names.items()}
+        told.setdefault(names[row.run], set()).add(more[row.run])
+    return {run: name + (more[run] if len(told[name]) > 1 else "") for run, name in names.items()}
+
+
+def _differing_options(names: dict[str, str], rows: Sequence[Result]) -> dict[str, str]:
+    """Run -> the encoder's options that differ among runs of its name, None left out: " (layers=7)"."""
+    values: dict[tuple[str, str], set[str]] = {}
+    named: dict[str, list[Result]] = {}
+    for row in rows:
+        named.setdefault(names[row.run], []).append(row)
+    for name, members in named.items():
+        for option in {option for row in members for option in row.encoder_options}:
+            values[name, option] = {repr(row.encoder_options.get(option)) for row in members}
+    told = {}
+    for row in rows:
+        given = {option: value for option, value in row.encoder_options.items() if value is not None}
+        differing = [f"{option}={given[option]!r}" for option in given if len(values[names[row.run], option]) > 1]
+        told[row.run] = f" ({', '.join(differing)})" if differing else ""
+    return told
 
 
 def _table_block(table: Table) -> Block:

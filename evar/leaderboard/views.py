@@ -66,6 +66,11 @@ class Table:
         """The table in words: "probe logistic, output last"."""
         return f"probe {self.probe}, output {self.output}"
 
+    def column(self, task: str) -> list[Result]:
+        """The rows of a task, best first."""
+        rows = [line.cells[task].result for line in self.lines if task in line.cells]
+        return sorted(rows, key=lambda row: -row.score)
+
 
 @dataclass(frozen=True)
 class Apart:
@@ -175,9 +180,11 @@ def _outdated(row: Result, current: dict[str, tuple[int, str]]) -> str:
 def _table(probe: str, output: str, rows: Sequence[Result], separable: Verdict) -> Table:
     tasks = task_order(row.task for row in rows)
     cells = {row.run: cell for task in tasks for row, cell in _column([r for r in rows if r.task == task], separable)}
+    by_subject: dict[Subject, dict[str, Cell]] = {}
+    for row in rows:
+        by_subject.setdefault(subject_of(row), {})[row.task] = cells[row.run]
     lines = []
-    for subject in sorted({subject_of(row) for row in rows}):
-        own = {row.task: cells[row.run] for row in rows if subject_of(row) == subject}
+    for subject, own in by_subject.items():
         lines.append(Line(subject, own, mean_of_core({task: cell.result.score for task, cell in own.items()})))
     lines.sort(key=lambda line: (-len(line.cells), -_average(line), line.subject))
     return Table(probe, output, tasks, tuple(lines))

@@ -119,3 +119,14 @@ def test_imported_scores_stand_in_every_view(results, capsys, tmp_path):
     for format in ("terminal", "markdown", "latex", "long", "json"):
         assert "byola" in call(capsys, "leaderboard", "--results", results, "--format", format)[1]
     assert "byola" not in call(capsys, "leaderboard", "--results", results, "--format", "csv")[1]
+
+
+def test_the_page_goes_beside_the_results_or_where_it_is_told(results, capsys, tmp_path):
+    code, out, err = call(capsys, "leaderboard", "--results", results, "--format", "html")
+    assert (code, out) == (0, "")
+    assert f"written to {results / 'leaderboard.html'}" in err
+    page = (results / "leaderboard.html").read_text(encoding="utf-8")
+    assert "an unknown head on a frozen encoder" in page
+    few = ["leaderboard", "--results", results, "--format", "html", "--published", "none", "--out", tmp_path / "p.html"]
+    assert call(capsys, *few)[0] == 0
+    assert "an unknown head" not in (tmp_path / "p.html").read_text(encoding="utf-8")

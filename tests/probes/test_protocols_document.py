@@ -15,6 +15,7 @@ FILES = [
     *(ROOT / "tests").glob("scoring/*.py"),
     *(ROOT / "tests").glob("leaderboard/*.py"),
     *(ROOT / "tests").glob("cli/*.py"),
+    *(ROOT / "tests").glob("leaderboard/page/*.py"),
 ]
 TESTS = {
     name for file in FILES for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)

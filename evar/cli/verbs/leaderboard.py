@@ -18,6 +18,7 @@ from evar.leaderboard.table import NAME, Result
 from evar.leaderboard.verdicts import Verdicts
 from evar.leaderboard.views import Board, build
 
+PAGE = "leaderboard.html"
 KINDS: dict[str, tuple[Kind, ...]] = {
     "none": (),
     "linear": ("linear",),
@@ -34,16 +35,20 @@ def run(arguments: argparse.Namespace) -> int:
     filters = Filters(**wanted)
     rows = filters.own(read_rows(arguments.results, say), read_published())
     tasks = {row.task for row in rows}
-    beside = [row for row in filters.beside(read_published()) if row.kind in KINDS[arguments.published]]
+    published = arguments.published or ("all" if arguments.format == "html" else "linear")
+    beside = [row for row in filters.beside(read_published()) if row.kind in KINDS[published]]
     if rows and filters.task is None:
         beside = [row for row in beside if row.task in tasks]
     imported = [row for row in read_imported(arguments.results, say) if row.task in tasks or not wanted["task"]]
     text = render(arguments, rows, beside, imported)
-    if arguments.out is None:
+    out = arguments.out
+    if out is None and arguments.format == "html":
+        out = arguments.results / PAGE
+    if out is None:
         sys.stdout.write(text)
     else:
-        write_atomic(arguments.out, text)
-        say(f"written to {arguments.out}")
+        write_atomic(out, text)
+        say(f"written to {out}")
     return 0
 
 
@@ -62,6 +67,7 @@ def render(
             )
         return as_text(arguments.format, shown)
     board = judged(arguments.results, rows)
+    others = [*blocks.imported_blocks(imported), *blocks.published_blocks(beside)]
     match arguments.format:
         case "csv":
             return formats.to_wide_csv(board)
@@ -69,8 +75,11 @@ def render(
             return formats.to_long_csv(board, beside, imported)
         case "json":
             return formats.to_json(board, beside, imported) + "\n"
+        case "html":
+            from evar.leaderboard.page.render import render_page
+
+            return render_page(arguments.results, rows, board, beside, imported)
         case _:
-            others = [*blocks.imported_blocks(imported), *blocks.published_blocks(beside)]
             return as_text(arguments.format, [*blocks.own_blocks(board), *others])
 
 

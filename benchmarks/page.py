@@ -1,0 +1,110 @@
+"""`python -m benchmarks.page`: the leaderboard's page of 2,000 made-up rows: how long, how large, how fast it sorts.
+
+One line a size of the board: seconds from the CSV to the HTML text (Python's start not counted), bytes, runs told in
+full, and, where Chromium and Selenium are installed, milliseconds until the page has loaded and until its largest table
+is sorted and laid out again, the slowest of ten.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.limits import timed
+from evar import provenance
+from evar.data.task import CORE
+from evar.leaderboard.lines import line
+from evar.leaderboard.page.render import render_page
+from evar.leaderboard.published import read_published
+from evar.leaderboard.read import read_rows
+from evar.leaderboard.table import COLUMNS, NAME
+from evar.leaderboard.verdicts import Verdicts
+from evar.leaderboard.views import build
+from tests.leaderboard.made import add, make_scored
+
+CLASSES = tuple(f"class {number}" for number in range(10))
+SORT = """
+const times = [], button = document.querySelector("#scores thead th:nth-child(2) button");
+for (let k = 0; k < 10; k++) {
+  const begin = performance.now();
+  button.click();
+  document.body.offsetHeight;
+  times.push(performance.now() - begin);
+}
+const { responseStart, loadEventEnd } = performance.getEntriesByType("navigation")[0];
+return [loadEventEnd - responseStart, Math.max(...times)];
+"""
+
+
+def main() -> None:
+    """Print a line a board: many encoders on five tasks, and one task that has all rows."""
+    commit, dirty = provenance.commit()
+    print(f"{os.cpu_count()} cores  commit {commit[:12]}{' + changes' if dirty else ''}")
+    for encoders, tasks in ((40, CORE), (400, CORE), (2000, CORE[:1])):
+        with tempfile.TemporaryDirectory() as name:
+            report(Path(name), encoders, tasks)
+
+
+def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 2000) -> None:
+    """Make `rows` rows of so many encoders, the later runs of each replacing the earlier ones, and measure."""
+    make(results, encoders, tasks, rows)
+    took, page = timed(lambda: render(results))
+    file = results / "page.html"
+    file.write_text(page, encoding="utf-8")
+    told = page.count('<details class="run"')
+    browser = in_browser(file)
+    print(
+        f"{rows} rows, {encoders:4} encoders, {len(tasks)} tasks  {took:5.2f} s  {file.stat().st_size / 1e6:5.2f} MB  "
+        f"{told} runs in full  {browser}",
+        flush=True,
+    )
+
+
+def render(results: Path) -> str:
+    """What `evar leaderboard --format html` does."""
+    rows = read_rows(results, print)
+    return render_page(results, rows, build(rows, Verdicts(results).separable), read_published())
+
+
+def make(results: Path, encoders: int, tasks: tuple[str, ...], rows: int) -> None:
+    """A leaderboard with the predictions of 200 clips behind every row."""
+    random = np.random.default_rng(0)
+    made = [
+        make_scored(f"encoder {number % encoders}", tasks[number // encoders % len(tasks)], score, number)
+        for number, score in enumerate(random.uniform(0.2, 0.9, rows).round(3))
+    ]
+    add(results, made[0], CLASSES, clips=200)
+    kept = results / "predictions" / f"{made[0].run}.npz"
+    for row in made[1:]:
+        shutil.copyfile(kept, results / "predictions" / f"{row.run}.npz")
+    cells = [row.row() for row in made]
+    text = "".join(map(line, [COLUMNS, *([row[name] for name in COLUMNS] for row in cells)]))
+    (results / NAME).write_text(text, encoding="utf-8")
+
+
+def in_browser(file: Path) -> str:
+    """How long the page takes to load and to sort; why not, where there is no browser."""
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not chromedriver:
+        return "(no chromium and chromedriver: not opened)"
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = chromium
+    options.add_argument("--headless=new")
+    options.add_argument("--no-sandbox")
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    try:
+        driver.get(file.as_uri())
+        load, sort = driver.execute_script(SORT)
+    finally:
+        driver.quit()
+    return f"loaded in {load:.0f} ms, sorted in {sort:.0f} ms"
+
+
+if __name__ == "__main__":
+    main()

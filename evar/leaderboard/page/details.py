@@ -1,0 +1,48 @@
+"""The runs told in full on the page: the latest of each encoder, task and probe, as many as fit into a number of bytes.
+
+One layer of a sweep and one number of shots are points of a curve, not told in full.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Template
+
+from evar.leaderboard.blocks import encoder_names
+from evar.leaderboard.page.curves import of_curve
+from evar.leaderboard.page.runs import open_run
+from evar.leaderboard.table import Result
+from evar.leaderboard.views import Board, ProbeNames, task_order
+
+
+@dataclass(frozen=True)
+class Details:
+    """html: run -> its details, in the order of the page: by task, the best first; left_out: how many did not fit."""
+
+    html: dict[str, str]
+    left_out: int
+
+
+def tell(template: Template, results: Path, board: Board, probes: ProbeNames, most_bytes: int) -> Details:
+    """Render each run by `template`, the latest first, until `most_bytes` are full."""
+    why = {each.result.run: each.reason for each in board.apart}
+    rows = _rows(board)
+    names = encoder_names(rows)
+    told: dict[str, str] = {}
+    for row in sorted(rows, key=lambda row: row.time, reverse=True):
+        run = open_run(results, row, names[row.run], why.get(row.run, ""))
+        text = template.render(run=run, row=row, probe=probes.of(row))
+        most_bytes -= len(text.encode(errors="replace"))
+        if most_bytes < 0:
+            break
+        told[row.run] = text
+    tasks = task_order(row.task for row in rows)
+    order = sorted(rows, key=lambda row: (tasks.index(row.task), row.run in why, -row.score))
+    return Details({row.run: told[row.run] for row in order if row.run in told}, len(rows) - len(told))
+
+
+def _rows(board: Board) -> Sequence[Result]:
+    ranked = [cell.result for table in board.tables for line in table.lines for cell in line.cells.values()]
+    apart = [each.result for each in board.apart if not of_curve(each.result)]
+    return [*ranked, *apart]

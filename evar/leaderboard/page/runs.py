@@ -1,0 +1,92 @@
+"""What lies behind a row: its classes, confusions, hardest clips, how its setting was chosen, and its provenance.
+
+Predictions of several seeds count alike: a share is the mean over seeds. Predictions that are missing or broken are
+said in the run's place on the page.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from evar.errors import DataError
+from evar.leaderboard.blocks import per_cent
+from evar.leaderboard.page.classes import Classes, classes_of
+from evar.leaderboard.page.clips import HardClip, hardest_clips
+from evar.leaderboard.page.confusion import Confusion, confusion_of
+from evar.leaderboard.page.selection import Selection, selection_of
+from evar.leaderboard.read import Kept, read_predictions
+from evar.leaderboard.table import Result
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What the predictions tell. confusion: None for clips with several labels."""
+
+    classes: Classes
+    confusion: Confusion | None
+    hardest: tuple[HardClip, ...]
+    selection: Selection | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row with what lies behind it; behind: None where its predictions cannot be read, which `missing` explains."""
+
+    name: str
+    row: Result
+    why_apart: str
+    behind: Behind | None
+    missing: str
+
+    @property
+    def score(self) -> str:
+        """The score with its interval, per cent."""
+        return f"{per_cent(self.row.score)} % [{per_cent(self.row.low)}, {per_cent(self.row.high)}]"
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Every column of the leaderboard."""
+        return self.row.row()
+
+    @property
+    def remarks(self) -> str:
+        """What a reader of the score should know."""
+        row = self.row
+        said = [
+            (f"not ranked: {self.why_apart}", bool(self.why_apart)),
+            ("random weights", row.random_weights),
+            ("setting at the grid's edge", row.at_edge),
+            ("not converged", not row.converged),
+            (f"only {row.groups} groups", row.few_groups),
+            (f"{row.classes_left_out} classes without a positive clip left out", row.classes_left_out > 0),
+        ]
+        return ", ".join(remark for remark, holds in said if holds)
+
+
+def open_run(results: Path, row: Result, name: str, why_apart: str) -> Run:
+    """The run of a row; reads its predictions."""
+    try:
+        return Run(name, row, why_apart, _behind(read_predictions(results, row.run), row), "")
+    except DataError as error:
+        return Run(name, row, why_apart, None, str(error))
+
+
+def _behind(kept: Kept, row: Result) -> Behind:
+    _check(kept, row.run)
+    confusion = confusion_of(kept) if kept.predictions.targets.ndim == 1 else None
+    return Behind(classes_of(kept), confusion, hardest_clips(kept), selection_of(kept.curves, row.setting))
+
+
+def _check(kept: Kept, run: str) -> None:
+    """Raise DataError for targets and curves that no run keeps."""
+    targets, count = kept.predictions.targets, len(kept.classes)
+    numbers = targets.ndim == 1 and targets.dtype.kind == "i" and targets.min() >= 0 and targets.max() < count
+    if not numbers and not (targets.ndim == 2 and targets.dtype == bool):
+        raise DataError(f"the predictions of run {run} have targets that are no classes: score it again")
+    try:
+        values = [value for curve in kept.curves.values() for value in curve.values()]
+        sound = all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+    except AttributeError:
+        sound = False
+    if not sound:
+        raise DataError(f"the predictions of run {run} have curves that are no scores: score it again")

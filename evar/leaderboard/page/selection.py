@@ -1,0 +1,66 @@
+"""How a probe's setting was chosen: the validation score over the grid, as points of a small curve."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 320, 120  # of the curve's box, in its own units
+LEFT, RIGHT, TOP, BOTTOM = 38, 12, 12, 26
+
+
+@dataclass(frozen=True)
+class Step:
+    """A setting: its mean validation score over rounds, per cent, how many rounds chose it, and where it is drawn."""
+
+    setting: str
+    score: float
+    chosen: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The curve. rounds: each round's own, as "x,y x,y ..."; low, high: per cent at the bottom and the top."""
+
+    steps: tuple[Step, ...]
+    rounds: tuple[str, ...]
+    low: float
+    high: float
+    width: int = WIDTH
+    height: int = HEIGHT
+
+    @property
+    def mean(self) -> str:
+        """The mean's points, as "x,y x,y ..."."""
+        return _line([(step.x, step.y) for step in self.steps])
+
+
+def selection_of(curves: Mapping[str, Mapping[str, float]], setting: Mapping[str, float | None]) -> Selection | None:
+    """curves: round -> setting -> score (a share); setting: round -> the chosen one. None where nothing was chosen."""
+    scored = [curve for curve in curves.values() if curve]
+    grid = [name for name in (scored[0] if scored else ()) if all(name in curve for curve in scored)]
+    if len(grid) < 2:
+        return None
+    values = [100 * curve[name] for curve in scored for name in grid]
+    low, high = min(values), max(values)
+    chosen = Counter(f"{each:g}" for each in setting.values() if each is not None)
+
+    def x(number: int) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * number / (len(grid) - 1), 1)
+
+    def y(score: float) -> float:
+        share = (score - low) / (high - low) if high > low else 0.5
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share, 1)
+
+    means = [100 * sum(curve[name] for curve in scored) / len(scored) for name in grid]
+    steps = [
+        Step(name, round(mean, 1), chosen[name], x(k), y(mean))
+        for k, (name, mean) in enumerate(zip(grid, means, strict=True))
+    ]
+    rounds = [_line([(x(k), y(100 * curve[name])) for k, name in enumerate(grid)]) for curve in scored]
+    return Selection(tuple(steps), tuple(rounds) if len(rounds) > 1 else (), round(low, 1), round(high, 1))
+
+
+def _line(points: list[tuple[float, float]]) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in points)

@@ -1,0 +1,143 @@
+"""The page as text: whole, self-contained, escaped, the same each time, and small."""
+
+import base64
+import hashlib
+import html
+import re
+
+import pytest
+
+from evar.leaderboard.page.render import render_page
+from evar.leaderboard.published import read_published
+from evar.leaderboard.read import read_rows
+from evar.leaderboard.verdicts import Verdicts
+from evar.leaderboard.views import build
+from tests.leaderboard.made import EVIL, add, make_results, make_scored
+
+
+def render(results, published=(), **more):
+    rows = read_rows(results, pytest.fail)
+    return render_page(results, rows, build(rows, Verdicts(results).separable), published, **more)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    make_results(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    return render(results, read_published())
+
+
+def test_names_are_escaped_wherever_they_stand(page):
+    assert page.count(html.escape(EVIL)) > 10
+    assert EVIL not in page
+    assert page.count("<script") == 1
+
+
+def test_policy_allows_the_one_script_and_no_request(page):
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_nothing_is_fetched(page):
+    targets = re.findall(r'(?:src|href|action|data)="([^"]*)"', page)
+    assert targets
+    assert [target for target in targets if not target.startswith(("#", "data:,"))] == []
+    assert "@import" not in page
+    assert "url(" not in page.replace("url(#", "")
+
+
+def test_page_is_the_same_each_time(results, page):
+    assert render(results, read_published()) == page
+
+
+def test_links_to_runs_lead_somewhere(page):
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r' href="#([^"]+)"', page)) <= set(ids)
+    assert len([name for name in ids if name.startswith("run-")]) == 18
+
+
+def test_layers_of_a_sweep_are_a_curve_and_no_runs(page):
+    assert "us8k: accuracy over layers, logistic" in page
+    assert not re.search(r'class="with">logistic, layer', page)
+
+
+def test_published_rows_stand_in_tables_of_their_own_with_sources(page):
+    own, published = page.split('<section id="published">')
+    titles = re.findall(r"<h3>(.*?)</h3>", published)
+    assert [title.partition(":")[0] for title in titles] == ["Published"] * 3
+    assert "fine-tuned" in titles[2]
+    assert "TASLP 2024" in published
+    assert "BYOL-A" not in own.partition('<section id="by-task">')[0]
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "foreign targets"])
+def test_predictions_that_cannot_be_read_are_told_and_cost_no_page(tmp_path, damage):
+    row = add(tmp_path, make_scored("m2d", "us8k", 0.8, 1))
+    add(tmp_path, make_scored("logmel", "us8k", 0.6, 2))
+    file = tmp_path / "predictions" / f"{row.run}.npz"
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:-50])
+    else:
+        with_foreign_targets(file)
+    page = render(tmp_path)
+    assert page.count('class="missing"') == 1
+    assert page.count("Hardest clips</h4>") == 1
+    assert "score it again" in page
+
+
+def with_foreign_targets(file):
+    import numpy as np
+
+    with np.load(file) as kept:
+        arrays = dict(kept)
+    np.savez(file, **{**arrays, "targets": arrays["targets"] + 7})
+
+
+def test_details_keep_to_their_bytes_the_latest_first(results, page):
+    few = render(results, detail_bytes=30_000)
+    told = re.findall(r'<details class="run" id="run-([^"]+)"', few)
+    every = re.findall(r'<details class="run" id="run-([^"]+)"', page)
+    assert 0 < len(told) < len(every)
+    assert min(told) > max(set(every) - set(told))
+    assert f"{len(every) - len(told)} older runs are left out" in few
+    assert len(few) < len(page)
+
+
+def test_names_that_no_file_can_hold_are_replaced(tmp_path):
+    add(tmp_path, make_scored("bad \udcff \x07 name", "us8k", 0.8, 1))
+    add(tmp_path, make_scored("$\\frac{", "us8k", 0.7, 2))
+    page = render(tmp_path)
+    assert page.encode()
+    assert "bad \ufffd \ufffd name" in page
+    assert "$\\frac{" in page
+
+
+def test_no_rows_make_a_page_that_says_so(tmp_path):
+    page = render(tmp_path, read_published())
+    assert "There are no runs yet" in page
+    assert '<section id="published">' in page
+    assert '<section id="scores">' not in page
+
+
+def test_shots_are_a_curve(tmp_path, monkeypatch):
+    """Rows of a later format have a number of shots; here it stands in their options."""
+    from evar.leaderboard.page import curves
+
+    monkeypatch.setattr(curves, "shots", lambda row: row.probe_options.get("shots", 0))
+    for number, shots in enumerate((1, 4, 16)):
+        row = make_scored("m2d", "us8k", 0.3 + 0.1 * number, number, probe_options={"shots": shots}, ranked=False)
+        add(tmp_path, row)
+    page = render(tmp_path)
+    assert "Few shots" in page
+    assert "points of the curves above" in page
