@@ -62,7 +62,7 @@ class Result:
     parts: dict[str, float]
     seeds: list[float]
     metrics: dict[str, float | None] = field(default_factory=dict)
-    setting: dict[str, float | None]
+    setting: dict[str, float | str | None]
     at_edge: bool
     converged: bool
     coverage: float
