@@ -65,7 +65,7 @@ class M2DPaper(Probe):
         jobs = [Job(problem, self.lr, WEIGHT_DECAY) for problem in problems]
         trained = train(x, y, jobs, classes, score, self.recipe, torch.device(self.device), advance)
         return [
-            LinearFit(each.standardise, weights.T, bias[0], converged=each.ended)
+            LinearFit(each.standardise, weights.T, bias, converged=each.ended)
             for each in trained
             for weights, bias in each.layers
         ]

@@ -61,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: layers of weights (after, before) and biases (1, after); `ended`: by early stopping."""
+    """A trained network: layers of weights (after, before) and biases (after,); `ended`: by early stopping."""
 
     standardise: Standardiser
     layers: tuple[tuple[Floats, Floats], ...]
@@ -219,7 +219,8 @@ class Block:
         return self.score(torch.cat(logits).cpu().numpy(), self.data.on_host[places.numpy()])
 
     def _trained(self, best: "Best", number: int) -> Trained:
-        weights, biases = ([each[number].cpu().numpy() for each in best.kept[first::2]] for first in (0, 1))
+        weights = [each[number].cpu().numpy() for each in best.kept[::2]]
+        biases = [each[number, :, 0].cpu().numpy() for each in best.kept[1::2]]
         return Trained(self.standardisers[number], tuple(zip(weights, biases, strict=True)), number not in best.going)
 
 

@@ -36,7 +36,7 @@ def by_hand(x: Floats, y: Targets, epochs: int, batch: int, lr: float) -> tuple[
     hot = y[TRAIN].astype(float) if y.ndim == 2 else np.eye(y.max() + 1)[y[TRAIN]]
     generator = torch.Generator().manual_seed(42)
     weights, bias = initial((x.shape[1], hot.shape[1]), generator)
-    theta = np.column_stack([weights.numpy(), bias[0].numpy()]).astype(float)
+    theta = np.column_stack([weights.numpy(), bias[:, 0].numpy()]).astype(float)
     first, second, step = np.zeros_like(theta), np.zeros_like(theta), 0
     for _ in range(epochs):
         for rows in torch.randperm(len(z), generator=generator).numpy()[None].reshape(-1, batch):

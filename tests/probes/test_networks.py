@@ -13,8 +13,8 @@ def test_every_slot_is_a_network_of_its_own() -> None:
     x = torch.randn(2, 8, 6, generator=torch.Generator().manual_seed(2))
     found = forward(stack(networks, CPU), x)
     for number, (w1, b1, w2, b2, w3, b3) in enumerate(networks):
-        hidden = torch.relu(torch.relu(x[number] @ w1.T + b1) @ w2.T + b2)
-        torch.testing.assert_close(found[number].detach(), hidden @ w3.T + b3)
+        hidden = torch.relu(torch.relu(x[number] @ w1.T + b1.T) @ w2.T + b2.T)
+        torch.testing.assert_close(found[number].detach(), hidden @ w3.T + b3.T)
 
 
 def test_slot_shares_the_stack_s_memory() -> None:
@@ -52,4 +52,6 @@ def test_fitted_network_says_what_the_stack_said() -> None:
     network = initial((6, 5, 3), torch.Generator().manual_seed(0))
     w1, b1, w2, b2 = (each.numpy() for each in network)
     expected = forward(stack([network], CPU), torch.from_numpy(standardise(x))[None])[0].detach().numpy()
-    np.testing.assert_allclose(NetworkFit(standardise, ((w1, b1), (w2, b2)), True).logits(x), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        NetworkFit(standardise, ((w1, b1[:, 0]), (w2, b2[:, 0])), True).logits(x), expected, atol=1e-5
+    )
