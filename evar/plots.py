@@ -103,5 +103,6 @@ def _picture(path: Path, title: str, xlabel: str, metric: str, draw: Callable[[A
     axes.grid(axis="y", alpha=0.3)
     axes.legend()
     FigureCanvasSVG(figure)
-    with rc_context({"svg.hashsalt": title}), atomic_path(path) as temporary:  # else its ids are drawn anew each time
+    # ids that are not drawn anew each time; text as text
+    with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}), atomic_path(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})

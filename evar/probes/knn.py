@@ -16,7 +16,7 @@ import torch
 
 from evar.errors import UsageError
 from evar.nn.exact import exact_float32
-from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
+from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Setting, Targets
 from evar.probes.cosine import spans, units
 from evar.probes.linear import Standardiser
 from evar.probes.threads import fit_each
@@ -54,6 +54,10 @@ class KNN(Probe):
         self.k, self.grid = tuple(k), tuple(float(each) for each in reversed(k))
         self.temperature = float(temperature)
         self.options = {"k": list(k), "temperature": self.temperature}
+
+    def at_edge(self, setting: Setting) -> bool:
+        """Whether k is the largest or smallest of several; below one neighbour lies nothing."""
+        return len(self.k) > 1 and setting in (self.grid[0], self.grid[-1]) and setting != 1.0
 
     def fit(
         self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance

@@ -46,6 +46,13 @@ def test_published_k_and_the_most_neighbours_first() -> None:
     assert open_probe("knn").grid == (50.0, 20.0, 10.0, 5.0, 3.0, 1.0)
 
 
+def test_edge_is_the_largest_k_or_the_smallest_above_one() -> None:
+    assert [k for k in open_probe("knn").grid if open_probe("knn").at_edge(k)] == [50.0]
+    probe = open_probe("knn(k=[3, 5, 10])")
+    assert [k for k in probe.grid if probe.at_edge(k)] == [10.0, 3.0]
+    assert not open_probe("knn(k=[5])").at_edge(5.0)
+
+
 def test_more_neighbours_than_training_clips_are_all_of_them() -> None:
     x, y = clouds(120, 12, 3)
     call = "knn(k=[90, 91, 1000])"
