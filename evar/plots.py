@@ -12,7 +12,7 @@ from typing import Any
 
 from evar.files import atomic_path
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 INCHES = (6.4, 4.0)
 
 
@@ -25,6 +25,16 @@ class Point:
     low: float
     high: float
     spread: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """A probe's scores at each of `rates`, and that of another one, which has no rate."""
+
+    name: str
+    rates: tuple[float, ...]
+    points: tuple[Point, ...]
+    other: Point
 
 
 def layer_curve(path: Path, title: str, metric: str, layers: Sequence[Point], chosen: Point) -> None:
@@ -60,15 +70,32 @@ def shots_curve(path: Path, title: str, metric: str, points: Sequence[Point]) ->
     _picture(path, title, "training clips a class", metric, draw)
 
 
-def _errorbar(axes: Any, places: Sequence[int], points: Sequence[Point], label: str) -> None:
+def rate_curves(path: Path, title: str, metric: str, curves: Sequence[RateCurve], other: str) -> None:
+    """Draw scores over the learning rate, with intervals, for up to four encoders, and those of `other` as lines.
+
+    Raises StorageError where `path` cannot be written.
+    """
+
+    def draw(axes: Any) -> None:
+        for curve, colour in zip(curves, (BLUE, ORANGE, GREEN, PURPLE), strict=False):
+            _errorbar(axes, curve.rates, curve.points, curve.name, colour)
+            axes.axhline(100 * curve.other.value, color=colour, linestyle="--", linewidth=1)
+        axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=other)
+        axes.set_xscale("log")
+
+    _picture(path, title, "learning rate", metric, draw)
+
+
+def _errorbar(axes: Any, places: Sequence[float], points: Sequence[Point], label: str, colour: str = BLUE) -> None:
     values = [100 * point.value for point in points]
     below = [100 * (point.value - point.low) for point in points]
     above = [100 * (point.high - point.value) for point in points]
-    axes.errorbar(places, values, yerr=[below, above], fmt="o-", color=BLUE, capsize=3, label=label)
+    axes.errorbar(places, values, yerr=[below, above], fmt="o-", color=colour, capsize=3, label=label)
 
 
 def _picture(path: Path, title: str, xlabel: str, metric: str, draw: Callable[[Any], None]) -> None:
     """Write what `draw` puts on the axes, with a grid and a legend."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -78,7 +105,8 @@ def _picture(path: Path, title: str, xlabel: str, metric: str, draw: Callable[[A
     axes.grid(axis="y", alpha=0.3)
     axes.legend()
     FigureCanvasSVG(figure)
-    with atomic_path(path) as temporary:
+    # ids that are not drawn anew each time; text as text
+    with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}), atomic_path(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})
 
 

@@ -108,7 +108,8 @@ def _eval_parser() -> _Parser:
         "--probe",
         default="logistic",
         metavar="NAME[,..]",
-        help="probes separated by commas, with options as literals: logistic, m2d_paper (default: logistic)",
+        help="probes separated by commas, with options as literals: logistic, mlp, m2d_paper, knn, centroid "
+        "(default: logistic)",
     )
     add_places(parser)
     add_results(parser)

@@ -10,6 +10,7 @@ newer format is read for what is known, but not appended to: two versions would 
 
 import dataclasses
 import json
+import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Result:
     parts: dict[str, float]
     seeds: list[float]
     metrics: dict[str, float | None] = field(default_factory=dict)
-    setting: dict[str, float | None]
+    setting: dict[str, float | str | None]
     at_edge: bool
     converged: bool
     coverage: float
@@ -104,6 +105,11 @@ class Result:
     nnaudio: str
     commit: str
     dirty: bool
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the seeds' scores (n - 1 in the denominator); 0 for a single seed."""
+        return statistics.stdev(self.seeds) if len(self.seeds) > 1 else 0.0
 
     def row(self) -> dict[str, str]:
         """The row as text, column by column."""

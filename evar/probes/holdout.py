@@ -4,6 +4,7 @@ In all that follows a round's test rows take no part.
 
 - official:  the task has a valid split.
 - random:    no valid split, a probe with validation "random": a tenth of the training clips, anew a seed.
+- grouped:   no valid split, a probe with validation "grouped": a tenth of train in whole groups, anew a seed.
 - folds:     no valid split, three or more rounds: for test fold i, each other fold j is held out in turn. The fit
              without {i, j} serves test fold i (judged on j) and test fold j (judged on i).
 - tenth:     no valid split, fewer rounds: a tenth of the training clips, whole groups only.
@@ -11,7 +12,7 @@ In all that follows a round's test rows take no part.
 Of few shots (`shots.py`) without a valid split:
 
 - parts:     each part is held out in turn; the mean over them judges.
-- part:      a probe with validation "random": one part, the next one for the next seed.
+- part:      a probe with validation "random" or "grouped": one part, the next one for the next seed.
 - none:      where they cannot be parted nothing is held out and nothing judged.
 
 A tenth is drawn at random, for a multi-label task by iterative stratification (`stratified.py`).
@@ -32,7 +33,8 @@ from evar.probes.stratified import stratified_tenth
 
 SHARE = 0.1  # of the training clips that are held out where nothing else says which
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
-WITHOUT_REFIT = ("official", "random", "part")  # a trial's fit is its round's last; else that is made on all of train
+# here a trial's fit is its round's last; else that is made on all of train
+WITHOUT_REFIT = ("official", "random", "grouped", "part")
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ def way(probe: Probe, rounds: Sequence[Round]) -> str:
     if any(isinstance(each, FewShots) for each in rounds):
         if not parts(rounds):
             return "none"
-        return "part" if probe.validation == "random" else "parts"
-    if probe.validation == "random":
-        return "random"
+        return "parts" if probe.validation == "folds" else "part"
+    if probe.validation != "folds":
+        return probe.validation
     return "folds" if len(rounds) > 2 else "tenth"
 
 
@@ -86,6 +88,10 @@ def trials(
             return [_held(i, each, s % len(each.parts), s, stops=True) for i, each in _few(rounds) for s in seeds]
         case "none":
             return []
+        case "grouped":
+            return [
+                _direct(i, *grouped_tenth(each.train, y, groups, s), s) for i, each in enumerate(rounds) for s in seeds
+            ]
         case "folds":
             return [_pair(rounds, i, j, s) for i, j in combinations(range(len(rounds)), 2) for s in seeds]
         case _:

@@ -138,10 +138,10 @@ class _Run:
     def _choices(self, finals: Sequence[Sequence[Fitted]], curves: Sequence[dict[Setting, float]]) -> list[Chosen]:
         choices = []
         for fits, curve, each in zip(finals, curves, self.rounds, strict=True):
-            winner, grid = best(curve), self.probe.grid
-            several = len(grid) > 1 and self._judges
-            readable = {f"{setting:g}": value for setting, value in curve.items()} if several else {}
-            at_edge = several and winner in (grid[0], grid[-1])
+            winner = best(curve)
+            several = len(self.probe.grid) > 1 and self._judges
+            readable = {name(setting): value for setting, value in curve.items()} if several else {}
+            at_edge = several and self.probe.at_edge(winner)
             lacking, valid = unseen(self.y[each.train], self.classes), curve[winner] if self._judges else None
             choices.append(Chosen(fits, winner, at_edge, readable, lacking, valid))
         return choices
@@ -150,6 +150,11 @@ class _Run:
 def best(curve: dict[Setting, float]) -> Setting:
     """The setting of the highest score, the first of equals."""
     return max(curve, key=curve.__getitem__)
+
+
+def name(setting: Setting) -> str:
+    """A setting for people: "0.001", "lr=0.001 wd=0.1"."""
+    return f"{setting:g}" if isinstance(setting, float) else str(setting)
 
 
 def unseen(y: Targets, classes: int) -> tuple[int, ...]:

@@ -56,6 +56,14 @@ def test_result_is_a_line_on_stdout_and_a_row(here, capsys):
     assert Path(f"results/predictions/{row.run}.npz").is_file()
 
 
+def test_several_seeds_are_said_with_their_deviation(here, capsys):
+    assert evaluate("--probe", "logistic, m2d_paper(epochs=3)") == 0
+    one, several = capsys.readouterr().out.splitlines()
+    assert "seeds" not in one
+    deviation = np.std(json.loads(rows().loc[1, "seeds"]), ddof=1)
+    assert f"3 seeds, deviation {100 * deviation:.1f}" in several
+
+
 def test_every_probe_has_a_row_of_one_embedding(here):
     assert evaluate("--probe", "logistic, m2d_paper(epochs=3)") == 0
     assert rows()["probe"].tolist() == ["logistic", "m2d_paper"]

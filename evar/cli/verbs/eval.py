@@ -130,6 +130,7 @@ def result_line(evaluation: Evaluation) -> str:
         "random weights": result.random_weights and "random weights" not in result.encoder,
         f"coverage {100 * result.coverage:.1f} %": result.coverage < 1,
         f"limit {result.limit}": result.limit is not None,
+        f"{len(result.seeds)} seeds, deviation {100 * result.deviation:.1f}": len(result.seeds) > 1,
         "one of a sweep": result.sweep,
         f"{result.shots}-shot, {result.draws} draw{'s' * (result.draws != 1)}": result.shots is not None,
         f"{result.short_classes} classes have fewer clips": result.short_classes > 0,
