@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evar.probes.contract import Setting
+from evar.probes.selection import name as setting_name
+
 WIDTH, HEIGHT = 320, 120  # of the curve's box, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 38, 12, 12, 26
 
@@ -36,7 +39,7 @@ class Selection:
         return _line([(step.x, step.y) for step in self.steps])
 
 
-def selection_of(curves: Mapping[str, Mapping[str, float]], setting: Mapping[str, float | None]) -> Selection | None:
+def selection_of(curves: Mapping[str, Mapping[str, float]], setting: Mapping[str, Setting]) -> Selection | None:
     """curves: round -> setting -> score (a share); setting: round -> the chosen one. None where nothing was chosen."""
     scored = [curve for curve in curves.values() if curve]
     grid = [name for name in (scored[0] if scored else ()) if all(name in curve for curve in scored)]
@@ -44,7 +47,7 @@ def selection_of(curves: Mapping[str, Mapping[str, float]], setting: Mapping[str
         return None
     values = [100 * curve[name] for curve in scored for name in grid]
     low, high = min(values), max(values)
-    chosen = Counter(f"{each:g}" for each in setting.values() if each is not None)
+    chosen = Counter(setting_name(each) for each in setting.values() if each is not None)
 
     def x(number: int) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * number / (len(grid) - 1), 1)
