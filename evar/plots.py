@@ -11,6 +11,7 @@ from evar.files import atomic_path
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 INCHES = (6.4, 4.0)
+MOST_POINTS = 5_000  # of a curve over steps
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,29 @@ def layer_curve(path: Path, title: str, metric: str, layers: Sequence[Point], ch
     axes.errorbar(depth, values, yerr=[below, above], fmt="o-", color=BLUE, capsize=3, label="each layer")
     axes.axhline(100 * chosen.value, color=ORANGE, linestyle="--", label="layer chosen on validation")
     axes.set_xticks(depth)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend()
+    FigureCanvasSVG(figure)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})
+
+
+def loss_curve(path: Path, title: str, steps: Sequence[int], losses: Sequence[float]) -> None:
+    """Draw the loss over the steps: each step pale, and the mean over a hundredth of them as a line.
+
+    Raises StorageError where `path` cannot be written.
+    """
+    import numpy as np
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    shown = max(1, len(steps) // MOST_POINTS)  # of so many steps one is drawn
+    window = max(1, len(steps) // 100)
+    means = np.convolve(losses, np.full(window, 1 / window), mode="valid")
+    figure = Figure(figsize=INCHES, layout="constrained")
+    axes = figure.add_subplot(title=title, xlabel="step", ylabel="loss")
+    axes.plot(steps[::shown], losses[::shown], color=BLUE, alpha=0.25, linewidth=0.5, label="a step")
+    axes.plot(steps[window - 1 :: shown], means[::shown], color=BLUE, label=f"mean of {window:,} steps")
     axes.grid(axis="y", alpha=0.3)
     axes.legend()
     FigureCanvasSVG(figure)

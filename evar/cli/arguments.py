@@ -26,6 +26,7 @@ VERBS = {
     "new-task": "write the task and the table of a folder that holds a folder of audio for each class",
     "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
     "weights": "list, fetch or check published checkpoints, which can be named instead of a file",
+    "pretrain": "train an M2D encoder on a folder of audio, or on tasks' training clips, without labels",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
 }
@@ -210,6 +211,14 @@ def _check_encoder_parser() -> _Parser:
     return parser
 
 
+def _pretrain_parser() -> _Parser:
+    from evar.cli.pretrain_options import add_pretrain_options
+
+    parser = _Parser("pretrain")
+    add_pretrain_options(parser)
+    return parser
+
+
 def _cache_parser() -> _Parser:
     parser = _Parser("cache")
     parser.add_argument(
@@ -265,6 +274,7 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "new-task": _new_task_parser,
     "check-encoder": _check_encoder_parser,
     "weights": _weights_parser,
+    "pretrain": _pretrain_parser,
     "cache": _cache_parser,
     "demo": _demo_parser,
 }
