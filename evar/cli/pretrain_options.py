@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from evar.cli.options import add_places, add_workers, whole
+from evar.cli.options import add_min_coverage, add_places, add_workers, whole
 from evar.pretrain.recipe import PRESETS, Recipe
 
 
@@ -40,6 +40,10 @@ def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eval-every", type=whole(1), default=10, metavar="N", help="epochs between these scores (default: 10)"
     )
+    parser.add_argument(
+        "--eval-limit", type=whole(1), metavar="CLIPS", help="clips per split for these scores (default: all clips)"
+    )
+    add_min_coverage(parser)
     parser.add_argument(
         "--save-as",
         default="float32",

@@ -77,6 +77,8 @@ class Epochs:
             clip = self.store.samples(int(self.rows[sample]))
             start = int(draws.integers(max(0, len(clip) - self.recipe.samples) + 1))
             cut = clip[start : start + self.recipe.samples]
+            if self.recipe.short_clips == "repeat":
+                cut = np.resize(cut, self.recipe.samples)
             waveforms[place, : len(cut)], lengths[place] = cut, len(cut)
             noise[place] = draw_noise(draws, self.recipe.masking, grid.rows, grid.columns)
         return Crops(torch.from_numpy(waveforms), torch.from_numpy(lengths), torch.from_numpy(noise))

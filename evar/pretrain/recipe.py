@@ -57,6 +57,9 @@ class Recipe(BaseModel):
     frames: PositiveInt = Field(608, description="input length, in frames of 10 ms")
     patch_mels: PositiveInt = Field(16, description=f"height of a patch, in mels, of which there are {MELS}")
     patch_frames: PositiveInt = Field(16, description="width of a patch, in frames")
+    short_clips: Literal["pad", "repeat"] = Field(
+        "pad", description="clips shorter than the input are filled up with silence (pad) or with themselves (repeat)"
+    )
     masking: Literal["random", "time", "frequency"] = Field(
         "random", description="patches masked at random, or whole columns (time) or rows (frequency)"
     )

@@ -64,7 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
             encoder_dtype=PRECISIONS[arguments.save_as],
         )
         settings = Settings(
-            arguments.data, arguments.cache, Runtime((device,), precision), arguments.workers, recipe.seed
+            arguments.data,
+            arguments.cache,
+            Runtime((device,), precision),
+            arguments.workers,
+            seed=recipe.seed,
+            limit=arguments.eval_limit,
+            min_coverage=arguments.min_coverage,
         )
 
         def on_checkpoint(saved: Saved) -> None:
