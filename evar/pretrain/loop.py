@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from evar.data.store import Store
-from evar.errors import UsageError
+from evar.errors import UsageError, few
 from evar.pretrain import checkpoint, journal
 from evar.pretrain.checkpoint import Training
 from evar.pretrain.crops import Epochs
@@ -132,6 +132,8 @@ class _Session:
         return Training(self.done, self.run.recipe.model_dump(), self.digest, self.run.precision, self.team.size)
 
     def _begin(self) -> None:
+        if others := sorted(path.name for path in self.run.folder.glob("*.pth")):
+            raise UsageError(f"{self.run.folder} holds another run, {few(others)}: give another --out")
         if self.run.resume:
             self.note(f"no checkpoint in {self.run.folder} yet: beginning at step 0")
         mean, deviation = measure_norm_stats(self.epochs, self.trainer.log_mel, self.run.device)

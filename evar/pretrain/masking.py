@@ -51,5 +51,8 @@ def mask_of(masked: Tensor, patches: int) -> Tensor:
 
 
 def select(tokens: Tensor, numbers: Tensor) -> Tensor:
-    """The tokens (clip, token, width) of these `numbers` (clip, chosen), in their order: (clip, chosen, width)."""
-    return tokens.gather(1, numbers[:, :, None].expand(-1, -1, tokens.shape[2]))
+    """The tokens (clip, token, width) of these `numbers` (clip, chosen), in their order: (clip, chosen, width).
+
+    By indexing, whose gradient is added up in a fixed order on every device.
+    """
+    return tokens[torch.arange(len(tokens), device=tokens.device)[:, None], numbers]

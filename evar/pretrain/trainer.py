@@ -26,6 +26,8 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, schedule: Schedule, device: torch.device, precision: str, team: Team) -> None:
         self.recipe, self.schedule, self.device, self.precision, self.team = recipe, schedule, device, precision, team
+        if device.type == "cuda":
+            fix_numerics()
         self.model = recipe.model().to(device).train()
         self.log_mel = LogMel(recipe.sample_rate).to(device)
         self.optimizer = torch.optim.AdamW(
@@ -41,7 +43,8 @@ class Trainer:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.learning_rate(number)
-        told = torch.tensor([0.0, float(stop)], device=self.device)
+        told = torch.zeros(2, device=self.device)
+        told[1].fill_(float(stop))
         self.optimizer.zero_grad(set_to_none=True)
         with self._numerics():
             for part in crops.parts(self.recipe.accumulate):
@@ -83,6 +86,13 @@ class Trainer:
         """Go on from what `state` gave."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def fix_numerics() -> None:
+    """Make a CUDA device add up in a fixed order (attention's gradients do not, otherwise); nothing autotunes."""
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, guards nothing here
 
 
 def weight_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -135,6 +135,13 @@ def test_run_goes_on_as_itself_alone(store, whole, tmp_path):
         runs.go(other, runs.run(whole, resume=True))
 
 
+def test_folder_of_another_model_is_left_alone(store, whole):
+    before = losses(whole)
+    with pytest.raises(UsageError, match=f"holds another run, {NAME}.pth: give another --out"):
+        runs.go(store, runs.run(whole, resume=True, frames=96))
+    assert losses(whole) == before
+
+
 def test_resume_without_a_checkpoint_begins_and_says_so(store, tmp_path):
     notes = []
     with pytest.raises(KeyboardInterrupt):
