@@ -1,10 +1,13 @@
 """The options of `evar pretrain`: what to read, where to write, and one option for each field of the recipe."""
 
 import argparse
+import textwrap
 from pathlib import Path
 
 from evar.cli.options import add_min_coverage, add_places, add_workers, whole
 from evar.pretrain.recipe import PRESETS, Recipe
+
+WIDTH = 100  # characters of a line of the help's texts
 
 
 def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +74,7 @@ def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("recipe", f"Defaults are the paper's. {_presets()}")
+    group = parser.add_argument_group("recipe", f"Defaults are the paper's.\n{_presets()}")
     for name, field in Recipe.model_fields.items():
         group.add_argument(
             f"--{name.replace('_', '-')}",
@@ -82,11 +85,14 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 
 def _presets() -> str:
     changed = {
-        preset: ", ".join(f"{name.replace('_', '-')} {value}" for name, value in values.items())
+        preset: ", ".join(
+            f"{name.replace('_', '-')} {'auto' if value is None else value}" for name, value in values.items()
+        )
         for preset, values in PRESETS.items()
         if values
     }
-    return " ".join(f"The preset {preset} changes: {what}." for preset, what in changed.items())
+    lines = (f"The preset {preset} changes: {what}." for preset, what in changed.items())
+    return "\n".join(textwrap.fill(line, WIDTH) for line in lines)
 
 
 def minutes(text: str) -> float:

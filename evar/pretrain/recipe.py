@@ -5,9 +5,9 @@ Source of the defaults: Niizumi et al., arXiv:2210.14648, section 4.1 and append
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from evar.errors import UsageError, unknown
 from evar.nn.configuration import SIZES, Configuration, configuration_of_name
@@ -23,7 +23,7 @@ BATCH_OF_BASE_RATE = 256  # clips that the base learning rate is stated for
 
 PRESETS: dict[str, dict[str, Any]] = {
     "base": {},
-    "small": {"size": "small", "batch_size": 512, "ema_start": 0.9995, "ema_end": 0.9999},
+    "small": {"size": "small", "batch_size": 512, "ema_start": None, "ema_end": None},
     "tiny": {
         "size": "tiny",
         "frames": 208,
@@ -32,18 +32,24 @@ PRESETS: dict[str, dict[str, Any]] = {
         "predictor_width": 192,
         "predictor_depth": 4,
         "predictor_heads": 6,
-        "ema_start": 0.998,
-        "ema_end": 0.9995,
+        "ema_start": None,
+        "ema_end": None,
     },
 }
-"""Preset -> what it changes. `tiny` is for a few hours on a CPU: 2 seconds of input, a small predictor, and a target
-that follows within hundreds of steps, since it has thousands and not hundreds of thousands."""
+"""Preset -> what it changes. `tiny` is for a few hours on a CPU: 2 seconds of input and a small predictor. EMA decays
+of None follow the number of steps, see `schedule.py`."""
 
 OF_OBJECTIVE: dict[str, dict[str, Any]] = {
     "m2d": {},
     "msm_mae": {"mask_ratio": 0.75, "predictor_width": 384, "predictor_depth": 4, "predictor_heads": 6},
 }
 """Objective -> the values that its paper changes."""
+
+
+Decay = Annotated[
+    Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(lambda value: None if value == "auto" else value)
+]
+"""An EMA decay; None ("auto" on the command line): by the number of steps."""
 
 
 class Recipe(BaseModel):
@@ -76,8 +82,10 @@ class Recipe(BaseModel):
     beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's first beta")
     beta2: float = Field(0.95, ge=0, lt=1, description="AdamW's second beta")
     clip: float = Field(3.0, gt=0, description="largest norm of the gradient")
-    ema_start: float = Field(0.99995, ge=0, le=1, description="decay of the target network at the first step")
-    ema_end: float = Field(0.99999, ge=0, le=1, description="the same at the last step")
+    ema_start: Decay = Field(
+        0.99995, description="decay of the target network at the first step, or auto, by the steps"
+    )
+    ema_end: Decay = Field(0.99999, description="the same at the last step")
     seed: int = Field(0, ge=0, description="of weights, order, crops and masks")
 
     @model_validator(mode="after")

@@ -23,6 +23,8 @@ SETTINGS = {
     "predictor_width": 32,
     "predictor_depth": 1,
     "predictor_heads": 2,
+    "ema_start": 0.998,
+    "ema_end": 0.9995,
 }
 
 

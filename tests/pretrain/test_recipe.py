@@ -108,3 +108,12 @@ def test_decay_is_linear_between_its_ends():
 def test_no_warm_up_begins_at_the_peak():
     schedule = schedule_of(make_recipe("base", {"warmup_epochs": 0}), steps_an_epoch=10)
     assert schedule.learning_rate(0) == pytest.approx(2.4e-3)
+
+
+def test_open_decays_are_the_papers_for_its_steps_and_faster_for_fewer():
+    open_decays = {"ema_start": "auto", "ema_end": "auto"}
+    papers = schedule_of(make_recipe("base", open_decays), steps_an_epoch=1000)
+    assert (papers.ema_start, papers.ema_end) == (pytest.approx(0.99995), pytest.approx(0.99999))
+    short = schedule_of(make_recipe("tiny", {"epochs": 100}), steps_an_epoch=150)
+    assert (short.ema_start, short.ema_end) == (pytest.approx(0.999), pytest.approx(0.9998))
+    assert schedule_of(make_recipe("tiny", {"epochs": 1}), steps_an_epoch=2).ema_start == 0.9
