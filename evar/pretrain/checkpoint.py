@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from evar import provenance
 from evar.errors import CheckpointError, UsageError
 from evar.files import atomic_path
 from evar.nn.configuration import Configuration, encoder_shapes
@@ -39,7 +40,7 @@ class Training:
 def save(path: Path, state: Mapping[str, Any], training: Training) -> None:
     """Write the file to go on from. Raises StorageError where the disk refuses."""
     with atomic_path(path) as temporary:
-        torch.save({**state, "training": json.dumps(asdict(training))}, temporary)
+        torch.save({**state, "training": json.dumps(asdict(training)), "versions": _versions()}, temporary)
 
 
 def load(path: Path) -> tuple[dict[str, Any], Training]:
@@ -68,13 +69,21 @@ def require_same(path: Path, before: Training, now: Training) -> None:
 
 
 def write_encoder(
-    path: Path, model: Mapping[str, Tensor], configuration: Configuration, dtype: torch.dtype = torch.float32
+    path: Path, model: Mapping[str, Tensor], configuration: Configuration, dtype: torch.dtype, training: Training
 ) -> None:
     """Write the encoder of a training state dict as safetensors, its weights in `dtype`, norm_stats in float32.
 
-    Raises StorageError where the disk refuses.
+    The file's metadata tells what it is: training (JSON) and the versions that made it. Raises StorageError where the
+    disk refuses.
     """
     tensors = {key: model[key].detach().cpu().to(dtype).contiguous() for key in encoder_shapes(configuration)}
     tensors["norm_stats"] = model["norm_stats"].detach().cpu().float().contiguous()
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"})
+        metadata = {"format": "pt", "training": json.dumps(asdict(training)), "versions": _versions()}
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def _versions() -> str:
+    """Versions and the commit, as JSON."""
+    commit, dirty = provenance.commit()
+    return json.dumps({**provenance.versions(), "commit": commit, "dirty": dirty})

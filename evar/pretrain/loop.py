@@ -10,12 +10,11 @@ interrupted.
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from evar.data.store import Store
 from evar.errors import UsageError, few
@@ -24,6 +23,7 @@ from evar.pretrain.checkpoint import Training
 from evar.pretrain.crops import Epochs
 from evar.pretrain.interrupt import Stop
 from evar.pretrain.journal import Row
+from evar.pretrain.meter import Meter
 from evar.pretrain.recipe import Recipe
 from evar.pretrain.schedule import schedule_of
 from evar.pretrain.statistics import measure_norm_stats
@@ -32,7 +32,6 @@ from evar.pretrain.trainer import Trainer
 from evar.pretrain.watch import Watch
 
 STEPS_A_LOOK = {"cpu": 1, "cuda": 10}  # steps between looks at the losses, for which a CUDA device must be waited for
-SMOOTHING = 0.98  # of the loss that the progress bar shows
 
 
 class Bar(Protocol):
@@ -119,7 +118,7 @@ class _Session:
         self.schedule = schedule_of(run.recipe, self.epochs.steps)
         self.total, self.done = self.schedule.steps, 0
         self.trainer = Trainer(run.recipe, self.schedule, run.device, run.precision, team)
-        self.watch, self.recent = Watch(), _Recent()
+        self.watch, self.meter = Watch(), Meter()
         self.journal = run.folder / journal.NAME
         self.digest = store.digest
         if run.file.exists():
@@ -166,7 +165,7 @@ class _Session:
         batches = self.epochs.batches(self.done, self.total, self.team.rank, self.team.size, pinned=pinned)
         with contextlib.closing(batches):
             for number, crops in zip(range(self.done, self.total), batches, strict=True):
-                self.recent.keep(number, self.trainer.step(number, crops, stop=stop.asked))
+                self.meter.keep(number, self.trainer.step(number, crops, stop=stop.asked))
                 self.done = number + 1
                 look, save = self.done % often == 0 or self.done == self.total, self._due()
                 if look or save:
@@ -184,7 +183,7 @@ class _Session:
 
     def _look(self, shown: Callable[[int, str], None]) -> bool:
         """Log the steps since the last look; True where one of them brought the wish to stop."""
-        rate, found = self.recent.take(self.run.recipe.batch_size)
+        rate, found = self.meter.take(self.run.recipe.batch_size)
         rows = []
         for number, (loss, norm, _) in found:
             learning_rate = self.schedule.learning_rate(number)
@@ -195,7 +194,7 @@ class _Session:
         for row in rows:
             self.watch.look(row.step, row.loss, row.gradient_norm, row.learning_rate)
         if rows:
-            shown(len(rows), f"loss {self.recent.smooth([row.loss for row in rows]):.4f}, {rate:,.0f} clips/s")
+            shown(len(rows), f"loss {self.meter.smooth([row.loss for row in rows]):.4f}, {rate:,.0f} clips/s")
         return any(asked > 0 for _, (_, _, asked) in found)
 
     def _due(self) -> bool:
@@ -217,40 +216,8 @@ class _Session:
             step = "" if self.done == self.total else f"-step{self.done:07}"
             encoder = folder / f"{recipe.name}{step}.safetensors"
             weights = self.trainer.model.state_dict()
-            checkpoint.write_encoder(encoder, weights, recipe.configuration, self.run.encoder_dtype)
+            checkpoint.write_encoder(encoder, weights, recipe.configuration, self.run.encoder_dtype, self._training())
         epoch = self.done / self.epochs.steps
         self.on_checkpoint(Saved(self.done, self.total, epoch, self.run.file, encoder, self.journal))
         self.saved_at = time.monotonic()
-        self.recent.restart()
-
-
-@dataclass
-class _Recent:
-    """Steps whose numbers still lie on the device, the clock since the last look, and the smoothed loss."""
-
-    waiting: list[tuple[int, Tensor]] = field(default_factory=list)
-    since: float = field(default_factory=time.monotonic)
-    level: float | None = None
-
-    def keep(self, number: int, told: Tensor) -> None:
-        """Hold a step's numbers until the next look."""
-        self.waiting.append((number, told))
-
-    def take(self, batch_size: int) -> tuple[float, list[tuple[int, list[float]]]]:
-        """(clips a second, [(step, its numbers)]) of all steps since the last look."""
-        found = [(number, told.tolist()) for number, told in self.waiting]
-        rate = len(found) * batch_size / max(1e-9, time.monotonic() - self.since)
-        self.waiting = []
-        self.restart()
-        return rate, found
-
-    def restart(self) -> None:
-        """Begin to count time anew."""
-        self.since = time.monotonic()
-
-    def smooth(self, losses: list[float]) -> float:
-        """The smoothed loss after these."""
-        for loss in losses:
-            self.level = loss if self.level is None else SMOOTHING * self.level + (1 - SMOOTHING) * loss
-        assert self.level is not None
-        return self.level
+        self.meter.restart()

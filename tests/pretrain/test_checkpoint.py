@@ -1,13 +1,17 @@
 """What a run writes loads wherever a checkpoint is asked for, with no difference."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from evar.encoders import open_encoder
 from evar.nn.checkpoint import load_checkpoint
 from evar.nn.configuration import encoder_shapes
 from evar.pretrain import checkpoint
+from evar.pretrain.recipe import Recipe
 from tests.pretrain import runs
 
 
@@ -58,8 +62,18 @@ def test_encoder_in_half_precision_is_rounded_and_keeps_exact_statistics(trained
     recipe, file = trained
     held = torch.load(file, weights_only=True)["model"]
     path = tmp_path / f"{recipe.name}.safetensors"
-    checkpoint.write_encoder(path, held, recipe.configuration, torch.float16)
+    checkpoint.write_encoder(path, held, recipe.configuration, torch.float16, checkpoint.load(file)[1])
     loaded = load_checkpoint(path)
     assert loaded.norm_stats == tuple(held["norm_stats"].tolist())
     assert torch.equal(loaded.tensors["norm.weight"], held["norm.weight"].half().float())
     assert path.stat().st_size < 0.6 * file.with_suffix(".safetensors").stat().st_size
+
+
+def test_encoder_tells_how_it_was_trained(trained):
+    recipe, file = trained
+    with safe_open(file.with_suffix(".safetensors"), "pt") as held:
+        training = json.loads(held.metadata()["training"])
+        versions = json.loads(held.metadata()["versions"])
+    assert Recipe.model_validate(training["recipe"]) == recipe
+    assert training["steps"] == len((file.parent / "log.csv").read_text().splitlines()) - 1
+    assert versions["torch"] == torch.__version__
