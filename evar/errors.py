@@ -23,6 +23,10 @@ class CheckpointError(EvarError):
     """A checkpoint is missing, broken, of another model, or asks to execute code."""
 
 
+class TrainingError(EvarError):
+    """Pre-training cannot go on: its numbers are lost."""
+
+
 class StorageError(EvarError):
     """The cache or the results cannot be written."""
 

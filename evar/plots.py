@@ -14,6 +14,7 @@ from evar.files import atomic_path
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 INCHES = (6.4, 4.0)
+MOST_POINTS = 5_000  # of a curve over steps
 
 
 @dataclass(frozen=True)
@@ -275,3 +276,26 @@ def _svg(height: float, legend: Sequence[Series], draw: Callable[[Any], None], l
         FigureCanvasSVG(figure)
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()
+
+
+def loss_curve(path: Path, title: str, steps: Sequence[int], losses: Sequence[float]) -> None:
+    """Draw the loss over the steps: each step pale, and the mean over a hundredth of them as a line.
+
+    Raises StorageError where `path` cannot be written.
+    """
+    import numpy as np
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    shown = max(1, len(steps) // MOST_POINTS)  # of so many steps one is drawn
+    window = max(1, len(steps) // 100)
+    means = np.convolve(losses, np.full(window, 1 / window), mode="valid")
+    figure = Figure(figsize=INCHES, layout="constrained")
+    axes = figure.add_subplot(title=title, xlabel="step", ylabel="loss")
+    axes.plot(steps[::shown], losses[::shown], color=BLUE, alpha=0.25, linewidth=0.5, label="a step")
+    axes.plot(steps[window - 1 :: shown], means[::shown], color=BLUE, label=f"mean of {window:,} steps")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend()
+    FigureCanvasSVG(figure)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})

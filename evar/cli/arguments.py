@@ -35,6 +35,7 @@ VERBS = {
     "leaderboard": "show the results as a table for people, papers or programs, or as a page",
     "export": "write the results for pandas, or in the shapes of the HEAR kit and of MTEB",
     "import": "put scores of the M2D authors' EVAR package beside one's own, marked as imported",
+    "pretrain": "train an M2D encoder on a folder of audio, or on tasks' training clips, without labels",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
 }
@@ -305,6 +306,14 @@ def _import_parser() -> _Parser:
     return parser
 
 
+def _pretrain_parser() -> _Parser:
+    from evar.cli.pretrain_options import add_pretrain_options
+
+    parser = _Parser("pretrain")
+    add_pretrain_options(parser)
+    return parser
+
+
 def _cache_parser() -> _Parser:
     parser = _Parser("cache")
     parser.add_argument(
@@ -367,6 +376,7 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "leaderboard": _leaderboard_parser,
     "export": _export_parser,
     "import": _import_parser,
+    "pretrain": _pretrain_parser,
     "cache": _cache_parser,
     "demo": _demo_parser,
 }

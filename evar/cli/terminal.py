@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from evar.progress import Advance
 
@@ -35,6 +35,29 @@ def bar(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Adva
 
         def advance(amount: int) -> None:
             line.update(amount)
+
+        yield advance
+
+
+@contextlib.contextmanager
+def step_bar(*, total: int, initial: int) -> Iterator[Callable[[int, str], None]]:
+    """The progress bar of a training run, which also shows a text (the loss) beside its rate and the time left."""
+    from tqdm import tqdm
+
+    interval = 0.1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG
+    with tqdm(
+        total=total,
+        desc="pretrain",
+        unit=" step",
+        initial=initial,
+        file=sys.stderr,
+        mininterval=interval,
+        dynamic_ncols=True,
+    ) as line:
+
+        def advance(steps: int, shown: str) -> None:
+            line.set_postfix_str(shown, refresh=False)
+            line.update(steps)
 
         yield advance
 

@@ -41,6 +41,7 @@ class Result:
     chosen_output: round -> output, where the layer was chosen on validation; sweep: one of several layers' rows.
     shots: training clips a class, where few were drawn, `draws` times; draw_scores: of each draw; short_classes: how
     many classes have fewer training clips than that.
+    step: of pre-training, where the encoder was scored by the run that trains it.
     ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep, few
     shots).
     """
@@ -75,6 +76,7 @@ class Result:
     draws: int | None = None
     draw_scores: list[float] = field(default_factory=list)
     short_classes: int = 0
+    step: int | None = None
     ranked: bool
     random_weights: bool
     protocol: str

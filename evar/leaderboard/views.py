@@ -117,6 +117,8 @@ def why_apart(row: Result) -> str:
         return f"smoke run of {row.limit} clips a part"
     if row.shots is not None:
         return f"{row.shots} training clips a class"
+    if row.step is not None:
+        return f"in training, step {row.step:,}, coverage {100 * row.coverage:.1f} %"
     if row.sweep:
         return "one layer of a sweep"
     return f"coverage {100 * row.coverage:.1f} %"

@@ -31,7 +31,7 @@ ASIDE = ("decoder_", "target_", "offline_", "audio_proj", "text_", "mask_token",
 """Beginnings of the keys of other parts than the encoder: predictor, target networks, CLAP's text side, heads."""
 
 LANDMARK = "patch_embed.proj.weight"
-CLS_STD = 0.02  # of random CLS tokens (He et al., arXiv:2111.06377, official settings)
+TOKEN_STD = 0.02  # of random CLS and mask tokens (He et al., arXiv:2111.06377, official settings)
 
 
 @dataclass(frozen=True)
@@ -174,22 +174,31 @@ def random_checkpoint(configuration: Configuration, seed: int) -> Checkpoint:
 def random_state(configuration: Configuration, seed: int) -> dict[str, Tensor]:
     """M2D weights before any training, all drawn in the order of the keys from one generator made from `seed`.
 
-    Linear layers (the patch embedding too) xavier-uniform, biases 0, norms 1 and 0, CLS normal with deviation 0.02,
-    positions the fixed sine-cosine table. Source: He et al., arXiv:2111.06377, appendix A.1.
+    Positions are the fixed sine-cosine table, all else is `random_tensor`'s.
     """
     generator = np.random.default_rng(seed)
     grid = configuration.grid
     state: dict[str, Tensor] = {}
     for key, shape in encoder_shapes(configuration).items():
         if key == "pos_embed":
-            values = sincos_positions(configuration.width, grid.rows, grid.columns)[None]
-        elif key == "cls_token":
-            values = CLS_STD * generator.standard_normal(shape, dtype=np.float32)
-        elif len(shape) == 1:
-            values = np.full(shape, "norm" in key and key.endswith("weight"), dtype=np.float32)
+            state[key] = torch.from_numpy(sincos_positions(configuration.width, grid.rows, grid.columns)[None])
         else:
-            outputs, inputs = shape[0], int(np.prod(shape[1:]))
-            limit = np.float32(np.sqrt(6 / (inputs + outputs)))  # Glorot & Bengio 2010, equation 16
-            values = limit * (2 * generator.random(shape, dtype=np.float32) - 1)
-        state[key] = torch.from_numpy(values)
+            state[key] = random_tensor(key, shape, generator)
     return state
+
+
+def random_tensor(key: str, shape: tuple[int, ...], generator: np.random.Generator) -> Tensor:
+    """The tensor called `key` before any training.
+
+    Linear layers (the patch embedding too) xavier-uniform, biases 0, norms 1 and 0, CLS and mask tokens normal with
+    deviation 0.02. Source: He et al., arXiv:2111.06377, appendix A.1.
+    """
+    if key.endswith("_token"):
+        values = TOKEN_STD * generator.standard_normal(shape, dtype=np.float32)
+    elif len(shape) == 1:
+        values = np.full(shape, "norm" in key and key.endswith("weight"), dtype=np.float32)
+    else:
+        outputs, inputs = shape[0], int(np.prod(shape[1:]))
+        limit = np.float32(np.sqrt(6 / (inputs + outputs)))  # Glorot & Bengio 2010, equation 16
+        values = limit * (2 * generator.random(shape, dtype=np.float32) - 1)
+    return torch.from_numpy(values)

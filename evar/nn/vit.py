@@ -61,7 +61,7 @@ class Attention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         clips, count, width = tokens.shape
         query, key, value = self.qkv(tokens).view(clips, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        if tokens.device.type == "cpu" and tokens.dtype != torch.float32:
+        if query.device.type == "cpu" and query.dtype != torch.float32:
             shares = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-2, -1)).softmax(dim=-1)
             mixed = torch.matmul(shares, value)
         else:
@@ -111,10 +111,13 @@ class PatchEmbedding(nn.Module):
 
         A product over cut-out patches: equal to the convolution, and its result hinges on no choice of cuDNN's.
         """
+        return F.linear(self.cut(spectrogram), self.proj.weight.flatten(1), self.proj.bias)
+
+    def cut(self, spectrogram: Tensor) -> Tensor:
+        """(clip, mel, frame) of whole patches -> (clip, row, column, number of a patch), a patch mel by mel."""
         clips, mels, frames = spectrogram.shape
         height, width = self.proj.kernel_size
-        cut = spectrogram.view(clips, mels // height, height, frames // width, width).transpose(2, 3)
-        return F.linear(cut.flatten(3), self.proj.weight.flatten(1), self.proj.bias)
+        return spectrogram.view(clips, mels // height, height, frames // width, width).transpose(2, 3).flatten(3)
 
 
 class ViT(nn.Module):
@@ -169,6 +172,11 @@ class ViT(nn.Module):
         positioned: Tensor = (embedded + table[:, :, : embedded.shape[2]]).flatten(1, 2)
         return positioned
 
+    def with_cls(self, patches: Tensor) -> Tensor:
+        """(clip, patch, width) -> (clip, 1 + patch, width): positioned patch tokens behind the positioned CLS."""
+        start = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches), -1, -1)
+        return torch.cat([start, patches], dim=1)
+
     def tokens(self, patches: Tensor, layers: Sequence[int] | None = None) -> list[Tensor]:
         """Run any patch tokens (clip, patch, width), with CLS before them: float32 tokens of each of `layers`.
 
@@ -176,8 +184,7 @@ class ViT(nn.Module):
                  others are as the block gives them. None means the last alone.
         """
         wanted = [self.depth - 1] if layers is None else list(layers)
-        start = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches), -1, -1)
-        tokens = torch.cat([start, patches], dim=1).to(self.block_dtype)
+        tokens = self.with_cls(patches).to(self.block_dtype)
         taken: dict[int, Tensor] = {}
         for number in range(max(wanted) + 1):
             tokens = self.blocks[number](tokens)

@@ -52,6 +52,7 @@ def test_other_weights_or_options_are_another_line(difference):
     [
         ({"limit": 5}, "smoke run of 5 clips a part"),
         ({"shots": 4}, "4 training clips a class"),
+        ({"step": 1500}, "in training, step 1,500, coverage 100.0 %"),
         ({"sweep": True}, "one layer of a sweep"),
         ({"coverage": 0.089}, "coverage 8.9 %"),
     ],

@@ -1,0 +1,144 @@
+"""`evar pretrain`: train an encoder, draw its loss, and score it on tasks while it learns."""
+
+import argparse
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from evar import encoders, plots, probes
+from evar.cli.choice import choose_tasks
+from evar.cli.terminal import bar, say, step_bar
+from evar.cli.verbs.eval import keep, result_line
+from evar.data.manifest import read_manifest
+from evar.data.task import Task
+from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
+from evar.embeddings.extract import Runtime
+from evar.errors import EvarError, UsageError
+from evar.leaderboard import table as leaderboard
+from evar.pipeline import evaluate
+from evar.preparation import Settings
+from evar.pretrain import journal
+from evar.pretrain.audio import Source, prepare_audio, source_of_folder
+from evar.pretrain.loop import Run, Saved, train
+from evar.pretrain.recipe import Recipe, make_recipe
+from evar.pretrain.team import is_first, joined, local_rank
+from evar.progress import silent
+
+PROBE = "logistic"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare the audio, train, and tell where the encoder lies."""
+    fields = ((name, getattr(arguments, name)) for name in Recipe.model_fields)
+    recipe = make_recipe(arguments.preset, {name: text for name, text in fields if text is not None})
+    device = choose_device(_own_device(arguments.device))
+    precision = choose_precision(arguments.precision, device)
+    if precision == "float16":
+        raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
+    tasks = choose_tasks(arguments.eval_task) if arguments.eval_task else []
+    note = say if is_first() else _unheard
+    sources = _sources(arguments, note)
+    for task in tasks:
+        read_manifest(task, arguments.data)  # one that is not there is told now, not after hours
+    if tasks:
+        leaderboard.check(arguments.results)
+    with joined(device) as team:
+        store = prepare_audio(
+            sources,
+            recipe.sample_rate,
+            arguments.cache,
+            workers=arguments.workers,
+            progress=bar if team.first else silent,
+            note=note,
+        )
+        how = Run(
+            recipe,
+            arguments.out or Path("runs") / recipe.name,
+            device,
+            precision,
+            minutes=arguments.checkpoint_minutes,
+            every_epochs=arguments.eval_every if tasks else None,
+            resume=arguments.resume,
+            encoder_dtype=PRECISIONS[arguments.save_as],
+        )
+        settings = Settings(
+            arguments.data,
+            arguments.cache,
+            Runtime((device,), precision),
+            arguments.workers,
+            seed=recipe.seed,
+            limit=arguments.eval_limit,
+            min_coverage=arguments.min_coverage,
+        )
+
+        def on_checkpoint(saved: Saved) -> None:
+            draw_loss(saved)
+            if saved.encoder is not None:
+                for task in tasks:
+                    score(task, saved, settings, arguments.results)
+
+        shown = step_bar if team.first else _unseen
+        file = train(store, how, team, bar=shown, note=note, on_checkpoint=on_checkpoint)
+    note(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
+    return 0
+
+
+def draw_loss(saved: Saved) -> None:
+    """Draw log.csv as loss.svg beside it."""
+    rows = journal.read(saved.journal)
+    plots.loss_curve(
+        saved.journal.with_name("loss.svg"), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
+    )
+
+
+def score(task: Task, saved: Saved, settings: Settings, results: Path) -> None:
+    """Append a row for the encoder as it is at this step; what goes wrong is told and does not end the training."""
+    assert saved.encoder is not None
+    threads = torch.get_num_threads()
+    try:
+        encoder = encoders.open_encoder("m2d", saved.encoder)
+        for evaluation in evaluate(task, encoder, [probes.open_probe(PROBE)], settings, progress=silent, note=say):
+            result = evaluation.result
+            ranked = result.ranked and saved.steps == saved.total
+            result = dataclasses.replace(result, step=saved.steps, ranked=ranked)
+            told = dataclasses.replace(evaluation, result=result)
+            keep(results, told)
+            say(f"epoch {saved.epoch:g}, step {saved.steps:,}: {result_line(told)}")
+    except EvarError as error:
+        say(f"not scored at step {saved.steps:,}: {error}")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _sources(arguments: argparse.Namespace, note: Callable[[str], None]) -> list[Source]:
+    """Folders and tasks' training clips. Raises UsageError where neither is named."""
+    sources = [source_of_folder(folder, note) for folder in arguments.folders]
+    for task in choose_tasks(arguments.task) if arguments.task else []:
+        clips = read_manifest(task, arguments.data)
+        rows = clips.clips["part"] == "train"
+        if task.folds:
+            rows[:] = True
+            note(f"{task.name}: every fold is a test fold in turn, so its test clips are trained on too (unlabelled)")
+        sources.append(Source(clips.root, clips.clips["path"][rows].tolist()))
+    if not sources:
+        raise UsageError("say what to train on: evar pretrain FOLDER, or --task NAME")
+    return sources
+
+
+def _own_device(name: str) -> str:
+    """The device of this process where `torchrun` started one a device."""
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{local_rank()}"
+    return str(name)
+
+
+def _unheard(text: str) -> None:
+    """What all processes but the first say."""
+
+
+@contextlib.contextmanager
+def _unseen(*, total: int, initial: int) -> Iterator[Callable[[int, str], None]]:
+    yield lambda steps, shown: None

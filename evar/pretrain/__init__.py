@@ -1,0 +1,10 @@
+"""Masked Modeling Duo itself: pre-training of an encoder on audio without labels.
+
+masking                             which patches are hidden
+masked_model, m2d, msm_mae          the networks and their losses
+recipe, schedule                    settings with the papers' values; learning rate and EMA decay over the steps
+audio, crops, statistics            what an epoch reads
+trainer, loop                       one step, and all steps of a run
+checkpoint, journal, meter          what is kept and told
+watch, interrupt, team              alarms, stopping, several processes
+"""

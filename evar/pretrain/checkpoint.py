@@ -1,0 +1,89 @@
+"""What a run keeps: one file to go on from, which is also a checkpoint in the public format, and the encoder alone.
+
+NAME.pth          "model" with the public key names (encoder, predictor, target, norm_stats), "optimizer", "training"
+NAME.safetensors  the encoder's tensors and norm_stats, nothing else
+
+NAME states the configuration, so that both load wherever a checkpoint is asked for. Everything random is drawn from
+the seed, the epoch and the sample (`crops.py`), so the step is the whole position in the data and no generator's state
+needs keeping. Files are renamed into their places: a kill leaves the old one or the new one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from evar import provenance
+from evar.errors import CheckpointError, UsageError
+from evar.files import atomic_path
+from evar.nn.configuration import Configuration, encoder_shapes
+from evar.nn.safe_load import load_file_safely
+from evar.pretrain.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where a run stands: `steps` done, of which recipe, on which audio (the store's digest), how precisely."""
+
+    steps: int
+    recipe: dict[str, Any]
+    store_digest: str
+    precision: str
+    processes: int
+
+
+def save(path: Path, state: Mapping[str, Any], training: Training) -> None:
+    """Write the file to go on from. Raises StorageError where the disk refuses."""
+    with atomic_path(path) as temporary:
+        torch.save({**state, "training": json.dumps(asdict(training)), "versions": _versions()}, temporary)
+
+
+def load(path: Path) -> tuple[dict[str, Any], Training]:
+    """What `save` wrote: (state, training). Raises CheckpointError where the file is none to go on from."""
+    content = load_file_safely(path)
+    if not isinstance(content, dict) or not {"model", "optimizer", "training"} <= content.keys():
+        raise CheckpointError(
+            f"{path} is no checkpoint that a run can go on from: it has no optimizer or training state"
+        )
+    return content, Training(**json.loads(content.pop("training")))
+
+
+def require_same(path: Path, before: Training, now: Training) -> None:
+    """Raise UsageError, which lists what differs, where a run would go on as another one."""
+    asked = Recipe.model_validate(now.recipe).model_dump()
+    held = Recipe.model_validate(before.recipe).model_dump()
+    differing = [f"--{key.replace('_', '-')} {held[key]}, not {asked[key]}" for key in held if held[key] != asked[key]]
+    if before.precision != now.precision:
+        differing.append(f"--precision {before.precision}, not {now.precision}")
+    if before.processes != now.processes:
+        differing.append(f"{before.processes} processes, not {now.processes}")
+    if before.store_digest != now.store_digest:
+        differing.append("other audio (files were added, removed or changed)")
+    if differing:
+        raise UsageError(f"{path} is of another run: {'; '.join(differing)}. Give the same, or another --out")
+
+
+def write_encoder(
+    path: Path, model: Mapping[str, Tensor], configuration: Configuration, dtype: torch.dtype, training: Training
+) -> None:
+    """Write the encoder of a training state dict as safetensors, its weights in `dtype`, norm_stats in float32.
+
+    The file's metadata tells what it is: training (JSON) and the versions that made it. Raises StorageError where the
+    disk refuses.
+    """
+    tensors = {key: model[key].detach().cpu().to(dtype).contiguous() for key in encoder_shapes(configuration)}
+    tensors["norm_stats"] = model["norm_stats"].detach().cpu().float().contiguous()
+    with atomic_path(path) as temporary:
+        metadata = {"format": "pt", "training": json.dumps(asdict(training)), "versions": _versions()}
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def _versions() -> str:
+    """Versions and the commit, as JSON."""
+    commit, dirty = provenance.commit()
+    return json.dumps({**provenance.versions(), "commit": commit, "dirty": dirty})

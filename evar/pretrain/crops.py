@@ -1,0 +1,108 @@
+"""Crops of a prepared store: which an epoch holds, and where each begins.
+
+A clip gives as many samples an epoch as whole inputs fit into it, at least one, so that an hour of music counts for
+more than a word. Order, places and mask noise are drawn from (seed, epoch, sample) alone: they are the same however
+many processes or threads read, and wherever a run goes on.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evar.data.store import Store
+from evar.errors import UsageError
+from evar.pretrain.masking import draw_noise
+from evar.pretrain.recipe import Recipe
+
+ORDER, SAMPLE = 1, 2  # what a generator is for; keeps their streams apart
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A batch: (clip, sample) int16 waveforms, zero-padded at their ends; (clip,) lengths in samples without the
+    padding; (clip, patch) float32 noise that decides the masks.
+    """
+
+    waveforms: Tensor
+    lengths: Tensor
+    noise: Tensor
+
+    def parts(self, count: int) -> Iterator["Crops"]:
+        """`count` equal parts, one after the other."""
+        pieces = (self.waveforms.chunk(count), self.lengths.chunk(count), self.noise.chunk(count))
+        for waveforms, lengths, noise in zip(*pieces, strict=True):
+            yield Crops(waveforms, lengths, noise)
+
+
+class Epochs:
+    """The samples of a store under a recipe.
+
+    rows: (sample,) the store's row that each sample of an epoch comes from.
+    Raises UsageError where there are fewer samples than a step takes.
+    """
+
+    def __init__(self, store: Store, recipe: Recipe) -> None:
+        self.store, self.recipe = store, recipe
+        usable = store.usable
+        lengths = store.index["length"].to_numpy(dtype=np.int64)[usable]
+        self.rows: Numbers = np.repeat(usable[lengths > 0], np.maximum(1, lengths[lengths > 0] // recipe.samples))
+        self.steps = len(self.rows) // recipe.batch_size
+        if not self.steps:
+            raise UsageError(
+                f"an epoch has {len(self.rows):,} crops of {recipe.samples / recipe.sample_rate:.2f} s, fewer than the "
+                f"{recipe.batch_size:,} of a step: add audio, or give a smaller --batch-size"
+            )
+
+    def order(self, epoch: int) -> Numbers:
+        """(step, batch) numbers of samples: a random order, whose rest that fills no batch is left out."""
+        order = np.random.default_rng((self.recipe.seed, ORDER, epoch)).permutation(len(self.rows))
+        return order[: self.steps * self.recipe.batch_size].reshape(self.steps, self.recipe.batch_size)
+
+    def crops(self, epoch: int, samples: Numbers) -> Crops:
+        """The crops of these samples in that epoch."""
+        grid = self.recipe.grid
+        waveforms = np.zeros((len(samples), self.recipe.samples), dtype=np.int16)
+        lengths = np.zeros(len(samples), dtype=np.int64)
+        noise = np.zeros((len(samples), grid.rows * grid.columns), dtype=np.float32)
+        for place, sample in enumerate(samples.tolist()):
+            draws = np.random.default_rng((self.recipe.seed, SAMPLE, epoch, sample))
+            clip = self.store.samples(int(self.rows[sample]))
+            start = int(draws.integers(max(0, len(clip) - self.recipe.samples) + 1))
+            cut = clip[start : start + self.recipe.samples]
+            if self.recipe.short_clips == "repeat":
+                cut = np.resize(cut, self.recipe.samples)
+            waveforms[place, : len(cut)], lengths[place] = cut, len(cut)
+            noise[place] = draw_noise(draws, self.recipe.masking, grid.rows, grid.columns)
+        return Crops(torch.from_numpy(waveforms), torch.from_numpy(lengths), torch.from_numpy(noise))
+
+    def batches(self, first: int, last: int, rank: int, ranks: int, *, pinned: bool) -> Generator[Crops]:
+        """What process `rank` of `ranks` reads for steps `first` to `last` - 1 of the run; the next one is read ahead.
+
+        A step's batch is cut into `ranks` equal parts, in order. pinned: into memory that a CUDA device copies from.
+        """
+        share = self.recipe.batch_size // ranks
+        order: tuple[int, Numbers] = (-1, np.empty((0, 0), dtype=np.int64))
+
+        def read(step: int) -> Crops:
+            nonlocal order
+            epoch, place = divmod(step, self.steps)
+            if order[0] != epoch:
+                order = epoch, self.order(epoch)
+            crops = self.crops(epoch, order[1][place, rank * share : (rank + 1) * share])
+            return Crops(crops.waveforms.pin_memory(), crops.lengths, crops.noise.pin_memory()) if pinned else crops
+
+        with ThreadPoolExecutor(1, thread_name_prefix="crops") as reader:
+            waiting: deque[Future[Crops]] = deque(reader.submit(read, step) for step in range(first, last)[:1])
+            for step in range(first, last):
+                ready = waiting.popleft().result()
+                if step + 1 < last:
+                    waiting.append(reader.submit(read, step + 1))
+                yield ready

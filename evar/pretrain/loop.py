@@ -1,0 +1,223 @@
+"""The steps of a run, from the first or from where it stopped to the last: reading, logging, saving, watching.
+
+    RUN/NAME.pth, RUN/NAME.safetensors      see `checkpoint.py`; NAME states the model
+    RUN/log.csv                             see `journal.py`
+
+The same recipe, audio, precision and number of processes give the same bits on one machine, however often the run was
+interrupted.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from evar.data.store import Store
+from evar.errors import UsageError, few
+from evar.pretrain import checkpoint, journal
+from evar.pretrain.checkpoint import Training
+from evar.pretrain.crops import Epochs
+from evar.pretrain.interrupt import Stop
+from evar.pretrain.journal import Row
+from evar.pretrain.meter import Meter
+from evar.pretrain.recipe import Recipe
+from evar.pretrain.schedule import schedule_of
+from evar.pretrain.statistics import measure_norm_stats
+from evar.pretrain.team import Team
+from evar.pretrain.trainer import Trainer
+from evar.pretrain.watch import Watch
+
+STEPS_A_LOOK = {"cpu": 1, "cuda": 10}  # steps between looks at the losses, for which a CUDA device must be waited for
+
+
+class Bar(Protocol):
+    """Opens a progress bar over steps; what it gives takes a number of steps and a text to show beside them."""
+
+    def __call__(
+        self, *, total: int, initial: int
+    ) -> contextlib.AbstractContextManager[Callable[[int, str], None]]: ...
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint that was just written, after `steps` of `total`.
+
+    file: to go on from. encoder: the encoder alone, written every so many epochs and at the end, else None.
+    """
+
+    steps: int
+    total: int
+    epoch: float
+    file: Path
+    encoder: Path | None
+    journal: Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to train, and where things go.
+
+    folder:        of the run's files; what lies there is continued only where `resume` says so
+    minutes:       between checkpoints; what a kill can lose
+    every_epochs:  epochs between encoders that are written for an evaluation; None for none but the last
+    encoder_dtype: of the weights in the encoder's own file
+    """
+
+    recipe: Recipe
+    folder: Path
+    device: torch.device
+    precision: str
+    minutes: float = 10.0
+    every_epochs: int | None = None
+    resume: bool = False
+    encoder_dtype: torch.dtype = torch.float32
+
+    @property
+    def file(self) -> Path:
+        """The file to go on from."""
+        return self.folder / f"{self.recipe.name}.pth"
+
+
+def train(
+    store: Store,
+    run: Run,
+    team: Team,
+    *,
+    bar: Bar,
+    note: Callable[[str], None],
+    on_checkpoint: Callable[[Saved], None],
+) -> Path:
+    """Train to the end; gives the file of the last checkpoint.
+
+    Raises UsageError where the folder holds another run or one that was not asked to go on, TrainingError where the
+    numbers are lost, KeyboardInterrupt after a checkpoint where the process was asked to stop.
+    """
+    if run.recipe.batch_size % (team.size * run.recipe.accumulate):
+        raise UsageError(
+            f"--batch-size {run.recipe.batch_size} cannot be shared by {team.size} processes "
+            f"in {run.recipe.accumulate} parts each"
+        )
+    session = _Session(store, run, team, note, on_checkpoint)
+    with bar(total=session.total, initial=session.done) as shown, Stop() as stop:
+        session.go(shown, stop)
+    return run.file
+
+
+class _Session:
+    """One process's part of a run, from where it stands to the end."""
+
+    def __init__(
+        self, store: Store, run: Run, team: Team, note: Callable[[str], None], on_checkpoint: Callable[[Saved], None]
+    ) -> None:
+        self.run, self.team, self.note, self.on_checkpoint = run, team, note, on_checkpoint
+        self.epochs = Epochs(store, run.recipe)
+        self.schedule = schedule_of(run.recipe, self.epochs.steps)
+        self.total, self.done = self.schedule.steps, 0
+        self.trainer = Trainer(run.recipe, self.schedule, run.device, run.precision, team)
+        self.watch, self.meter = Watch(), Meter()
+        self.journal = run.folder / journal.NAME
+        self.digest = store.digest
+        if run.file.exists():
+            self._go_on()
+        else:
+            self._begin()
+        self.saved_at = time.monotonic()
+
+    def _training(self) -> Training:
+        return Training(self.done, self.run.recipe.model_dump(), self.digest, self.run.precision, self.team.size)
+
+    def _begin(self) -> None:
+        if others := sorted(path.name for path in self.run.folder.glob("*.pth")):
+            raise UsageError(f"{self.run.folder} holds another run, {few(others)}: give another --out")
+        if self.run.resume:
+            self.note(f"no checkpoint in {self.run.folder} yet: beginning at step 0")
+        mean, deviation = measure_norm_stats(self.epochs, self.trainer.log_mel, self.run.device)
+        self.trainer.model.norm_stats.copy_(torch.tensor([mean, deviation]))
+        if self.team.first:
+            journal.begin(self.journal)
+        self.note(
+            f"{self.run.recipe.name}: {len(self.epochs.rows):,} crops an epoch, {self.epochs.steps:,} steps an epoch, "
+            f"{self.total:,} in all; log-mel {mean:.2f} +- {deviation:.2f}"
+        )
+
+    def _go_on(self) -> None:
+        if not self.run.resume:
+            raise UsageError(f"{self.run.file} is there already: --resume goes on with it, --out names another folder")
+        state, before = checkpoint.load(self.run.file)
+        checkpoint.require_same(self.run.file, before, self._training())
+        self.trainer.load(state)
+        self.done = before.steps
+        rows = journal.read(self.journal, self.done)
+        for row in rows:
+            self.watch.look(row.step, row.loss, row.gradient_norm, row.learning_rate)
+        if self.team.first:
+            journal.begin(self.journal, rows)
+        self.note(f"going on after step {self.done:,} of {self.total:,}")
+
+    def go(self, shown: Callable[[int, str], None], stop: Stop) -> None:
+        """All steps that are left."""
+        often, asked = STEPS_A_LOOK[self.run.device.type], False
+        pinned = self.run.device.type == "cuda"
+        batches = self.epochs.batches(self.done, self.total, self.team.rank, self.team.size, pinned=pinned)
+        with contextlib.closing(batches):
+            for number, crops in zip(range(self.done, self.total), batches, strict=True):
+                self.meter.keep(number, self.trainer.step(number, crops, stop=stop.asked))
+                self.done = number + 1
+                look, save = self.done % often == 0 or self.done == self.total, self._due()
+                if look or save:
+                    asked = self._look(shown) or asked
+                if save or self.done == self.total:
+                    self._save()
+                if look and asked and self.done < self.total:  # a step at which every process comes by here
+                    self._stop(saved=save)
+
+    def _stop(self, *, saved: bool) -> None:
+        if not saved:
+            self._save()
+        self.note(f"stopped after step {self.done:,}, which is saved: the same command with --resume goes on")
+        raise KeyboardInterrupt
+
+    def _look(self, shown: Callable[[int, str], None]) -> bool:
+        """Log the steps since the last look; True where one of them brought the wish to stop."""
+        rate, found = self.meter.take(self.run.recipe.batch_size)
+        rows = []
+        for number, (loss, norm, _) in found:
+            learning_rate = self.schedule.learning_rate(number)
+            epoch, decay = number / self.epochs.steps, self.schedule.ema_decay(number)
+            rows.append(Row(number, epoch, loss, learning_rate, decay, norm, rate))
+        if self.team.first:
+            journal.append(self.journal, rows)
+        for row in rows:
+            self.watch.look(row.step, row.loss, row.gradient_norm, row.learning_rate)
+        if rows:
+            shown(len(rows), f"loss {self.meter.smooth([row.loss for row in rows]):.4f}, {rate:,.0f} clips/s")
+        return any(asked > 0 for _, (_, _, asked) in found)
+
+    def _due(self) -> bool:
+        """Whether this process has to write a checkpoint after this step: by the clock, or for an evaluation."""
+        if not self.team.first or self.done == self.total:
+            return False
+        return self._at_evaluation() or time.monotonic() - self.saved_at >= 60 * self.run.minutes
+
+    def _at_evaluation(self) -> bool:
+        every = self.run.every_epochs
+        return every is not None and self.done % (every * self.epochs.steps) == 0 and self.done < self.total
+
+    def _save(self) -> None:
+        if not self.team.first:
+            return
+        recipe, folder, encoder = self.run.recipe, self.run.folder, None
+        checkpoint.save(self.run.file, self.trainer.state(), self._training())
+        if self.done == self.total or self._at_evaluation():
+            step = "" if self.done == self.total else f"-step{self.done:07}"
+            encoder = folder / f"{recipe.name}{step}.safetensors"
+            weights = self.trainer.model.state_dict()
+            checkpoint.write_encoder(encoder, weights, recipe.configuration, self.run.encoder_dtype, self._training())
+        epoch = self.done / self.epochs.steps
+        self.on_checkpoint(Saved(self.done, self.total, epoch, self.run.file, encoder, self.journal))
+        self.saved_at = time.monotonic()
+        self.meter.restart()

@@ -1,0 +1,104 @@
+"""One step of pre-training: crops in, weights changed, loss and gradient norm out."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evar.nn.exact import exact_float32
+from evar.nn.frontend import LogMel
+from evar.pretrain.crops import Crops
+from evar.pretrain.masking import split_patches
+from evar.pretrain.recipe import Recipe
+from evar.pretrain.schedule import Schedule
+from evar.pretrain.team import Team
+
+FULL_SCALE = 2**15  # of 16-bit samples
+
+
+class Trainer:
+    """Model, optimiser and front end on a device.
+
+    precision: "float32" (exact, no TF32) or "bfloat16" (autocast: weights, sums and losses stay float32)
+    """
+
+    def __init__(self, recipe: Recipe, schedule: Schedule, device: torch.device, precision: str, team: Team) -> None:
+        self.recipe, self.schedule, self.device, self.precision, self.team = recipe, schedule, device, precision, team
+        if device.type == "cuda":
+            fix_numerics()
+        self.model = recipe.model().to(device).train()
+        self.log_mel = LogMel(recipe.sample_rate).to(device)
+        self.optimizer = torch.optim.AdamW(
+            weight_groups(self.model, recipe.weight_decay), lr=0.0, betas=(recipe.beta1, recipe.beta2), fused=True
+        )
+        self.trained = [tensor for tensor in self.model.parameters() if tensor.requires_grad]
+
+    def step(self, number: int, crops: Crops, *, stop: bool = False) -> Tensor:
+        """Do step `number`, from 0, on this process's part of the batch.
+
+        Returns (3,) float32 on the device, equal in all processes: the loss over the whole batch, the gradient's norm
+        before clipping, and 1 or less where some process asked to `stop`, else 0.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.learning_rate(number)
+        told = torch.zeros(2, device=self.device)
+        told[1].fill_(float(stop))
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._numerics():
+            for part in crops.parts(self.recipe.accumulate):
+                loss = self._loss(part) / self.recipe.accumulate
+                loss.backward()  # type: ignore[no-untyped-call]
+                told[0] += loss.detach()
+        self.team.average([*(tensor.grad for tensor in self.trained if tensor.grad is not None), told])
+        norm = nn.utils.clip_grad_norm_(self.trained, self.recipe.clip)
+        self.optimizer.step()
+        self.model.after_step(self.schedule.ema_decay(number))
+        return torch.stack([told[0], norm, told[1]])
+
+    def _loss(self, crops: Crops) -> Tensor:
+        spectra = self.spectra(crops.waveforms.to(self.device, non_blocking=True))
+        visible, masked = split_patches(crops.noise.to(self.device, non_blocking=True), self.recipe.mask_ratio)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return self.model.loss(spectra, visible, masked)
+
+    @torch.no_grad()
+    def spectra(self, waveforms: Tensor) -> Tensor:
+        """(clip, sample) int16 -> (clip, mel, frame) normalised log-mel of whole patches, float32."""
+        frames = self.recipe.grid.columns * self.recipe.patch_frames
+        log_mel = self.log_mel(waveforms.float() / FULL_SCALE)[:, :, :frames].contiguous()
+        mean, deviation = self.model.norm_stats
+        normalised: Tensor = (log_mel - mean) / deviation
+        return normalised
+
+    @contextlib.contextmanager
+    def _numerics(self) -> Iterator[None]:
+        """Exact float32 where that was asked for."""
+        with exact_float32() if self.precision == "float32" else contextlib.nullcontext():
+            yield
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a step changes: tensors and plain data, under the public key "model" and "optimizer"."""
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def fix_numerics() -> None:
+    """Make a CUDA device add up in a fixed order (attention's gradients do not, otherwise); nothing autotunes."""
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, guards nothing here
+
+
+def weight_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups: biases and norms, which are vectors, do not decay; everything else does."""
+    trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
+    return [
+        {"params": [tensor for tensor in trained if tensor.ndim > 1], "weight_decay": weight_decay},
+        {"params": [tensor for tensor in trained if tensor.ndim <= 1], "weight_decay": 0.0},
+    ]

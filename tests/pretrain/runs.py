@@ -1,0 +1,85 @@
+"""Small runs for tests: two dozen short noises and tones, a ViT-Tiny on 0.64 s, ten steps."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from evar.data.store import prepare
+from evar.pretrain.loop import Run, train
+from evar.pretrain.recipe import make_recipe
+from evar.pretrain.team import Team
+from evar.progress import silent
+
+RATE = 16_000
+SETTINGS = {
+    "frames": 64,
+    "batch_size": 4,
+    "epochs": 2,
+    "warmup_epochs": 0.5,
+    "base_lr": 0.1,
+    "predictor_width": 32,
+    "predictor_depth": 1,
+    "predictor_heads": 2,
+    "ema_start": 0.998,
+    "ema_end": 0.9995,
+}
+
+
+def write_audio(folder: Path, files: int = 16) -> Path:
+    """Noises and tones of 0.3 to 1.9 s."""
+    folder.mkdir(parents=True)
+    draws = np.random.default_rng(5)
+    for number in range(files):
+        time = np.arange(int(RATE * (0.3 + 0.1 * number))) / RATE
+        tone = np.sin(2 * np.pi * draws.uniform(100, 4000) * time)
+        soundfile.write(folder / f"{number:02}.wav", 0.2 * tone + 0.05 * draws.standard_normal(len(time)), RATE)
+    return folder
+
+
+def make_store(folder: Path, files: int = 16):
+    """Their prepared store."""
+    audio = write_audio(folder / "audio", files)
+    names = sorted(path.name for path in audio.iterdir())
+    return prepare(audio, names, RATE, folder / "cache", workers=1, progress=silent)
+
+
+def recipe(**more):
+    """A recipe for seconds."""
+    return make_recipe("tiny", {**SETTINGS, **more})
+
+
+def run(folder: Path, **more):
+    """How to run it, in float32 on the CPU; keywords of the recipe or of `Run`."""
+    own = {name: more.pop(name) for name in list(more) if name in Run.__dataclass_fields__}
+    return Run(recipe(**more), folder, torch.device("cpu"), own.pop("precision", "float32"), **own)
+
+
+@contextlib.contextmanager
+def no_bar(*, total, initial):
+    """Shows nothing."""
+    yield lambda steps, shown: None
+
+
+def go(store, how, on_checkpoint=lambda saved: None, bar=no_bar, notes=None):
+    """Train; notes are collected in `notes`."""
+    note = (lambda text: None) if notes is None else notes.append
+    return train(store, how, Team(), bar=bar, note=note, on_checkpoint=on_checkpoint)
+
+
+def tensors(path: Path):
+    """Every tensor of a checkpoint to go on from, by a flat name."""
+    content = torch.load(path, weights_only=True)
+    found = {f"model.{key}": tensor for key, tensor in content["model"].items()}
+    for number, state in content["optimizer"]["state"].items():
+        found |= {f"optimizer.{number}.{key}": value for key, value in state.items()}
+    return found
+
+
+def assert_equal(one: Path, other: Path):
+    """Two checkpoints hold the same bits."""
+    first, second = tensors(one), tensors(other)
+    assert first.keys() == second.keys()
+    assert not [key for key in first if not torch.equal(first[key], second[key])]
