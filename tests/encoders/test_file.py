@@ -1,5 +1,8 @@
 """file: `open_encoder` of any file, its options, and what is said of files without one."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import torch
 
 from evar import encoders
 from evar.errors import CheckpointError, UsageError
+from evar.provenance import PACKAGE
 from tests.encoders import written
 
 ENCODER = """
@@ -93,3 +97,14 @@ def test_what_is_wrong_with_a_file_is_one_clear_line(tmp_path: Path, text: str, 
 def test_the_path_must_be_given() -> None:
     with pytest.raises(UsageError, match="encoder file needs the option path"):
         encoders.open_encoder("file")
+
+
+def test_a_file_beside_this_package_uses_the_loaded_one(tmp_path: Path) -> None:
+    file = written.write(tmp_path, "mine", ENCODER)
+    (tmp_path / "evar").symlink_to(PACKAGE)  # as in a clone's root; in a process of its own, since it may unload evar
+    command = f"from evar import encoders; print(encoders.open_encoder({spec(file)!r}).outputs)"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "('mean', 'peak')\n", done.stderr
