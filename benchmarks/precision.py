@@ -17,7 +17,8 @@ from evar.data.task import load_task
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import choose_device, describe
 from evar.embeddings.extract import Runtime, embed
-from evar.pipeline import Settings, fit_probe, prepare_task
+from evar.fitting import fit_probe
+from evar.preparation import Settings, prepare_task
 from tests import recipe
 
 MODEL = "m2d_vit_base-80x608p16x16"

@@ -18,7 +18,8 @@ from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
 from evar.embeddings.device import choose_device
 from evar.embeddings.extract import Runtime
-from evar.pipeline import Settings, evaluate
+from evar.pipeline import evaluate
+from evar.preparation import Settings
 from tests import recipe
 
 MODEL = "m2d_vit_base-80x608p16x16"

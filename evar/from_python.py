@@ -22,8 +22,8 @@ from evar.encoders.outside import unreadable
 from evar.errors import UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
-from evar.pipeline import Settings
 from evar.pipeline import evaluate as evaluate_encoder
+from evar.preparation import Settings
 from evar.progress import Progress, silent
 from evar.spec import split_calls
 

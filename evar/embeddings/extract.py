@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, fix_numerics
 from evar.embeddings.forward import embed_blocks, out_of_memory
+from evar.embeddings.key import cache_key
 from evar.embeddings.share import Share, Unfinished
 from evar.embeddings.workers import fill_with_processes
 from evar.encoders.contract import Encoder
@@ -90,7 +90,7 @@ def embed(
     begin = time.perf_counter()
     runtime = replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
     name = f"{encoder.identity.name}-{runtime.precision}"
-    entry = Entry(cache, name, cache_key(encoder, plan, runtime), plan.store.folder.name)
+    entry = Entry(cache, name, cache_key(encoder, plan, runtime.precision, runtime.device), plan.store.folder.name)
     outputs = _read(entry)
     cached = outputs is not None
     if outputs is None:
@@ -119,39 +119,6 @@ def embed(
 
 def _name(dtype: torch.dtype) -> str:
     return next(name for name, each in PRECISIONS.items() if each == dtype)
-
-
-def cache_key(encoder: Encoder, plan: Plan, runtime: Runtime) -> dict[str, Any]:
-    """Everything that decides the embeddings' numbers, readable."""
-    identity = encoder.identity
-    versions = provenance.versions()
-    crops = np.stack([plan.store_rows, plan.starts])
-    return {
-        "encoder": identity.name,
-        "weights": identity.weights,
-        "weights_digest": identity.digest,
-        "code": identity.code,
-        "options": dict(identity.options),
-        "outputs": list(encoder.outputs),
-        "sources": provenance.hash_sources(forward_sources(encoder)),
-        "versions": {name: versions[name] for name in ("torch", "nnAudio", "numpy")},
-        "precision": runtime.precision,
-        "device": runtime.device.type,
-        "sample_rate": encoder.sample_rate,
-        "samples": plan.samples,
-        "crops": provenance.hash_json(crops.tolist()),
-        "store": plan.store.digest,
-    }
-
-
-def forward_sources(encoder: Encoder) -> set[str]:
-    """Source files, relative to the package, that an embedding passes through: the encoder's, and what they import."""
-    used = {type(module).__module__ for module in encoder.modules()}
-    files = {f"{name.removeprefix('evar.').replace('.', '/')}.py" for name in used if name.startswith("evar.")}
-    return provenance.imported_sources(files, within=("nn", "encoders")) | {
-        "embeddings/batches.py",
-        "embeddings/forward.py",
-    }
 
 
 def _read(entry: Entry) -> dict[str, NDArray[np.float32]] | None:

@@ -1,34 +1,38 @@
 """The leaderboard: one CSV, one row a (task, encoder, weights, output, probe), appended whole or not at all.
 
 Values are text as a person would type it; lists and mappings are JSON; yes/no for truth. Predictions lie beside it in
-`predictions/RUN.npz`.
+`predictions/RUN.npz`. `read.py` reads both.
+
+Columns go by name. A new one is a field of `Result` with a default, which is what rows written before it read as; and
+FORMAT grows. Appending to an older file grows its header and leaves all else as it was. A file that holds rows of a
+newer format is read for what is known, but not appended to: two versions would not mean the same by a row.
 """
 
-import csv
 import dataclasses
-import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evar.errors import StorageError
+from evar.errors import StorageError, few
 from evar.files import atomic_path, locked, storage_errors, write_atomic
+from evar.leaderboard import lines
 from evar.probes.predictions import Predictions
 
-FORMAT = 1  # version of the header; it grows when a column changes
+FORMAT = 2  # version of a row; it grows when a column is added or changes
 NAME = "leaderboard.csv"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """One leaderboard row, with everything that is needed to judge and to repeat it. The fields are the columns.
 
     score, low, high are shares (0 to 1); low and high bound the 95 % interval; n counts test clips, groups what they
-    were resampled by. parts: score of each fold (or of "test"), seeds: of each seed. classes_left_out: of mAP, for want
-    of positive test clips. setting: what was chosen on validation, a round.
+    were resampled by. parts: score of each fold (or of "test"), seeds: of each seed. classes_left_out: of means over
+    classes, for want of positive test clips. metrics: the other metrics of this kind of task, each a mean over folds
+    and seeds as the score is; None where it is not finite. setting: what was chosen on validation, a round.
     seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed. peak_device_memory
     is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
     clips' paths, labels, parts and groups.
@@ -53,6 +57,7 @@ class Result:
     classes_left_out: int
     parts: dict[str, float]
     seeds: list[float]
+    metrics: dict[str, float | None] = field(default_factory=dict)
     setting: dict[str, float | None]
     at_edge: bool
     converged: bool
@@ -100,10 +105,18 @@ class Result:
 COLUMNS = ("format", *(field.name for field in dataclasses.fields(Result)))
 
 
+REQUIRED = tuple(
+    each.name
+    for each in dataclasses.fields(Result)
+    if each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+)
+"""Columns that every leaderboard has had."""
+
+
 def check(results: Path) -> None:
     """Raise StorageError now, before hours of work, where a row could not be appended in the end."""
     with locked(results / NAME):
-        _read(results / NAME)
+        _appendable(results / NAME)
         probe = results / f".{NAME}.check"
         write_atomic(probe, "")
         with storage_errors(probe):
@@ -127,31 +140,34 @@ def append(
     _keep_predictions(results / "predictions" / f"{result.run}.npz", predictions, clips, classes, curves)
     path = results / NAME
     with locked(path):
-        before = _read(path)
-        if before and not before.endswith(b"\n"):
-            before += b"\n"
-        lines = io.StringIO()
-        writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
-        if not before:
-            writer.writeheader()
-        writer.writerow(result.row())
-        write_atomic(path.resolve(), before + lines.getvalue().encode("utf-8", "surrogateescape"))
+        sheet = _appendable(path) or lines.parse(lines.line(COLUMNS).encode(), str(path))
+        write_atomic(path.resolve(), lines.extended(sheet, COLUMNS, result.row()))
     return path
 
 
-def _read(path: Path) -> bytes:
-    """The leaderboard as it is, empty where there is none. Raises StorageError where its header is another."""
+def read_sheet(path: Path) -> lines.Sheet | None:
+    """The leaderboard's text, taken apart; None where there is none. Raises StorageError for a foreign file."""
     with storage_errors(path):
-        if not path.exists():
-            return b""
-        content = path.read_bytes()
-    header = content.decode("utf-8", "replace").splitlines()[:1]
-    if header and next(csv.reader(header)) != list(COLUMNS):
+        content = path.read_bytes() if path.exists() else b""
+    if not content:
+        return None
+    sheet = lines.parse(content, str(path))
+    if missing := {"format", *REQUIRED} - set(sheet.header):
         raise StorageError(
-            f"{path}: its header is not that of leaderboard format {FORMAT}; it stays as it is: "
-            f"move it away or give another folder by --results"
+            f"{path}: its header is not that of a leaderboard, it lacks {few(sorted(missing))}; it stays as it is: "
+            f"{lines.AWAY}"
         )
-    return content
+    return sheet
+
+
+def _appendable(path: Path) -> lines.Sheet | None:
+    sheet = read_sheet(path)
+    if sheet is not None and (newest := sheet.newest_format()) > FORMAT:
+        raise StorageError(
+            f"{path} has rows of format {newest}, this version of evar writes format {FORMAT}: update evar, or give "
+            f"another folder by --results"
+        )
+    return sheet
 
 
 def _keep_predictions(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from evar.progress import Advance
@@ -79,7 +78,7 @@ class Probe(ABC):
     validation:  where validation rows come from when a task has no valid split:
                  "folds" (each other training fold held out in turn; without folds a tenth of train by group), or
                  "random" (a random tenth of the training clips, drawn anew for each seed, as the M2D papers do)
-    device:      where it may fit; the caller sets it, a probe that knows only the CPU need not heed it
+    device:      where it may fit, as torch names it; the caller sets it, and a probe may know the CPU alone
     """
 
     name: str
@@ -87,7 +86,7 @@ class Probe(ABC):
     grid: tuple[Setting, ...] = (None,)
     seeds: int = 1
     validation: Literal["folds", "random"] = "folds"
-    device: torch.device = torch.device("cpu")
+    device: str = "cpu"
 
     @abstractmethod
     def fit(

@@ -14,9 +14,8 @@ import torch
 
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
-from evar.embeddings.extract import Runtime, automatic_batch_size, cache_key, embed, forward_sources
+from evar.embeddings.extract import Runtime, automatic_batch_size, embed
 from evar.embeddings.share import Share, Unfinished, parse_share
-from evar.encoders import open_encoder
 from evar.encoders.contract import Encoder, Identity
 from evar.errors import DataError, StorageError, UsageError
 from evar.progress import silent
@@ -147,20 +146,6 @@ def test_precision_that_an_encoder_does_not_have_is_neither_claimed_nor_kept_apa
     asked = run(Counting(), plan, tmp_path, precision="bfloat16")
     assert asked.precision == "float32"
     assert asked.key == run(Counting(), plan, tmp_path).key
-
-
-def test_key_is_readable_and_names_what_decides_the_numbers(plan):
-    key = cache_key(open_encoder("logmel"), plan, Runtime((CPU,), "float32"))
-    assert {"weights_digest", "options", "sources", "precision", "device", "sample_rate", "samples", "store"} <= set(
-        key
-    )
-    assert set(key["versions"]) == {"torch", "nnAudio", "numpy"}
-
-
-def test_sources_of_the_forward_are_the_encoders_and_what_they_import():
-    logmel, m2d = forward_sources(open_encoder("logmel")), {"encoders/m2d.py", "nn/vit.py"}
-    assert {"encoders/logmel.py", "encoders/contract.py", "nn/frontend.py", "embeddings/batches.py"} <= logmel
-    assert not m2d & logmel
 
 
 def test_numbers_that_are_not_finite_are_an_error_that_names_the_clip(plan, tmp_path):

@@ -16,7 +16,8 @@ from evar.errors import EvarError, UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.nn import releases
-from evar.pipeline import Evaluation, Settings, evaluate
+from evar.pipeline import Evaluation, evaluate
+from evar.preparation import Settings
 from evar.spec import split_calls
 
 

@@ -9,7 +9,7 @@ from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
 from evar.embeddings.device import choose_device
 from evar.embeddings.extract import Runtime
-from evar.pipeline import Settings, prepare_task
+from evar.preparation import Settings, prepare_task
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from evar.data.manifest import read_manifest
 from evar.data.task import load_task
 from evar.embeddings.extract import Runtime
 from evar.errors import DataError, UsageError
-from evar.pipeline import Settings, prepare_task, require_coverage
+from evar.preparation import Settings, prepare_task, require_coverage
 from evar.progress import silent
 from tests.data.readers.trees import touch
 

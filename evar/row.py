@@ -1,0 +1,75 @@
+"""The making of a leaderboard row: a fit's score with everything that is needed to judge and to repeat it."""
+
+from evar import machine, provenance
+from evar.embeddings.device import describe, peak_memory_bytes
+from evar.embeddings.extract import Embeddings
+from evar.encoders.contract import Encoder
+from evar.fitting import CHOSEN, Fit
+from evar.leaderboard.table import Result
+from evar.preparation import Prepared, Settings
+
+PROTOCOL_VERSION = 1  # grows when the same run would mean another thing: splits, cropping, selection, metrics
+
+
+def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: Fit, settings: Settings) -> Result:
+    """The leaderboard row, with its whole provenance."""
+    task, identity, score = prepared.manifest.task, encoder.identity, fit.score
+    versions, (commit, dirty) = provenance.versions(), provenance.commit()
+    rounds = prepared.clips.rounds()
+    in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
+    return Result(
+        run=provenance.new_run_id(),
+        time=provenance.now(),
+        task=task.name,
+        encoder=identity.name,
+        weights=identity.weights,
+        output=fit.output,
+        probe=fit.probe.name,
+        metric=task.metric,
+        score=score.value,
+        low=score.low,
+        high=score.high,
+        n=score.n,
+        groups=score.groups,
+        few_groups=score.few_groups,
+        classes_left_out=score.left_out,
+        parts={each.name: score.parts[each.name] for each in rounds},
+        seeds=list(score.seeds),
+        setting={each.name: chosen.setting for each, chosen in zip(rounds, fit.chosen, strict=True)},
+        at_edge=any(chosen.at_edge for chosen in fit.chosen),
+        converged=all(fitted.converged for chosen in fit.chosen for fitted in chosen.fits),
+        coverage=prepared.coverage,
+        limit=settings.limit,
+        chosen_output=dict(fit.outputs),
+        sweep=in_sweep,
+        ranked=settings.limit is None and prepared.coverage >= task.min_coverage and not in_sweep,
+        random_weights=identity.random,
+        protocol=task.protocol,
+        protocol_version=PROTOCOL_VERSION,
+        task_digest=task.digest,
+        encoder_options=dict(identity.options),
+        probe_options=dict(fit.probe.options),
+        precision=embeddings.precision,
+        device=describe(settings.runtime.device),
+        batch_size=embeddings.batch_size,
+        prepare_seconds=prepared.seconds,
+        prepare_clips_per_second=prepared.decoded / prepared.seconds if prepared.decoded else None,
+        embed_seconds=embeddings.seconds,
+        embed_clips_per_second=embeddings.clips_per_second,
+        embed_cached=embeddings.cached,
+        probe_seconds=fit.seconds,
+        probe_clips_per_second=len(prepared.store.usable) / fit.seconds,
+        peak_memory_bytes=machine.peak_memory_bytes(),
+        peak_device_memory_bytes=peak_memory_bytes(settings.runtime.device),
+        weights_digest=identity.digest,
+        store_digest=prepared.store.digest,
+        table_digest=prepared.clips.digest,
+        embeddings_key=embeddings.key,
+        seed=settings.seed,
+        evar=versions["evar"],
+        torch=versions["torch"],
+        scikit_learn=versions["scikit-learn"],
+        nnaudio=versions["nnAudio"],
+        commit=commit,
+        dirty=dirty,
+    )

@@ -1,0 +1,149 @@
+"""Reading results back: what was written, no more, no less; what is broken is told with its line."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evar.errors import DataError, StorageError
+from evar.leaderboard.read import read_predictions, read_rows, to_result
+from evar.leaderboard.table import NAME
+from tests.leaderboard.test_table import CLASSES, CURVES, FORMAT_1, add, make_predictions, make_result
+
+shares = st.floats(0, 1).map(lambda value: float(f"{value:.6g}"))
+
+
+def read(results):
+    return read_rows(results, pytest.fail)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    shares,
+    st.integers(0, 10**12),
+    st.booleans(),
+    st.dictionaries(st.text(max_size=5), shares | st.none(), max_size=3),
+    st.lists(shares, max_size=3),
+)
+@settings(deadline=None, max_examples=60, database=None)
+def test_row_reads_as_what_was_written(name, score, count, truth, settings, seeds):
+    result = make_result(
+        encoder=name, score=score, n=count, ranked=truth, setting=settings, seeds=seeds, metrics=settings, limit=None
+    )
+    assert to_result(result.row()) == result
+
+
+def test_rows_come_in_the_order_of_the_file(tmp_path):
+    for run in ("one", "two", "three"):
+        add(tmp_path, run=run, weights='two\nlines, and a "quote"')
+    assert [row.run for row in read(tmp_path)] == ["one", "two", "three"]
+    assert read(tmp_path)[0] == make_result(run="one", weights='two\nlines, and a "quote"')
+
+
+def test_no_leaderboard_is_no_rows(tmp_path):
+    assert read(tmp_path) == []
+
+
+def test_rows_of_format_1_are_read(tmp_path):
+    (tmp_path / NAME).write_bytes(FORMAT_1.read_bytes())
+    first, second = read(tmp_path)
+    assert (first.run, first.score, first.limit, first.parts) == (
+        "20260101T000000-aaaaaaaa",
+        0.876,
+        None,
+        {"1": 0.5, "2": 1.0},
+    )
+    assert first.setting == {"1": 0.1, "2": None}
+    assert first.encoder_options == {"layers": [3, 7], "flat": True}
+    assert second.weights == 'a, "b"\nc'
+    assert first.metrics == {}
+
+
+def test_table_that_a_spreadsheet_saved_is_read(tmp_path):
+    text = "\ufeff" + FORMAT_1.read_text().replace("\n", "\r\n").replace('""b""\r\n', '""b""\n')
+    (tmp_path / NAME).write_bytes(text.encode())
+    assert [row.weights for row in read(tmp_path)] == ["text", 'a, "b"\nc']
+    add(tmp_path, run="new")
+    assert [row.weights for row in read(tmp_path)] == ["text", 'a, "b"\nc', "text"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (",0.876,", ",0.8x6,", "score cannot be '0.8x6'"),
+        (",0.876,", ",nan,", "score cannot be 'nan'"),
+        (",0.876,", ",,", "score cannot be ''"),
+        (",0.876,", ",", "not a row of 55 cells"),
+        (",0.876,", ",0.876,0.876,", "not a row of 55 cells"),
+        (",0.876,", ',"0.876,', "not a row of 55 cells"),
+        ("[0.1, 0.2]", "[0.1, 0.2", "seeds cannot be '[0.1, 0.2'"),
+        ("[0.1, 0.2]", "{}", "seeds cannot be '{}'"),
+        (",yes,", ",perhaps,", "few_groups cannot be 'perhaps'"),
+        ("1,20260101", "one,20260101", "format cannot be 'one'"),
+    ],
+)
+def test_broken_line_is_told_with_its_number_and_skipped(tmp_path, old, new, said):
+    """The rows above and below it are read, also below a quote that was never closed."""
+    header, first, second, rest = FORMAT_1.read_text().split("\n", 3)
+    broken = first.replace(old, new, 1).replace("yes,yes,yes", "yes,yes,yes", 1)
+    assert broken != first
+    (tmp_path / NAME).write_text("\n".join([header, second, rest.rstrip(), "", broken, first, second, rest]))
+    notes = []
+    assert [row.run[-8:] for row in read_rows(tmp_path, notes.append)] == ["bbbbbbbb", "aaaaaaaa", "bbbbbbbb"]
+    (note,) = notes
+    assert f"{NAME}, line 5: {said}" in note
+    assert note.endswith("the line is skipped")
+
+
+def test_foreign_file_is_refused(tmp_path):
+    (tmp_path / NAME).write_text("model,score\nmine,3\n")
+    with pytest.raises(StorageError, match="not that of a leaderboard"):
+        read(tmp_path)
+
+
+def test_predictions_read_as_what_was_kept(tmp_path):
+    add(tmp_path, run="one")
+    kept = read_predictions(tmp_path, "one")
+    for field in dataclasses.fields(kept.predictions):
+        expected = getattr(make_predictions(), field.name)
+        np.testing.assert_array_equal(getattr(kept.predictions, field.name), expected)
+    assert (kept.clips, kept.classes, kept.curves) == (["x.wav", "z.wav"], CLASSES, CURVES)
+
+
+def test_missing_predictions_are_told(tmp_path):
+    with pytest.raises(DataError, match=r"no predictions of run one: .*one\.npz is not there"):
+        read_predictions(tmp_path, "one")
+
+
+@pytest.mark.parametrize("run", ["../one", "a/b", "/one"])
+def test_run_that_is_a_path_is_refused(tmp_path, run):
+    with pytest.raises(DataError, match="no name of a run"):
+        read_predictions(tmp_path / "deep", run)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "lacking", "pickled", "unfitting"])
+def test_broken_predictions_are_told(tmp_path, damage):
+    add(tmp_path, run="one")
+    path = tmp_path / "predictions" / "one.npz"
+    content = path.read_bytes()
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    if damage in ("cut", "empty", "text"):
+        path.write_bytes({"cut": content[:-100], "empty": b"", "text": b"hello"}[damage])
+    elif damage == "lacking":
+        del arrays["clips"]
+        np.savez(path, **arrays)
+    else:
+        arrays |= {"pickled": {"groups": np.array(["a", {}])}, "unfitting": {"classes": np.array(["a"])}}[damage]
+        np.savez(path, **arrays)
+    with pytest.raises(DataError, match=r"one\.npz is broken"):
+        read_predictions(tmp_path, "one")
+
+
+def test_curves_are_json_and_nothing_is_executed(tmp_path):
+    add(tmp_path, run="one")
+    with np.load(tmp_path / "predictions" / "one.npz", allow_pickle=False) as kept:
+        assert json.loads(kept["curves"].item()) == CURVES
