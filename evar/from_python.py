@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from evar.cli.terminal import bar, say
 from evar.cli.verbs.eval import keep
 from evar.data.task import Task
 from evar.embeddings import inventory
-from evar.embeddings.device import choose_devices, choose_precision
-from evar.embeddings.extract import Runtime
+from evar.embeddings.device import choose_device, choose_devices, choose_precision
+from evar.embeddings.runtime import Runtime
+from evar.embeddings.workers import PROCESS
 from evar.encoders.adapter import adapted, identified
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
@@ -24,7 +26,7 @@ from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
-from evar.progress import Progress, silent
+from evar.progress import Progress, say_nothing, silent
 from evar.spec import split_calls
 
 
@@ -54,6 +56,8 @@ def evaluate(
               it is: its mode, its gradients and its device
     name:     what the rows call it; its class's name, or what its identity says, where not given
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
+    device:   "auto" is one device; "cuda" takes all of the machine, one process each, where the module can be pickled.
+              The script is imported anew by each, so the call must stand below `if __name__ == "__main__":`
     quiet:    no progress bars and notes on stderr
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
@@ -61,13 +65,18 @@ def evaluate(
     class whose source cannot be read (typed at a prompt) are removed again.
     Raises EvarError for anything that the user can mend.
     """
-    note: Callable[[str], None] = _say_nothing if quiet else say
+    if multiprocessing.current_process().name.startswith(PROCESS):
+        raise UsageError(
+            "a script whose evar.evaluate uses several devices is imported anew by a process for each: call it below "
+            '`if __name__ == "__main__":`, or name one device, such as "cuda:0"'
+        )
+    note: Callable[[str], None] = say_nothing if quiet else say
     progress: Progress = silent if quiet else bar
     tasks = [task] if isinstance(task, Task) else choose_tasks(str(task))
     fits = [probes.open_probe(call) for call in split_calls(probe)]
     defaults = parse(["eval"])
     assert defaults is not None
-    where = choose_devices(device)
+    where = (choose_device(device),) if device == "auto" else choose_devices(device)
     settings = Settings(
         data=Path(data or defaults.data),
         cache=Path(cache or defaults.cache),
@@ -102,6 +111,7 @@ def in_memory(module: nn.Module, name: str | None = None) -> Encoder:
     except Exception as error:  # whatever a class's own way of copying raises
         raise UsageError(f"module {kind} cannot be copied ({error}): give one that copy.deepcopy takes") from error
     encoder = copied if isinstance(copied, Encoder) else adapted(f"module {kind}", copied)
+    encoder.origin = None  # it may have been changed since it was opened
     own = encoder.identity if encoder is copied else None
     encoder = identified(encoder, name or (own.name if own else kind), own.weights if own else "in memory")
     if own is not None:
@@ -114,6 +124,3 @@ def _forget(cache: Path, keys: set[str]) -> None:
     for item in inventory.inventory(cache):
         if any(item.folder.name.endswith(f"-{key[:16]}") for key in keys):
             inventory.remove(item)
-
-
-def _say_nothing(text: str) -> None: ...

@@ -56,6 +56,7 @@ def evaluate(
         settings.runtime,
         settings.cache,
         progress=progress,
+        note=note,
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
     for probe in probes:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evar import plugins
-from evar.encoders.contract import Encoder
+from evar.encoders.contract import Encoder, Origin
 from evar.spec import check_options, parse_call
 
 PACKAGE = "evar.encoders"
@@ -33,4 +33,5 @@ def open_encoder(spec: str, weights: Path | None = None) -> Encoder:
     options = check_options("encoder", name, function, given)
     encoder: Encoder = function(weights, **options)
     encoder.identity = replace(encoder.identity, options=options)
+    encoder.origin = Origin(spec, weights)
     return encoder.eval().requires_grad_(False)

@@ -43,17 +43,27 @@ class Identity:
     code: str = ""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What `open_encoder` was called with, so that another process can open the same encoder."""
+
+    spec: str
+    weights: Path | None
+
+
 class Encoder(nn.Module, ABC):
     """A frozen encoder. Subclasses set the attributes below and implement `encode`.
 
     sample_rate:     Hz that it wants its waveforms at
     outputs:         names of what it gives for a clip, e.g. ("last",)
     identity:        see `Identity`
+    origin:          set by `open_encoder`; None for one that was made otherwise
     """
 
     sample_rate: int
     outputs: tuple[str, ...] = ("last",)
     identity: Identity
+    origin: Origin | None = None
 
     @abstractmethod
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:

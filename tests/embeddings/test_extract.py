@@ -14,7 +14,8 @@ import torch
 
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
-from evar.embeddings.extract import Runtime, automatic_batch_size, embed
+from evar.embeddings.extract import embed
+from evar.embeddings.runtime import Runtime, automatic_batch_size
 from evar.embeddings.share import Share, Unfinished, parse_share
 from evar.encoders.contract import Encoder, Identity
 from evar.errors import DataError, StorageError, UsageError
@@ -264,7 +265,8 @@ CHILD = """
     import numpy as np, torch
     from evar.data.store import prepare
     from evar.embeddings.batches import make_plan
-    from evar.embeddings.extract import Runtime, embed
+    from evar.embeddings.extract import embed
+    from evar.embeddings.runtime import Runtime
     from evar.progress import silent
     from tests.embeddings.test_extract import Counting
 

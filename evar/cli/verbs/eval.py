@@ -11,7 +11,7 @@ from evar.cli.terminal import bar, say
 from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
 from evar.embeddings.device import choose_devices, choose_precision
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.errors import EvarError, UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
