@@ -1,4 +1,4 @@
-"""Filling an entry of the cache: in this process, in one process a device, or a share of it beside other machines'."""
+"""Filling an entry of the cache, in this process or in one process a device."""
 
 import contextlib
 import time
@@ -15,24 +15,24 @@ from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, fix_numerics
 from evar.embeddings.forward import embed_blocks
 from evar.embeddings.handover import CannotTravel, hand_over
-from evar.embeddings.runtime import Runtime, automatic_batch_size
-from evar.embeddings.share import Share
+from evar.embeddings.runtime import Runtime
+from evar.embeddings.sizes import Remembered, automatic_batch_size
 from evar.embeddings.workers import fill_with_processes
 from evar.encoders.contract import Encoder
 from evar.errors import DataError
-from evar.files import locked
 from evar.nn.memory import out_of_memory
 from evar.progress import Progress
 
 
 @dataclass(frozen=True)
 class Job:
-    """An entry to fill, and with what. note: is told what users should know."""
+    """An entry to fill, and with what. sizes: of batches that fit; note: is told what users should know."""
 
     entry: Entry
     encoder: Encoder
     plan: Plan
     runtime: Runtime
+    sizes: Remembered
     progress: Progress
     note: Callable[[str], None]
 
@@ -43,7 +43,7 @@ class Job:
 
     def first_size(self) -> int:
         """Clips a batch of an entry that is begun now."""
-        return self.runtime.batch_size or automatic_batch_size(self.plan, self.runtime.device)
+        return self.runtime.batch_size or self.sizes.bound(automatic_batch_size(self.plan, self.runtime.device))
 
 
 def compute(job: Job) -> None:
@@ -94,12 +94,13 @@ def enough_memory(job: Job) -> Iterator[None]:
 
 
 def halved(job: Job, size: int, error: Exception) -> int:
-    """Half of a size that does not fit. Raises DataError where that is less than a clip."""
+    """Half of a size that does not fit, which is remembered. Raises DataError where that is less than a clip."""
     if size == 1:
         raise DataError(
             f"{job.encoder.identity.name}: one clip of {job.plan.samples / job.plan.store.rate:g} s does not fit into "
             f"the memory of {job.runtime.device}; try --device cpu or --precision bfloat16"
         ) from error
+    job.sizes.remember(size // 2)
     return size // 2
 
 
@@ -122,7 +123,7 @@ def _fill(job: Job, size: int) -> None:
         if len(devices) > 1:
             handed = hand_over(job.encoder, PRECISIONS[job.runtime.precision])
             if shape is None or arrays is None:
-                shape, arrays = _lay_out(job, size)
+                shape, arrays = lay_out(job, size)
             fill_with_processes(entry, shape, handed, plan, missing, devices, advance)
             missing = []
         for block, values in embed_blocks(job.encoder, plan, missing, size, job.runtime.device):
@@ -135,39 +136,10 @@ def _fill(job: Job, size: int) -> None:
     entry.finish(arrays or {}, record)
 
 
-def _lay_out(job: Job, size: int) -> tuple[Shape, dict[str, NDArray[np.float32]]]:
+def lay_out(job: Job, size: int) -> tuple[Shape, dict[str, NDArray[np.float32]]]:
     """Begin an entry before any block is there: a second of silence tells the dimensions."""
     with enough_memory(job):
         silence = torch.zeros(1, job.encoder.sample_rate, device=job.place)
         embedded = job.encoder.embed(silence, torch.tensor([silence.shape[1]]))
     shape = Shape(size, len(job.plan), {output: each.shape[1] for output, each in embedded.items()})
     return shape, job.entry.begin(shape)
-
-
-def compute_share(job: Job, share: Share, on_wait: Callable[[], None] | None) -> None:
-    """Compute one share's missing blocks beside other shares, and mark the entry done where they were the last ones.
-
-    It runs on the first device alone: a share a device uses several.
-    """
-    begin = time.perf_counter()
-    job = replace(job, runtime=replace(job.runtime, devices=job.runtime.devices[:1]))
-    entry, plan = job.entry, job.plan
-    plan.store.hold()
-    fix_numerics()
-    put_in_place(job)
-    with locked(entry.folder, on_wait):
-        shape = entry.shape()
-        arrays = entry.arrays(shape, writable=True) if shape else None
-        if shape is None or arrays is None:
-            shape, arrays = _lay_out(job, job.first_size())
-    with locked(entry.folder / share.log, on_wait):
-        missing = sorted(set(share.of(range(shape.blocks))) - entry.finished(shape, arrays))
-        clips = sum(plan.clips_of(block, shape.batch_size) for block in missing)
-        with job.progress("embed", total=clips, unit="clip") as advance:
-            for block, values in embed_blocks(job.encoder, plan, missing, shape.batch_size, job.runtime.device):
-                entry.write(shape, arrays, block, values, share.log)
-                advance(plan.clips_of(block, shape.batch_size))
-    with locked(entry.folder, on_wait):
-        if entry.record() is None and len(entry.finished(shape, arrays)) == shape.blocks:
-            record = {"clips": clips, "seconds": time.perf_counter() - begin, "time": provenance.now()}
-            entry.finish(arrays, record)

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry
-from evar.embeddings.compute import Job, compute, compute_share
+from evar.embeddings.compute import Job, compute
+from evar.embeddings.compute_share import compute_share
 from evar.embeddings.device import PRECISIONS
 from evar.embeddings.key import cache_key
 from evar.embeddings.runtime import Runtime
 from evar.embeddings.share import Unfinished
+from evar.embeddings.sizes import remembered
 from evar.encoders.contract import Encoder
 from evar.errors import DataError
 from evar.files import locked
@@ -70,7 +72,8 @@ def embed(
     outputs = _read(entry)
     cached = outputs is not None
     if outputs is None:
-        job = Job(entry, encoder, plan, runtime, progress, note)
+        sizes = remembered(cache, encoder.identity, runtime.precision, runtime.device, plan)
+        job = Job(entry, encoder, plan, runtime, sizes, progress, note)
         with locked(entry.folder, on_wait):
             outputs = _read(entry)
             cached = outputs is not None
