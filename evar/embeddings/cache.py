@@ -5,6 +5,7 @@
         shape.json    the batch size that the entry was begun with, and the dimension of each output
         OUTPUT.npy    (clip, dim) float32, memory-mapped while it is written
         blocks*.csv   a line for each finished block: number, sha256 of its numbers in every output; a log each process
+        behaviour.npz what an encoder from outside makes of a test signal, see `lookup.py`
         done.json     written last: seconds and clips it took
 
 A block counts once its line is there, and its sha256 is checked whenever it is read again: after a kill, a full disk
@@ -49,11 +50,10 @@ class Entry:
     """One folder of the cache. Not safe for two writers: hold the folder's lock."""
 
     def __init__(self, cache: Path, name: str, key: Mapping[str, Any], store: str) -> None:
-        self.key = key
-        self.store = store
+        self.name, self.key, self.store = name, key, store
         self.digest = provenance.hash_json(key)
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
-        self.folder = cache / "embeddings" / f"{slug}-{self.digest[:16]}"
+        self.slug = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
+        self.folder = cache / "embeddings" / f"{self.slug}-{self.digest[:16]}"
 
     def shape(self) -> Shape | None:
         """The shape that the entry was begun with; None where it was not."""

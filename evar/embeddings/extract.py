@@ -19,6 +19,7 @@ from evar.embeddings.compute import Job, compute
 from evar.embeddings.compute_share import compute_share
 from evar.embeddings.device import PRECISIONS
 from evar.embeddings.key import cache_key
+from evar.embeddings.lookup import entry_of
 from evar.embeddings.runtime import Runtime
 from evar.embeddings.share import Unfinished
 from evar.embeddings.sizes import remembered
@@ -67,8 +68,8 @@ def embed(
     """
     begin = time.perf_counter()
     runtime = replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
-    name = f"{encoder.identity.name}-{runtime.precision}"
-    entry = Entry(cache, name, cache_key(encoder, plan, runtime.precision, runtime.device), plan.store.folder.name)
+    key = cache_key(encoder, plan, runtime.precision, runtime.device)
+    entry = entry_of(cache, encoder, runtime.precision, key, plan.store.folder.name)
     outputs = _read(entry)
     cached = outputs is not None
     if outputs is None:
@@ -85,7 +86,8 @@ def embed(
             outputs = _read(entry)
             if outputs is None:
                 raise Unfinished(
-                    f"share {runtime.share.index + 1} of {runtime.share.count} is done; others are not yet"
+                    f"share {runtime.share.index + 1} of {runtime.share.count} is done; others are not yet in "
+                    f"{entry.folder} (where another share names another folder, its encoder or its versions differ)"
                 )
     if outputs is None:
         raise DataError(f"{entry.folder}: what was written is not what is read; the disk or the memory is faulty")

@@ -11,6 +11,7 @@ import torch
 
 from evar.encoders import open_encoder
 from evar.encoders.contract import Encoder, Identity, Origin
+from evar.encoders.fingerprint import same_behaviour
 from evar.errors import EvarError
 from evar.nn.memory import out_of_memory
 
@@ -54,9 +55,16 @@ def take_over(handed: Handover) -> Encoder:
         if out_of_memory(error):
             raise
         raise _cannot(identity, error) from error
-    if encoder.set_precision(handed.precision) != handed.precision or encoder.identity != identity:
+    if encoder.set_precision(handed.precision) != handed.precision or not same_identity(encoder.identity, identity):
         raise CannotTravel(f"{identity.name} is another encoder when it is opened in another process")
     return encoder
+
+
+def same_identity(one: Identity, other: Identity) -> bool:
+    """Whether two encoders are the same, what they do to a test signal to rounding."""
+    if one != other or (one.behaviour is None) != (other.behaviour is None):
+        return False
+    return one.behaviour is None or other.behaviour is None or same_behaviour(one.behaviour, other.behaviour)
 
 
 def _cannot(identity: Identity, error: Exception) -> CannotTravel:

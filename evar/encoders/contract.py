@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evar.errors import UsageError
@@ -33,6 +35,7 @@ class Identity:
     options:     all options in force, defaults included
     random:      True where its weights were drawn and never trained
     code:        what code outside this package decides the embeddings: versions of packages, sha256 of sources
+    behaviour:   {output: (clip, dim)} of a test signal, for code from outside, see `fingerprint.py`; equal to rounding
     """
 
     name: str
@@ -41,6 +44,7 @@ class Identity:
     options: Mapping[str, Any] = field(default_factory=dict)
     random: bool = False
     code: str = ""
+    behaviour: Mapping[str, NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from evar import encoders
+from evar.encoders.fingerprint import same_behaviour
 from evar.errors import CheckpointError, UsageError
 from evar.provenance import PACKAGE
 from tests.encoders import written
@@ -64,11 +65,16 @@ def test_a_setting_that_is_no_option_and_no_tensor_is_another_encoder(tmp_path: 
     text += "\nfrom pathlib import Path\ndef louder(net, given, frames): return float(Path(__file__).with_name("
     text += "'scale.txt').read_text()) * frames\n"
     file = written.write(tmp_path, "mine", text)
-    codes = set()
+    found = []
     for scale in ("1.0", "2.0", "1.0"):
         (tmp_path / "scale.txt").write_text(scale)
-        codes.add(encoders.open_encoder(spec(file)).identity.code)
-    assert len(codes) == 2
+        found.append(encoders.open_encoder(spec(file)).identity.behaviour)
+    first, louder, again = found
+    assert first is not None
+    assert louder is not None
+    assert again is not None
+    assert not same_behaviour(first, louder)
+    assert same_behaviour(first, again)
 
 
 @pytest.mark.parametrize(
