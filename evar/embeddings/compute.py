@@ -1,8 +1,7 @@
 """Filling an entry of the cache, in this process or in one process a device."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +19,7 @@ from evar.embeddings.sizes import Remembered, automatic_batch_size
 from evar.embeddings.workers import fill_with_processes
 from evar.encoders.contract import Encoder
 from evar.errors import DataError
-from evar.nn.memory import out_of_memory
+from evar.nn.memory import enough_memory, out_of_memory
 from evar.progress import Progress
 
 
@@ -76,21 +75,8 @@ def compute(job: Job) -> None:
 
 def put_in_place(job: Job) -> None:
     """Move the encoder to where it runs. Raises DataError where it does not fit."""
-    with enough_memory(job):
+    with enough_memory(job.encoder.identity.name, f"the memory of {job.place}"):
         job.encoder.to(job.place).eval()
-
-
-@contextlib.contextmanager
-def enough_memory(job: Job) -> Iterator[None]:
-    """Turn full memory within the block, which has no batch to halve, into one clear DataError."""
-    try:
-        yield
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        raise DataError(
-            f"{job.encoder.identity.name} does not fit into the memory of {job.place}; try --device cpu or another one"
-        ) from error
 
 
 def halved(job: Job, size: int, error: Exception) -> int:
@@ -138,7 +124,7 @@ def _fill(job: Job, size: int) -> None:
 
 def lay_out(job: Job, size: int) -> tuple[Shape, dict[str, NDArray[np.float32]]]:
     """Begin an entry before any block is there: a second of silence tells the dimensions."""
-    with enough_memory(job):
+    with enough_memory(job.encoder.identity.name, f"the memory of {job.place}"):
         silence = torch.zeros(1, job.encoder.sample_rate, device=job.place)
         embedded = job.encoder.embed(silence, torch.tensor([silence.shape[1]]))
     shape = Shape(size, len(job.plan), {output: each.shape[1] for output, each in embedded.items()})

@@ -10,7 +10,7 @@ import torch
 
 from evar import encoders
 from evar.encoders.fingerprint import same_behaviour
-from evar.errors import CheckpointError, UsageError
+from evar.errors import CheckpointError, DataError, UsageError
 from evar.provenance import PACKAGE
 from tests.encoders import written
 
@@ -114,3 +114,19 @@ def test_a_file_beside_this_package_uses_the_loaded_one(tmp_path: Path) -> None:
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.stdout == "('mean', 'peak')\n", done.stderr
+
+
+@pytest.mark.parametrize("where", ["open_encoder", "forward"])
+def test_full_memory_while_opening_is_one_clear_error(tmp_path: Path, where: str) -> None:
+    text = f"""
+        import torch
+        class Big(torch.nn.Module):
+            sample_rate = 8000
+            def forward(self, waveforms):
+                raise MemoryError
+        def open_encoder(weights):
+            {"raise MemoryError" if where == "open_encoder" else "return Big()"}
+    """
+    file = written.write(tmp_path, "big", text)
+    with pytest.raises(DataError, match="encoder file does not fit into the memory of this machine"):
+        encoders.open_encoder(spec(file))
