@@ -4,7 +4,7 @@ import argparse
 import copy
 import dataclasses
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ from evar.leaderboard.table import Result
 from evar.nn.memory import enough_memory
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
+from evar.probes.shots import DRAWS, checked
 from evar.progress import Progress, say_nothing, silent
 from evar.spec import split_calls
 
@@ -52,9 +53,12 @@ def evaluate(
     seed: int = 42,
     limit: int | None = None,
     min_coverage: float | None = None,
+    leaks: bool = True,
+    shots: Sequence[int] = (),
+    draws: int = DRAWS,
     quiet: bool = False,
 ) -> list[Result]:
-    """Score a frozen copy of `module` on a task: one `Result` for each task, output and probe, in this order.
+    """Score a frozen copy of `module` on a task: one `Result` for each task, probe, output (and shots), in this order.
 
     task:     a name, a comma list of names, the path of a YAML file, or a `Task`
     module:   an `Encoder`, or any module with a `sample_rate` (Hz) whose forward takes (clip, sample) float32 in
@@ -64,6 +68,7 @@ def evaluate(
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
     device:   "auto" is one device; "cuda" takes all of the machine, one process each, where the module can be pickled.
               The script is imported anew by each, so the call must stand below `if __name__ == "__main__":`
+    leaks:    whether to look for clips that train and test share
     quiet:    no progress bars and notes on stderr
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
@@ -94,6 +99,9 @@ def evaluate(
         seed=_checked("seed", defaults.seed if seed is None else seed, options.whole(0)) or 0,
         limit=_checked("limit", limit, options.whole(1)),
         min_coverage=_checked("min_coverage", min_coverage, options.share),
+        leaks=leaks,
+        shots=checked(shots),
+        draws=_checked("draws", draws, options.whole(1)) or DRAWS,
     )
     if results is not None:
         leaderboard.check(Path(results))

@@ -10,9 +10,14 @@ from evar.cli.options import (
     add_min_coverage,
     add_places,
     add_rate,
+    add_results,
+    add_seed,
+    add_shots,
     add_task,
     add_workers,
     batch_size,
+    day,
+    names,
     seconds,
     shard,
     whole,
@@ -24,8 +29,12 @@ VERBS = {
     "prepare": "decode a task's audio into the prepared store, once",
     "check": "tell what a task's copy lacks, repeats or leaks, and whether it can be scored",
     "new-task": "write the task and the table of a folder that holds a folder of audio for each class",
+    "compare": "tell whether one run or encoder is better than another, paired on the clips that both were tested on",
     "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
     "weights": "list, fetch or check published checkpoints, which can be named instead of a file",
+    "leaderboard": "show the results as a table for people, papers or programs, or as a page",
+    "export": "write the results for pandas, or in the shapes of the HEAR kit and of MTEB",
+    "import": "put scores of the M2D authors' EVAR package beside one's own, marked as imported",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
 }
@@ -102,13 +111,7 @@ def _eval_parser() -> _Parser:
         help="probes separated by commas, with options as literals: logistic, m2d_paper (default: logistic)",
     )
     add_places(parser)
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="FOLDER",
-        help="folder of leaderboard.csv (default: results)",
-    )
+    add_results(parser)
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
         "--precision",
@@ -123,9 +126,7 @@ def _eval_parser() -> _Parser:
         help="clips a batch of the encoder (default: auto, by the clip's length and the device)",
     )
     add_workers(parser)
-    parser.add_argument(
-        "--seed", type=whole(0), default=42, metavar="N", help="of splits, probes and intervals (default: 42)"
-    )
+    add_seed(parser, "splits, probes and intervals")
     parser.add_argument(
         "--limit",
         type=whole(1),
@@ -133,6 +134,12 @@ def _eval_parser() -> _Parser:
         help="clips per split for a smoke run, never ranked (default: all clips)",
     )
     add_min_coverage(parser)
+    add_shots(parser)
+    parser.add_argument(
+        "--no-leaks",
+        action="store_true",
+        help="do not look for clips that train and test share (default: look once, count them in the row, warn)",
+    )
     parser.add_argument(
         "--shard",
         type=shard,
@@ -198,6 +205,28 @@ def _new_task_parser() -> _Parser:
     return parser
 
 
+def _compare_parser() -> _Parser:
+    parser = _Parser("compare")
+    for name in ("a", "b"):
+        parser.add_argument(
+            name,
+            metavar=name.upper(),
+            help="a run's id, or the name of an encoder or its weights, of which the latest ranked row is taken",
+        )
+    parser.add_argument(
+        "--task", metavar="NAME[,..]", help="task names separated by commas (default: all that both have, in short)"
+    )
+    parser.add_argument(
+        "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
+    )
+    add_results(parser)
+    add_seed(parser, "the resamples")
+    parser.add_argument(
+        "--json", action="store_true", help="print comparisons as JSON, one object a line (default: for people)"
+    )
+    return parser
+
+
 def _check_encoder_parser() -> _Parser:
     parser = _Parser("check-encoder")
     parser.add_argument(
@@ -214,11 +243,72 @@ def _check_encoder_parser() -> _Parser:
     return parser
 
 
+def _leaderboard_parser() -> _Parser:
+    parser = _Parser("leaderboard")
+    add_results(parser)
+    for name in ("task", "probe", "protocol", "metric", "encoder"):
+        parser.add_argument(
+            f"--{name}", type=names, metavar="NAME[,..]", help=f"only rows of one of these, by {name} (default: all)"
+        )
+    parser.add_argument(
+        "--since", type=day, metavar="DAY", help="only rows from this day on, YYYY-MM-DD, UTC (default: all)"
+    )
+    parser.add_argument(
+        "--published",
+        type=_one_of("published rows", "none", "linear", "frozen", "all"),
+        default="linear",
+        metavar="KIND",
+        help="published rows beside one's own: none, linear (on frozen encoders), frozen (other heads too), all "
+        "(fine-tuned too, in a table of their own) (default: linear)",
+    )
+    parser.add_argument(
+        "--format",
+        type=_one_of("format", "terminal", "markdown", "latex", "csv", "long", "json", "html"),
+        default="terminal",
+        metavar="FORMAT",
+        help="terminal, markdown, latex, csv (a line an encoder), long (a line a score), json or html (default: "
+        "terminal)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: to stdout)")
+    parser.add_argument(
+        "--history", action="store_true", help="every run of each encoder over time (default: the latest)"
+    )
+    return parser
+
+
+def _export_parser() -> _Parser:
+    parser = _Parser("export")
+    add_results(parser)
+    parser.add_argument(
+        "--format",
+        type=_one_of("format", "long", "parquet", "hear", "mteb"),
+        default="long",
+        metavar="FORMAT",
+        help="long (CSV, a line a score) or parquet, all rows; hear or mteb (JSON files), ranked rows (default: long)",
+    )
+    parser.add_argument(
+        "--probe", default="logistic", metavar="NAME", help="hear, mteb: whose rows (default: logistic)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="file, or folder for hear and mteb (default: long to stdout)"
+    )
+    return parser
+
+
+def _import_parser() -> _Parser:
+    parser = _Parser("import")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="a scores.csv: columns representation, task, score, report"
+    )
+    add_results(parser)
+    return parser
+
+
 def _cache_parser() -> _Parser:
     parser = _Parser("cache")
     parser.add_argument(
         "action",
-        type=_one_of("list", "prune"),
+        type=_one_of("action", "list", "prune"),
         metavar="list|prune",
         help="show what lies there, or delete what is not needed",
     )
@@ -246,7 +336,10 @@ def _demo_parser() -> _Parser:
 def _weights_parser() -> _Parser:
     parser = _Parser("weights")
     parser.add_argument(
-        "action", type=_one_of("list", "get", "check"), metavar="list|get|check", help="show, fetch or verify them"
+        "action",
+        type=_one_of("action", "list", "get", "check"),
+        metavar="list|get|check",
+        help="show, fetch or verify them",
     )
     parser.add_argument(
         "name",
@@ -258,13 +351,13 @@ def _weights_parser() -> _Parser:
     return parser
 
 
-def _one_of(*actions: str) -> Callable[[str], str]:
-    def parse_action(text: str) -> str:
-        if text not in actions:
-            raise argparse.ArgumentTypeError(str(unknown("action", text, actions)))
+def _one_of(kind: str, *words: str) -> Callable[[str], str]:
+    def parse_word(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(str(unknown(kind, text, words)))
         return text
 
-    return parse_action
+    return parse_word
 
 
 _PARSERS: dict[str, Callable[[], _Parser]] = {
@@ -272,8 +365,12 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "prepare": _prepare_parser,
     "check": _check_parser,
     "new-task": _new_task_parser,
+    "compare": _compare_parser,
     "check-encoder": _check_encoder_parser,
     "weights": _weights_parser,
+    "leaderboard": _leaderboard_parser,
+    "export": _export_parser,
+    "import": _import_parser,
     "cache": _cache_parser,
     "demo": _demo_parser,
 }

@@ -1,6 +1,7 @@
 """Options that several verbs share, and the types of their values: each error is one line that says what is right."""
 
 import argparse
+import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from evar.embeddings.share import Share, parse_share
 from evar.errors import UsageError
 from evar.machine import cores
+from evar.probes.shots import DRAWS, checked
 
 LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips
 
@@ -51,6 +53,22 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """--results."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="folder of leaderboard.csv (default: results)",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
+    """--seed, of `what`."""
+    parser.add_argument("--seed", type=whole(0), default=42, metavar="N", help=f"of {what} (default: 42)")
+
+
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """--workers."""
     parser.add_argument(
@@ -72,6 +90,23 @@ def add_min_coverage(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_shots(parser: argparse.ArgumentParser) -> None:
+    """--shots and --draws."""
+    parser.add_argument(
+        "--shots",
+        type=shots,
+        metavar="N[,..]",
+        default=(),
+        help="fit on N training clips a class, a row and a point of a curve for each N, never ranked (default: on all)",
+    )
+    parser.add_argument(
+        "--draws",
+        type=whole(1, most=1000),
+        metavar="N",
+        help=f"how often the clips of --shots are drawn anew; their scores are averaged (default: {DRAWS})",
+    )
+
+
 def default_cache() -> Path:
     """$EVAR_CACHE, else `evar` in the user's cache folder."""
     if named := os.environ.get("EVAR_CACHE"):
@@ -89,6 +124,22 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return parse_whole
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A type: names separated by commas."""
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError("names nothing")
+    return found
+
+
+def day(text: str) -> datetime.date:
+    """A type: a day."""
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a day such as 2026-11-22, not {text!r}") from error
 
 
 def batch_size(text: str) -> int | None:
@@ -121,6 +172,17 @@ def seconds(text: str) -> float:
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"must be a number from {LEAST_SECONDS} to {MOST_SECONDS}, not {text!r}")
     return seconds
+
+
+def shots(text: str) -> tuple[int, ...]:
+    """A type: "1,2,4", rising or not, each once."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, such as 1,2,4,8, not {text!r}")
+    try:
+        return checked(map(int, parts))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def shard(text: str) -> Share:

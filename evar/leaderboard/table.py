@@ -33,11 +33,15 @@ class Result:
     were resampled by. parts: score of each fold (or of "test"), seeds: of each seed. classes_left_out: of means over
     classes, for want of positive test clips. metrics: the other metrics of this kind of task, each a mean over folds
     and seeds as the score is; None where it is not finite. setting: what was chosen on validation, a round.
+    leaks: test clips by kind of leak (see scoring/leaks.py); None where nobody looked.
     seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed. peak_device_memory
     is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
     clips' paths, labels, parts and groups.
     chosen_output: round -> output, where the layer was chosen on validation; sweep: one of several layers' rows.
-    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep).
+    shots: training clips a class, where few were drawn, `draws` times; draw_scores: of each draw; short_classes: how
+    many classes have fewer training clips than that.
+    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep, few
+    shots).
     """
 
     run: str
@@ -62,9 +66,14 @@ class Result:
     at_edge: bool
     converged: bool
     coverage: float
+    leaks: dict[str, int] | None = None
     limit: int | None
     chosen_output: dict[str, str]
     sweep: bool
+    shots: int | None = None
+    draws: int | None = None
+    draw_scores: list[float] = field(default_factory=list)
+    short_classes: int = 0
     ranked: bool
     random_weights: bool
     protocol: str

@@ -1,0 +1,14 @@
+"""`evar import`: scores of the M2D authors' EVAR package beside one's own, marked as imported."""
+
+import argparse
+
+from evar.cli.terminal import say
+from evar.leaderboard import imported
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read a scores.csv and add what is new in it to the results folder."""
+    rows = imported.read_scores(arguments.file, say)
+    new = imported.add(arguments.results, rows, say)
+    say(f"{new} of {len(rows)} scores added to {arguments.results / imported.NAME}")
+    return 0

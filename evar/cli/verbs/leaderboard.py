@@ -1,0 +1,89 @@
+"""`evar leaderboard`: the results as tables for people, papers and programs, and as a page."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evar.cli.terminal import say, width
+from evar.errors import UsageError
+from evar.files import write_atomic
+from evar.leaderboard import blocks, formats
+from evar.leaderboard.filters import Filters
+from evar.leaderboard.history import history_block
+from evar.leaderboard.imported import Imported, read_imported
+from evar.leaderboard.published import Kind, Published, read_published
+from evar.leaderboard.read import read_rows
+from evar.leaderboard.table import NAME, Result
+from evar.leaderboard.verdicts import Verdicts
+from evar.leaderboard.views import Board, build
+
+KINDS: dict[str, tuple[Kind, ...]] = {
+    "none": (),
+    "linear": ("linear",),
+    "frozen": ("linear", "frozen"),
+    "all": ("linear", "frozen", "trained"),
+}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the results, keep what the filters say, and write them in the chosen format to stdout or to --out."""
+    if not (arguments.results / NAME).exists():
+        say(f"no {NAME} in {arguments.results} yet: an evaluation adds the first row")
+    wanted = {name: getattr(arguments, name) for name in ("task", "probe", "protocol", "metric", "encoder", "since")}
+    filters = Filters(**wanted)
+    rows = filters.own(read_rows(arguments.results, say), read_published())
+    tasks = {row.task for row in rows}
+    beside = [row for row in filters.beside(read_published()) if row.kind in KINDS[arguments.published]]
+    if rows and filters.task is None:
+        beside = [row for row in beside if row.task in tasks]
+    imported = [row for row in read_imported(arguments.results, say) if row.task in tasks or not wanted["task"]]
+    text = render(arguments, rows, beside, imported)
+    if arguments.out is None:
+        sys.stdout.write(text)
+    else:
+        write_atomic(arguments.out, text)
+        say(f"written to {arguments.out}")
+    return 0
+
+
+def render(
+    arguments: argparse.Namespace,
+    rows: Sequence[Result],
+    beside: Sequence[Published],
+    imported: Sequence[Imported],
+) -> str:
+    """The text of the chosen format, its last line ended."""
+    if arguments.history:
+        shown = [history_block(rows)]
+        if arguments.format not in ("terminal", "markdown", "latex"):
+            raise UsageError(
+                f"--history is a table for people: give --format terminal, markdown or latex, not {arguments.format}"
+            )
+        return as_text(arguments.format, shown)
+    board = judged(arguments.results, rows)
+    match arguments.format:
+        case "csv":
+            return formats.to_wide_csv(board)
+        case "long":
+            return formats.to_long_csv(board, beside, imported)
+        case "json":
+            return formats.to_json(board, beside, imported) + "\n"
+        case _:
+            others = [*blocks.imported_blocks(imported), *blocks.published_blocks(beside)]
+            return as_text(arguments.format, [*blocks.own_blocks(board), *others])
+
+
+def judged(results: Path, rows: Sequence[Result]) -> Board:
+    """The tables of the rows, with what is not separable from the best."""
+    verdicts = Verdicts(results)
+    board = build(rows, verdicts.separable)
+    verdicts.keep()
+    return board
+
+
+def as_text(format: str, shown: Sequence[blocks.Block]) -> str:
+    """Blocks in a format for readers."""
+    if format == "markdown":
+        return formats.to_markdown(shown)
+    return formats.to_latex(shown) if format == "latex" else formats.to_terminal(shown, width()) + "\n"

@@ -1,0 +1,168 @@
+"""The leaderboard as blocks of text cells, which every format for readers (terminal, Markdown, LaTeX) draws alike.
+
+One's own rows and published ones are blocks of their own; published rows stand beside each other only where they come
+from one source under one protocol. Scores are per cent, ± half of the 95 % interval.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import get_args
+
+from evar.leaderboard.imported import Imported
+from evar.leaderboard.published import Kind, Published
+from evar.leaderboard.table import Result
+from evar.leaderboard.views import Apart, Board, Cell, Subject, Table, mean_of_core, subject_of, task_order
+
+MEAN = "mean"
+FULL_COVERAGE = 0.9995  # shown as 100.0 %
+CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there"
+KINDS: dict[Kind, str] = {
+    "linear": "Published: a linear classifier on a frozen encoder",
+    "frozen": "Published: another or an unknown head on a frozen encoder",
+    "trained": "Published: encoders trained on the task (fine-tuned); not comparable with frozen ones",
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    """One cell. best: of its column; tied: not separable from the best."""
+
+    text: str
+    best: bool = False
+    tied: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """A titled table. The first column names the line; notes stand below."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def numeric(self, column: int) -> bool:
+        """Whether every cell of the column is a number, a score, or empty."""
+        return all(not row[column].text or row[column].text[0] in "0123456789+-" for row in self.rows)
+
+
+def own_blocks(board: Board) -> list[Block]:
+    """One block a table, then one of the rows apart, where there are any."""
+    blocks = [_table_block(table) for table in board.tables]
+    return [*blocks, _apart_block(board.apart)] if board.apart else blocks
+
+
+def published_blocks(rows: Iterable[Published], kinds: Sequence[Kind] = get_args(Kind)) -> list[Block]:
+    """One block a kind, a line for each model in each source and protocol."""
+    rows = list(rows)
+    blocks = []
+    for kind in kinds:
+        chosen = [row for row in rows if row.kind == kind]
+        if chosen:
+            blocks.append(_published_block(KINDS[kind], chosen))
+    return blocks
+
+
+def imported_blocks(rows: Sequence[Imported]) -> list[Block]:
+    """One block of what another harness reported, a line for each representation in each file; none for no rows."""
+    if not rows:
+        return []
+    tasks, lines = task_order(row.task for row in rows), []
+    for name, source in dict.fromkeys((row.representation, row.source) for row in rows):
+        own = [row for row in rows if (row.representation, row.source) == (name, source)]
+        scores = {task: ", ".join(per_cent(row.score) for row in own if row.task == task) for task in tasks}
+        lines.append(tuple(map(Text, (name, *scores.values(), source))))
+    return [Block("Imported from another harness; never ranked", ("representation", *tasks, "file"), tuple(lines))]
+
+
+def per_cent(value: float, low: float | None = None, high: float | None = None) -> str:
+    """A share as "84.1", with its interval as "84.1 ± 0.8"."""
+    return f"{100 * value:.1f}" + ("" if low is None or high is None else f" ± {50 * (high - low):.1f}")
+
+
+def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
+    """Run -> the encoder's name, with as much of its weights as tells it from others of that name."""
+    rows = list(rows)
+    names = _told_apart({row.run: row.encoder for row in rows}, rows, {row.run: f" {row.weights}" for row in rows})
+    return _told_apart(names, rows, {row.run: f" #{row.weights_digest[:8]}" for row in rows})
+
+
+def _told_apart(names: dict[str, str], rows: Sequence[Result], more: dict[str, str]) -> dict[str, str]:
+    """Run -> name, lengthened by `more` where several subjects bear it."""
+    subjects: dict[str, set[Subject]] = {}
+    for row in rows:
+        subjects.setdefault(names[row.run], set()).add(subject_of(row))
+    return {run: name + (more[run] if len(subjects[name]) > 1 else "") for run, name in names.items()}
+
+
+def _table_block(table: Table) -> Block:
+    names = encoder_names(cell.result for line in table.lines for cell in line.cells.values())
+    with_mean = any(line.mean is not None for line in table.lines)
+    metrics = {task: cell.result.metric for line in table.lines for task, cell in line.cells.items()}
+    header = ("encoder", *(_task_header(task, metrics[task]) for task in table.tasks), *([MEAN] if with_mean else []))
+    best_mean = max((line.mean for line in table.lines if line.mean is not None), default=None)
+    rows = []
+    for line in table.lines:
+        first = next(iter(line.cells.values())).result
+        cells = [_score(line.cells.get(task)) for task in table.tasks]
+        mean = [_mean(line.mean, best_mean)] if with_mean else []
+        rows.append((Text(names[first.run]), *cells, *mean))
+    return Block(table.title, header, tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
+
+
+def _score(cell: Cell | None) -> Text:
+    if cell is None:
+        return Text("")
+    row = cell.result
+    coverage = f" ({100 * row.coverage:.1f} % of clips)" if row.coverage < FULL_COVERAGE else ""
+    few = " (few groups)" if row.few_groups else ""
+    return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
+
+
+def _mean(mean: float | None, best: float | None) -> Text:
+    return Text("" if mean is None else per_cent(mean), best=mean is not None and mean == best)
+
+
+def _apart_block(apart: Sequence[Apart]) -> Block:
+    names = encoder_names(each.result for each in apart)
+    rows = tuple(
+        tuple(map(Text, (names[row.run], row.task, row.probe, row.output, per_cent(row.score, row.low, row.high), why)))
+        for row, why in ((each.result, each.reason) for each in apart)
+    )
+    return Block("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows)
+
+
+def _published_block(title: str, rows: Sequence[Published]) -> Block:
+    metrics = {row.task: row.metric for row in rows}
+    tasks, origins = task_order(metrics), list(dict.fromkeys((row.protocol, row.source) for row in rows))
+    lines = [_published_line(model, list(members), tasks, origins) for model, members in _by_line(rows)]
+    header = ("model", *(_task_header(task, metrics[task]) for task in tasks), MEAN, "source")
+    notes = [CORE_MEAN_NOTE, *(f"[{n}] {protocol}; {source}" for n, (protocol, source) in enumerate(origins, start=1))]
+    if not any(mean.text for *_, mean, _ in lines):
+        header, lines, notes = (*header[:-2], header[-1]), [(*line[:-2], line[-1]) for line in lines], notes[1:]
+    return Block(title, header, tuple(lines), tuple(notes))
+
+
+def _published_line(
+    model: str, rows: Sequence[Published], tasks: Sequence[str], origins: Sequence[tuple[str, str]]
+) -> tuple[Text, ...]:
+    by_task = {row.task: row for row in rows}
+    mean = mean_of_core({task: row.value for task, row in by_task.items()})
+    found = [by_task.get(task) for task in tasks]
+    scores = [Text(per_cent(row.value, row.low, row.high) if row else "") for row in found]
+    origin = origins.index((rows[0].protocol, rows[0].source)) + 1
+    return Text(model), *scores, Text("" if mean is None else per_cent(mean)), Text(f"[{origin}]")
+
+
+def _by_line(rows: Sequence[Published]) -> list[tuple[str, list[Published]]]:
+    """(model, its rows of one protocol and source), by model."""
+
+    def line(row: Published) -> tuple[str, str, str]:
+        return row.model, row.protocol, row.source
+
+    return [(model, list(members)) for (model, _, _), members in groupby(sorted(rows, key=line), key=line)]
+
+
+def _task_header(task: str, metric: str) -> str:
+    return task if metric == "accuracy" else f"{task} ({metric})"

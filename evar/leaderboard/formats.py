@@ -1,0 +1,246 @@
+"""The leaderboard as text: blocks for the terminal, Markdown and LaTeX; rows as CSV (wide or long) and JSON.
+
+Marks: the best score of a column is bold (`*` in the terminal); what is not separable from it has `≈` before it.
+"""
+
+import csv
+import importlib.util
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from evar.errors import UsageError
+from evar.files import atomic_path
+from evar.leaderboard.blocks import Block, Text
+from evar.leaderboard.imported import Imported
+from evar.leaderboard.published import Published
+from evar.leaderboard.table import COLUMNS
+from evar.leaderboard.views import Board, Table
+
+LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."
+LEAST_NAME = 24  # characters that the first column keeps in a narrow terminal
+GAP = "  "
+NUMBERS = ("score", "low", "high", "n", "groups", "coverage", "embed_clips_per_second")  # in a Parquet file
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≈": r"$\approx$",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+MARKDOWN = "\\`*_[]<>|"
+
+
+def to_terminal(blocks: Sequence[Block], width: int) -> str:
+    """Aligned columns within `width` characters; a wider block is cut into parts that repeat its first column."""
+    parts = [_aligned(part, width) for block in blocks for part in _cut(block, width)]
+    return "\n\n".join([*parts, LEGEND.format(best="*")])
+
+
+def to_markdown(blocks: Sequence[Block]) -> str:
+    """Pipe tables, ready for a README or an issue."""
+    parts = []
+    for block in blocks:
+        lines = [_markdown_row([_plain_markdown(cell) for cell in block.header])]
+        lines.append(_markdown_row(["---:" if block.numeric(k) else "---" for k in range(len(block.header))]))
+        lines += [_markdown_row([_marked_markdown(cell) for cell in row]) for row in block.rows]
+        notes = [f"\n{_plain_markdown(note)}" for note in block.notes]
+        parts.append("\n".join([f"### {_plain_markdown(block.title)}\n", *lines, *notes]))
+    return "\n\n".join([*parts, LEGEND.format(best="**Bold**:")]) + "\n"
+
+
+def to_latex(blocks: Sequence[Block]) -> str:
+    r"""One `table` with booktabs rules a block; the preamble needs \usepackage{booktabs}."""
+    return "% needs \\usepackage{booktabs}\n" + "\n\n".join(map(_latex_table, blocks)) + "\n"
+
+
+def to_long_csv(board: Board, published: Iterable[Published], imported: Iterable[Imported] = ()) -> str:
+    """A line a score: one's own rows with all columns of the leaderboard, then others'; `origin` parts them."""
+    header = ("origin", "ranked_in", "apart_because", *COLUMNS, "kind", "source", "report")
+    rows = [
+        {"origin": "own", "ranked_in": table.title, **cell.result.row()}
+        for table in board.tables
+        for line in table.lines
+        for cell in line.cells.values()
+    ]
+    rows += [{"origin": "own", "apart_because": each.reason, **each.result.row()} for each in board.apart]
+    rows += [{"origin": "published", **row} for row in map(_published_cells, published)]
+    rows += [{"origin": "imported", **row} for row in map(_imported_cells, imported)]
+    return _csv(header, rows)
+
+
+def write_parquet(long_csv: str, path: Path) -> None:
+    """The long table as Parquet: numbers as float64, all else as text. Raises UsageError where pyarrow is missing."""
+    import pandas as pd
+
+    if importlib.util.find_spec("pyarrow") is None:  # what pandas writes it with
+        raise UsageError("--format parquet needs pyarrow: pip install 'evar[parquet]', or give --format long")
+    table = pd.read_csv(io.StringIO(long_csv), dtype=str, keep_default_na=False)
+    for name in NUMBERS:
+        table[name] = pd.to_numeric(table[name])
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def to_wide_csv(board: Board) -> str:
+    """A line an encoder: score, low and high of each task, as shares; only ranked rows."""
+    tasks = list(dict.fromkeys(task for table in board.tables for task in table.tasks))
+    header = ["probe", "output", "encoder", "weights", "weights_digest", "encoder_options"]
+    header += [f"{task}{end}" for task in tasks for end in ("", "_low", "_high")] + ["mean_of_core"]
+    return _csv(header, [row for table in board.tables for row in _wide_rows(table)])
+
+
+def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imported] = ()) -> str:
+    """Tables, rows apart, published and imported rows as one JSON object; scores are shares."""
+    tables = [
+        {
+            "probe": table.probe,
+            "output": table.output,
+            "tasks": table.tasks,
+            "lines": [
+                {
+                    "encoder": line.subject.encoder,
+                    "weights": line.subject.weights,
+                    "weights_digest": line.subject.digest,
+                    "encoder_options": json.loads(line.subject.options),
+                    "mean_of_core": line.mean,
+                    "scores": {
+                        task: {"best": cell.best, "not_separable_from_best": cell.tied, **_facts(cell.result.row())}
+                        for task, cell in line.cells.items()
+                    },
+                }
+                for line in table.lines
+            ],
+        }
+        for table in board.tables
+    ]
+    apart = [{"because": each.reason, **_facts(each.result.row())} for each in board.apart]
+    beside = [_published_cells(row) for row in published]
+    others = {"published": beside, "imported": [_imported_cells(row) for row in imported]}
+    return json.dumps({"tables": tables, "apart": apart, **others}, ensure_ascii=False, indent=1)
+
+
+def _facts(row: dict[str, str]) -> dict[str, str]:
+    """What a reader of the JSON needs of a row, as the CSV has it; `run` leads to the rest."""
+    names = ("run", "time", "task", "encoder", "probe", "output", "metric", "score", "low", "high", "n", "coverage")
+    return {name: row[name] for name in names}
+
+
+def _published_cells(row: Published) -> dict[str, str]:
+    def share(value: float | None) -> str:
+        return "" if value is None else f"{value:.6g}"
+
+    scores = {"score": share(row.value), "low": share(row.low), "high": share(row.high)}
+    return {
+        "task": row.task, "encoder": row.model, "metric": row.metric, **scores, "kind": row.kind,
+        "protocol": row.protocol, "source": row.source,
+    }  # fmt: skip
+
+
+def _imported_cells(row: Imported) -> dict[str, str]:
+    scores = {"score": f"{row.score:.10g}", "report": row.report, "source": row.source}
+    return {"task": row.task, "encoder": row.representation, **scores}
+
+
+def _wide_rows(table: Table) -> list[dict[str, str]]:
+    rows = []
+    for line in table.lines:
+        row = {
+            "probe": table.probe, "output": table.output, "encoder": line.subject.encoder,
+            "weights": line.subject.weights, "weights_digest": line.subject.digest,
+            "encoder_options": line.subject.options,
+            "mean_of_core": "" if line.mean is None else f"{line.mean:.6g}",
+        }  # fmt: skip
+        for task, cell in line.cells.items():
+            cells = cell.result.row()
+            row |= {task: cells["score"], f"{task}_low": cells["low"], f"{task}_high": cells["high"]}
+        rows.append(row)
+    return rows
+
+
+def _csv(header: Sequence[str], rows: Iterable[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _shown(cell: Text) -> str:
+    return f"* {cell.text}" if cell.best else f"≈ {cell.text}" if cell.tied else cell.text
+
+
+def _latex_table(block: Block) -> str:
+    columns = "".join("r" if block.numeric(k) else "l" for k in range(len(block.header)))
+    caption = ". ".join([block.title, *block.notes, LEGEND.format(best="Bold:")])
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escape_latex(caption)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(map(_escape_latex, block.header)) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(_marked_latex, row)) + r" \\" for row in block.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines)
+
+
+def _widths(block: Block) -> list[int]:
+    lines = [block.header, *(tuple(map(_shown, row)) for row in block.rows)]
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
+def _cut(block: Block, width: int) -> list[Block]:
+    """The block in parts of as many columns as fit beside the first one; at least one column a part."""
+    first, *widths = _widths(block)
+    room, parts, taken = width - min(first, max(LEAST_NAME, width // 3)), [], 0
+    while taken < len(widths):
+        used, end = 0, taken
+        while end < len(widths) and (end == taken or used + len(GAP) + widths[end] <= room):
+            used, end = used + len(GAP) + widths[end], end + 1
+        columns = slice(1 + taken, 1 + end)
+        rows = tuple((row[0], *row[columns]) for row in block.rows)
+        title = block.title if not taken else f"{block.title} (continued)"
+        parts.append(
+            Block(title, (block.header[0], *block.header[columns]), rows, block.notes if end == len(widths) else ())
+        )
+        taken = end
+    return parts
+
+
+def _aligned(block: Block, width: int) -> str:
+    first, *widths = _widths(block)
+    first = max(min(first, width - sum(len(GAP) + each for each in widths)), min(first, max(LEAST_NAME, width // 3)))
+    lines = [block.header, *(tuple(map(_shown, row)) for row in block.rows)]
+    numeric = [block.numeric(k) for k in range(1, len(block.header))]
+    shown = []
+    for name, *cells in lines:
+        name = name if len(name) <= first else f"{name[: first - 1]}…"
+        rest = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(cells, widths, numeric, strict=True)]
+        shown.append(GAP.join([name.ljust(first), *rest]).rstrip())
+    return "\n".join([block.title, *shown, *block.notes])
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain_markdown(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in MARKDOWN else letter for letter in " ".join(text.split()))
+
+
+def _marked_markdown(cell: Text) -> str:
+    text = _plain_markdown(cell.text)
+    return f"**{text}**" if cell.best else f"≈ {text}" if cell.tied else text
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def _marked_latex(cell: Text) -> str:
+    text = _escape_latex(cell.text)
+    return rf"\textbf{{{text}}}" if cell.best else rf"$\approx$ {text}" if cell.tied else text

@@ -1,0 +1,200 @@
+"""Which rows stand in a table together, and which of them are the best: results -> tables of encoders by tasks.
+
+A table fixes the probe, its options and the encoder's output, so that no cell is a maximum over probes, layers or
+seeds. A line is one encoder with its weights and options; a cell is its latest run that may be ranked. What may not is
+in no table: `apart` lists it, each row with the reason.
+
+In each task's column the best score is marked, and every score that is not separable from it (`Verdict`).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from evar.data.task import CORE
+from evar.leaderboard.table import Result
+
+DEFAULT_OUTPUT = "last"  # what encoders call what they give unless asked for something else
+
+Verdict = Callable[[Result, Result], bool]
+"""(the best row, another row of its task) -> whether their scores are separable."""
+
+
+@dataclass(frozen=True, order=True)
+class Subject:
+    """What a line is about: an encoder with its weights and options. `digest` is that of the weights."""
+
+    encoder: str
+    weights: str
+    digest: str
+    options: str
+
+    def __str__(self) -> str:
+        return self.encoder
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A ranked row, and how it stands in its column: the best, not separable from the best, or neither."""
+
+    result: Result
+    best: bool
+    tied: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """One subject's cells, task -> cell, and their mean where all five core tasks are there."""
+
+    subject: Subject
+    cells: dict[str, Cell]
+    mean: float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """All ranked rows of one probe (with its options) and one output; lines with most tasks, then the best, first."""
+
+    probe: str
+    output: str
+    tasks: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def title(self) -> str:
+        """The table in words: "probe logistic, output last"."""
+        return f"probe {self.probe}, output {self.output}"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A row that stands in no ranking, and why."""
+
+    result: Result
+    reason: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything that one call shows of one's own rows."""
+
+    tables: tuple[Table, ...]
+    apart: tuple[Apart, ...]
+
+
+def build(rows: Sequence[Result], separable: Verdict) -> Board:
+    """The tables of `rows` (oldest first), and the latest run of what is in none of them."""
+    current = _current_versions(rows)
+    reasons = [(row, why_apart(row) or _outdated(row, current)) for row in rows]
+    latest = latest_runs([row for row, reason in reasons if not reason])
+    apart = latest_runs([row for row, reason in reasons if reason])
+    why = {row.run: reason for row, reason in reasons}
+    names = probe_names(rows)
+    keyed = sorted(latest, key=lambda row: (names.of(row), row.output != DEFAULT_OUTPUT, row.output))
+    tables = [
+        _table(probe, output, list(members), separable)
+        for (probe, output), members in groupby(keyed, key=lambda row: (names.of(row), row.output))
+    ]
+    return Board(tuple(tables), tuple(Apart(row, why[row.run]) for row in apart))
+
+
+def subject_of(row: Result) -> Subject:
+    """What the row is about."""
+    return Subject(row.encoder, row.weights, row.weights_digest, json.dumps(row.encoder_options, sort_keys=True))
+
+
+def why_apart(row: Result) -> str:
+    """Why a row must never stand in a ranking; empty where it may."""
+    if row.ranked:
+        return ""
+    if row.limit is not None:
+        return f"smoke run of {row.limit} clips a part"
+    if row.shots is not None:
+        return f"{row.shots} training clips a class"
+    if row.sweep:
+        return "one layer of a sweep"
+    return f"coverage {100 * row.coverage:.1f} %"
+
+
+def latest_runs(rows: Iterable[Result]) -> list[Result]:
+    """Of runs of the same thing the latest alone, in the order of `rows` (oldest first)."""
+    kept: dict[tuple[object, ...], Result] = {}
+    for row in rows:
+        key = (row.task, subject_of(row), row.output, _probe_key(row), row.limit, row.shots)
+        kept.pop(key, None)
+        kept[key] = row
+    return list(kept.values())
+
+
+@dataclass(frozen=True)
+class ProbeNames:
+    """Names that tell probes apart: options are told where a probe ran with several."""
+
+    several: frozenset[str]
+
+    def of(self, row: Result) -> str:
+        """The row's probe: "logistic", or as on the command line, "logistic(max_iter=50)"."""
+        if row.probe not in self.several:
+            return row.probe
+        return f"{row.probe}({', '.join(f'{name}={value!r}' for name, value in sorted(row.probe_options.items()))})"
+
+
+def probe_names(rows: Iterable[Result]) -> ProbeNames:
+    """How to name the probes of these rows."""
+    keys = sorted({_probe_key(row) for row in rows})
+    runs_with = {name: len(list(members)) for name, members in groupby(keys, key=lambda key: key[0])}
+    return ProbeNames(frozenset(name for name, options in runs_with.items() if options > 1))
+
+
+def task_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of tasks, each once: the core tasks first, in their order, then by name."""
+    return tuple(sorted(set(names), key=lambda name: (CORE.index(name) if name in CORE else len(CORE), name)))
+
+
+def _probe_key(row: Result) -> tuple[str, str]:
+    return row.probe, json.dumps(row.probe_options, sort_keys=True)
+
+
+def _current_versions(rows: Sequence[Result]) -> dict[str, tuple[int, str]]:
+    """Task -> protocol version and task file in force: those of its latest row of the newest version."""
+    current: dict[str, tuple[int, str]] = {}
+    for row in rows:
+        if row.protocol_version >= current.get(row.task, (0, ""))[0]:
+            current[row.task] = (row.protocol_version, row.task_digest)
+    return current
+
+
+def _outdated(row: Result, current: dict[str, tuple[int, str]]) -> str:
+    version, digest = current[row.task]
+    if row.protocol_version != version:
+        return f"protocol version {row.protocol_version}, the newest is {version}"
+    return "" if row.task_digest == digest else "scored under another version of the task's file"
+
+
+def _table(probe: str, output: str, rows: Sequence[Result], separable: Verdict) -> Table:
+    tasks = task_order(row.task for row in rows)
+    cells = {row.run: cell for task in tasks for row, cell in _column([r for r in rows if r.task == task], separable)}
+    lines = []
+    for subject in sorted({subject_of(row) for row in rows}):
+        own = {row.task: cells[row.run] for row in rows if subject_of(row) == subject}
+        lines.append(Line(subject, own, mean_of_core({task: cell.result.score for task, cell in own.items()})))
+    lines.sort(key=lambda line: (-len(line.cells), -_average(line), line.subject))
+    return Table(probe, output, tasks, tuple(lines))
+
+
+def mean_of_core(scores: dict[str, float]) -> float | None:
+    """The unweighted mean over the five core tasks; None unless all five are there."""
+    return sum(scores[task] for task in CORE) / len(CORE) if all(task in scores for task in CORE) else None
+
+
+def _average(line: Line) -> float:
+    return sum(cell.result.score for cell in line.cells.values()) / len(line.cells)
+
+
+def _column(rows: Sequence[Result], separable: Verdict) -> list[tuple[Result, Cell]]:
+    best = max(rows, key=lambda row: row.score)
+    return [
+        (row, Cell(row, best=row.score == best.score, tied=row.score < best.score and not separable(best, row)))
+        for row in rows
+    ]

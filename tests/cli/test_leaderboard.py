@@ -1,0 +1,121 @@
+"""`evar leaderboard`, `evar export` and `evar import` from the command line."""
+
+import csv
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from evar.cli import main
+from evar.leaderboard.table import append
+from tests.leaderboard.rows import make_row
+from tests.leaderboard.test_table import CLASSES, CURVES, make_predictions
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results"
+    for row in (
+        make_row(run="one", encoder="m2d", score=0.8, low=0.7, high=0.9, parts={"test": 0.8}),
+        make_row(run="two", encoder="logmel", score=0.4, low=0.3, high=0.5, parts={"test": 0.4}),
+        make_row(run="smoke", encoder="m2d", limit=3, ranked=False),
+    ):
+        append(folder, row, make_predictions(), ["x.wav", "y.wav", "z.wav"], CLASSES, CURVES)
+    return folder
+
+
+def call(capsys, *arguments):
+    code = main([*map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_table_shows_ranked_rows_and_the_smoke_run_apart(results, capsys):
+    code, out, _ = call(capsys, "leaderboard", "--results", results, "--published", "none")
+    assert code == 0
+    ranked, apart = out.split("\n\n")[:2]
+    assert [line.split()[0] for line in ranked.splitlines()[2:]] == ["m2d", "logmel"]
+    assert "smoke run of 3 clips a part" in apart
+
+
+@pytest.mark.parametrize("format", ["terminal", "markdown", "latex", "csv", "long", "json"])
+def test_every_format_holds_every_ranked_score_and_goes_to_a_file(results, capsys, tmp_path, format):
+    arguments = ["leaderboard", "--results", results, "--format", format]
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0
+    assert "m2d" in out and "logmel" in out  # noqa: PT018
+    assert call(capsys, *arguments, "--out", tmp_path / "board")[:2] == (0, "")
+    assert (tmp_path / "board").read_text(encoding="utf-8") == out
+
+
+def test_published_rows_are_those_of_the_tasks_shown(results, capsys):
+    _, out, _ = call(capsys, "leaderboard", "--results", results, "--format", "long", "--published", "frozen")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert {row["task"] for row in rows} == {"us8k"}
+    assert {row["kind"] for row in rows if row["origin"] == "published"} == {"linear", "frozen"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--task", "us9k"], "unknown task 'us9k': did you mean us8k?"),
+        (["--probe", "logistik"], "did you mean logistic?"),
+        (["--encoder", "m3d"], "unknown encoder 'm3d': did you mean m2d"),
+        (["--format", "markdwn"], "did you mean markdown?"),
+        (["--published", "linar"], "did you mean linear?"),
+        (["--since", "yesterday"], "must be a day such as 2026-11-22, not 'yesterday'"),
+        (["--history", "--format", "json"], "--history is a table for people: give --format terminal"),
+        (["--sinse", "2026-01-01"], "did you mean --since or"),
+    ],
+)
+def test_a_mistake_is_one_line(results, capsys, arguments, says):
+    code, out, err = call(capsys, "leaderboard", "--results", results, *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_history_shows_every_run(results, capsys):
+    _, out, _ = call(capsys, "leaderboard", "--results", results, "--history", "--format", "markdown")
+    assert [word for word in ("one", "two", "smoke") if f"| {word} |" not in out] == []
+
+
+def test_an_empty_folder_shows_published_rows_and_says_so(tmp_path, capsys):
+    code, out, err = call(capsys, "leaderboard", "--results", tmp_path)
+    assert code == 0
+    assert "no leaderboard.csv" in err
+    assert "Published: a linear classifier" in out
+
+
+def test_export_writes_the_shapes_of_others(results, capsys, tmp_path):
+    for format, name in (("hear", "test.predicted-scores.json"), ("mteb", "evar__us8k.json")):
+        assert call(capsys, "export", "--results", results, "--format", format, "--out", tmp_path / format)[0] == 0
+        files = list((tmp_path / format).rglob(name))
+        assert len(files) == 2
+        assert all(json.loads(file.read_text()) for file in files)
+
+
+def test_export_of_no_ranked_row_is_a_mistake(results, capsys, tmp_path):
+    code, _, err = call(capsys, "export", "--results", results, "--format", "hear", "--out", tmp_path, "--probe", "knn")
+    assert code == 2
+    assert "no ranked row of probe 'knn' to export (probes with ranked rows: logistic)" in err
+    assert call(capsys, "export", "--results", results, "--format", "mteb")[0] == 2
+
+
+def test_parquet_is_the_long_table(results, capsys, tmp_path):
+    _, out, _ = call(capsys, "export", "--results", results)
+    assert call(capsys, "export", "--results", results, "--format", "parquet", "--out", tmp_path / "t.parquet")[0] == 0
+    table = pd.read_parquet(tmp_path / "t.parquet")
+    assert len(table) == len(list(csv.DictReader(io.StringIO(out))))
+    assert table.loc[table["run"] == "one", "score"].item() == 0.8
+
+
+def test_imported_scores_stand_in_every_view(results, capsys, tmp_path):
+    (tmp_path / "scores.csv").write_text("representation,task,score,report\nbyola,us8k,0.787,old\n", encoding="utf-8")
+    code, _, err = call(capsys, "import", tmp_path / "scores.csv", "--results", results)
+    assert code == 0
+    assert "1 of 1 scores added" in err
+    for format in ("terminal", "markdown", "latex", "long", "json"):
+        assert "byola" in call(capsys, "leaderboard", "--results", results, "--format", format)[1]
+    assert "byola" not in call(capsys, "leaderboard", "--results", results, "--format", "csv")[1]

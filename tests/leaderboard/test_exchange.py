@@ -1,0 +1,52 @@
+"""Results in other harnesses' shapes, under names that claim nothing of their protocols."""
+
+import json
+from pathlib import PurePosixPath
+
+import pytest
+
+from evar.leaderboard.exchange import to_hear, to_mteb
+from tests.leaderboard.rows import make_row
+
+ROW = make_row(
+    encoder="org/m2d <x>",
+    weights_digest="0123456789abcdef",
+    table_digest="fedcba",
+    score=0.75,
+    parts={"1": 0.5, "2": 1.0},
+    embed_seconds=2.0,
+    probe_seconds=3.0,
+)
+
+
+def test_hear_has_the_score_of_each_fold_and_their_mean_and_spread():
+    ((path, text),) = to_hear([ROW]).items()
+    assert path == PurePosixPath("org__m2d_x_-logistic-01234567/evar__us8k/test.predicted-scores.json")
+    told = json.loads(text)
+    assert told["1"] == {"test_score": 0.5, "test_top1_acc": 0.5}
+    assert told["aggregated_scores"]["test_score_mean"] == 0.75
+    assert told["aggregated_scores"]["test_score_std"] == pytest.approx(0.5**1.5)
+    assert told["provenance"]["evar_run"] == ROW.run
+
+
+def test_hear_of_a_fixed_split_has_no_aggregate():
+    ((_, text),) = to_hear([make_row(parts={"test": 0.5}, metric="mAP")]).items()
+    told = json.loads(text)
+    assert told["test"] == {"test_score": 0.5, "test_mAP": 0.5}
+    assert "aggregated_scores" not in told
+
+
+def test_mteb_is_a_task_result():
+    ((path, text),) = to_mteb([ROW]).items()
+    assert path == PurePosixPath("org__m2d_x_-logistic-01234567/0123456789abcdef/evar__us8k.json")
+    told = json.loads(text)
+    assert (told["task_name"], told["dataset_revision"], told["evaluation_time"]) == ("evar/us8k", "fedcba", 5.0)
+    ((scores,),) = told["scores"].values()
+    assert (scores["main_score"], scores["accuracy"], scores["hf_subset"]) == (0.75, 0.75, "default")
+
+
+def test_names_never_leave_the_folder_or_meet():
+    rows = [make_row(run="1", encoder="../../etc"), make_row(run="2", encoder="../../etc", output="chosen")]
+    paths = list(to_hear(rows))
+    assert len(set(paths)) == 2
+    assert not [part for path in paths for part in path.parts if part.startswith(".")]

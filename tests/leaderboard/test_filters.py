@@ -1,0 +1,46 @@
+"""Filters keep what they name, and a value that no row has is a mistake."""
+
+import datetime
+
+import pytest
+
+from evar.errors import UsageError
+from evar.leaderboard.filters import Filters
+from evar.leaderboard.published import read_published
+from tests.leaderboard.rows import make_row
+
+ROWS = [
+    make_row(run="a", task="us8k", encoder="m2d", weights="w.pth", time="2026-10-31T23:59:59Z"),
+    make_row(run="b", task="gtzan", encoder="logmel", probe="knn", time="2026-11-01T00:00:00Z"),
+    make_row(run="c", task="as20k", encoder="m2d", metric="mAP", protocol="train/test", time="2026-11-02T10:00:00Z"),
+]
+
+
+@pytest.mark.parametrize(
+    ("filters", "runs"),
+    [
+        (Filters(), "abc"),
+        (Filters(task=["us8k", "gtzan"]), "ab"),
+        (Filters(probe=["knn"]), "b"),
+        (Filters(protocol=["train/test"]), "c"),
+        (Filters(metric=["mAP"]), "c"),
+        (Filters(encoder=["m2d"]), "ac"),
+        (Filters(encoder=["w.pth"]), "a"),
+        (Filters(since=datetime.date(2026, 11, 1)), "bc"),
+        (Filters(encoder=["m2d"], task=["as20k"]), "c"),
+    ],
+)
+def test_rows_that_every_filter_names_are_kept(filters, runs):
+    assert "".join(row.run for row in filters.own(ROWS)) == runs
+
+
+@pytest.mark.parametrize("name", ["task", "probe", "protocol", "metric", "encoder"])
+def test_a_value_that_no_row_has_is_a_mistake(name):
+    with pytest.raises(UsageError, match=f"unknown {name} 'us9k'"):
+        Filters(**{name: ["us9k"]}).own(ROWS)
+
+
+def test_a_published_model_can_be_asked_for():
+    filters = Filters(encoder=["BYOL-A"], task=["us8k"])
+    assert filters.own(ROWS, read_published()) == []
+    assert {(row.model, row.task) for row in filters.beside(read_published())} == {("BYOL-A", "us8k")}

@@ -1,0 +1,128 @@
+"""The leaderboard as text: what a reader, a paper and a program get."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from evar.leaderboard import formats
+from evar.leaderboard.blocks import Block, Text, encoder_names, own_blocks, per_cent, published_blocks
+from evar.leaderboard.published import read_published
+from evar.leaderboard.views import build
+from tests.leaderboard.rows import make_row
+
+EVIL = "<script>alert('&|_%$#{}\\')</script>"
+
+
+def board(*rows):
+    return build(rows, lambda best, other: best.score - other.score > 0.05)
+
+
+def three():
+    return board(
+        make_row(encoder="m2d", score=0.8, low=0.78, high=0.83),
+        make_row(encoder="logmel", score=0.79, low=0.7, high=0.9),
+        make_row(encoder="random", score=0.1, low=0.0, high=0.2, coverage=0.995),
+    )
+
+
+def test_scores_are_per_cent_with_half_the_interval():
+    assert per_cent(0.8, 0.78, 0.83) == "80.0 ± 2.5"
+    assert per_cent(0.8) == "80.0"
+
+
+def test_terminal_marks_the_best_and_what_is_not_separable():
+    lines = formats.to_terminal(own_blocks(three()), 100).splitlines()
+    assert lines[0] == "probe logistic, output last"
+    assert [line.split(maxsplit=1) for line in lines[2:5]] == [
+        ["m2d", "* 80.0 ± 2.5"],
+        ["logmel", "≈ 79.0 ± 10.0"],
+        ["random", "10.0 ± 10.0 (99.5 % of clips)"],
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_terminal_keeps_within_the_width_and_loses_no_column(width):
+    tasks = [f"task{number}" for number in range(9)]
+    rows = [make_row(encoder=f"an encoder of a long name, number {n}", task=task) for n in range(3) for task in tasks]
+    text = formats.to_terminal(own_blocks(board(*rows)), width)
+    table = text.split("\n\n" + formats.LEGEND.format(best="*"))[0]
+    assert max(map(len, table.splitlines())) <= width
+    assert [task for task in tasks if task not in table] == []
+    assert table.count("50.0 ± 10.0") == 27
+
+
+def test_markdown_is_one_cell_a_column_whatever_the_names():
+    text = formats.to_markdown(own_blocks(board(make_row(encoder=EVIL), make_row(encoder="b", score=0.2))))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {3}
+    assert "<script>" not in text.replace("\\<", "")
+    assert "**50.0 ± 10.0**" in text
+
+
+def test_latex_escapes_what_latex_reads():
+    text = formats.to_latex(own_blocks(board(make_row(encoder=EVIL))))
+    row = next(line for line in text.splitlines() if "alert" in line)
+    assert r"\textless{}script\textgreater{}alert('\&\textbar{}\_\%\$\#\{\}\textbackslash{}')" in row
+    assert r"\textbf{50.0 $\pm$ 10.0} \\" in row
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+
+
+def test_wide_csv_has_a_line_an_encoder_and_shares():
+    (row,) = csv.DictReader(io.StringIO(formats.to_wide_csv(board(make_row(), make_row(task="gtzan", score=0.25)))))
+    assert (row["encoder"], row["us8k"], row["us8k_low"], row["gtzan"], row["mean_of_core"]) == (
+        "m2d", "0.5", "0.4", "0.25", "",
+    )  # fmt: skip
+
+
+def test_long_csv_has_every_row_and_never_mixes_origins():
+    shown = board(make_row(run="r"), make_row(run="s", limit=3, ranked=False))
+    published = read_published()
+    rows = list(csv.DictReader(io.StringIO(formats.to_long_csv(shown, published))))
+    assert [(row["run"], row["apart_because"]) for row in rows if row["origin"] == "own"] == [
+        ("r", ""),
+        ("s", "smoke run of 3 clips a part"),
+    ]
+    beside = [row for row in rows if row["origin"] == "published"]
+    assert len(beside) == len(published)
+    assert all(row["source"] and row["kind"] and not row["run"] for row in beside)
+
+
+def test_json_holds_the_same():
+    told = json.loads(formats.to_json(three(), read_published()[:2]))
+    assert [line["encoder"] for line in told["tables"][0]["lines"]] == ["m2d", "logmel", "random"]
+    assert told["tables"][0]["lines"][1]["scores"]["us8k"]["not_separable_from_best"] is True
+    assert len(told["published"]) == 2
+
+
+def test_names_that_several_encoders_bear_are_told_apart():
+    rows = [
+        make_row(run="1", weights="a.pth"),
+        make_row(run="2", weights="b.pth", weights_digest="0123456789"),
+        make_row(run="3", weights="b.pth", weights_digest="abcdefghij"),
+        make_row(run="4", encoder="logmel"),
+    ]
+    assert encoder_names(rows) == {
+        "1": "m2d a.pth",
+        "2": "m2d b.pth #01234567",
+        "3": "m2d b.pth #abcdefgh",
+        "4": "logmel",
+    }
+
+
+def test_published_rows_keep_their_kind_and_source():
+    blocks = published_blocks(read_published())
+    assert [block.title.partition(":")[0] for block in blocks] == ["Published"] * 3
+    assert "fine-tuned" in blocks[2].title
+    for block in blocks:
+        numbers = {row[-1].text for row in block.rows}
+        assert numbers == {note.split()[0] for note in block.notes if note.startswith("[")}
+    linear = {tuple(cell.text for cell in row) for row in blocks[0].rows}
+    assert any(row[0].startswith("M2D/0.7") and "87.6 ± 0.2" in row for row in linear)
+    assert sum(len([cell for cell in row[1:-1] if cell.text]) for block in blocks for row in block.rows) == 262
+
+
+def test_a_block_knows_which_columns_are_numbers():
+    block = Block("t", ("a", "b", "c"), ((Text("x"), Text("1.0 ± 2"), Text("")), (Text("y"), Text("-3"), Text("z"))))
+    assert [block.numeric(column) for column in range(3)] == [False, True, False]
