@@ -18,7 +18,8 @@ from evar.data.store import prepare
 from evar.data.task import load_task
 from evar.embeddings.batches import Plan, make_plan
 from evar.embeddings.device import choose_device, describe
-from evar.embeddings.extract import Runtime, embed
+from evar.embeddings.extract import embed
+from evar.embeddings.runtime import Runtime
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
 from evar.progress import silent

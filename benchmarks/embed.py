@@ -29,7 +29,8 @@ from evar.embeddings import forward
 from evar.embeddings.batches import make_plan
 from evar.embeddings.cache import Entry
 from evar.embeddings.device import choose_device, describe, peak_memory_bytes
-from evar.embeddings.extract import Runtime, embed
+from evar.embeddings.extract import embed
+from evar.embeddings.runtime import Runtime
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
 from evar.progress import silent

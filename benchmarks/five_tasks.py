@@ -28,7 +28,7 @@ from evar.cli.terminal import bar, say, size, table
 from evar.cli.verbs.eval import keep, result_line
 from evar.data.task import CORE, Task, load_task
 from evar.embeddings.device import choose_device, choose_precision, describe
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.encoders.contract import Encoder
 from evar.encoders.m2d import M2D
 from evar.errors import EvarError, UsageError

@@ -17,7 +17,7 @@ from evar.cli.terminal import bar, say
 from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
 from evar.embeddings.device import choose_device, choose_precision
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.encoders.contract import Encoder
 from evar.pipeline import Settings, evaluate
 from tests import recipe

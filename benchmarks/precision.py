@@ -16,7 +16,8 @@ from evar.cli.terminal import bar, say
 from evar.data.task import load_task
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import choose_device, describe
-from evar.embeddings.extract import Runtime, embed
+from evar.embeddings.extract import embed
+from evar.embeddings.runtime import Runtime
 from evar.fitting import fit_probe
 from evar.preparation import Settings, prepare_task
 from tests import recipe

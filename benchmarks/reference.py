@@ -17,7 +17,7 @@ from evar.cli.terminal import bar, say
 from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
 from evar.embeddings.device import choose_device
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.pipeline import evaluate
 from evar.preparation import Settings
 from tests import recipe

@@ -1,32 +1,40 @@
 """`evar.evaluate(task, module)`: score a network in memory, from a script, a notebook or a training loop."""
 
+import argparse
 import copy
 import dataclasses
+import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from torch import nn
 
 from evar import probes
+from evar.cli import options
 from evar.cli.arguments import parse
 from evar.cli.choice import choose_tasks
 from evar.cli.terminal import bar, say
 from evar.cli.verbs.eval import keep
 from evar.data.task import Task
 from evar.embeddings import inventory
-from evar.embeddings.device import choose_devices, choose_precision
-from evar.embeddings.extract import Runtime
+from evar.embeddings.device import choose_device, choose_devices, choose_precision
+from evar.embeddings.runtime import Runtime
+from evar.embeddings.workers import PROCESS
 from evar.encoders.adapter import adapted, identified
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
 from evar.errors import UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
+from evar.nn.memory import enough_memory
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS, checked
-from evar.progress import Progress, silent
+from evar.progress import Progress, say_nothing, silent
 from evar.spec import split_calls
+
+Number = TypeVar("Number")
 
 
 def evaluate(
@@ -40,7 +48,7 @@ def evaluate(
     cache: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
-    batch_size: int | None = None,
+    batch_size: int | str | None = "auto",
     workers: int | None = None,
     seed: int = 42,
     limit: int | None = None,
@@ -58,6 +66,8 @@ def evaluate(
               it is: its mode, its gradients and its device
     name:     what the rows call it; its class's name, or what its identity says, where not given
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
+    device:   "auto" is one device; "cuda" takes all of the machine, one process each, where the module can be pickled.
+              The script is imported anew by each, so the call must stand below `if __name__ == "__main__":`
     leaks:    whether to look for clips that train and test share
     quiet:    no progress bars and notes on stderr
 
@@ -66,40 +76,58 @@ def evaluate(
     class whose source cannot be read (typed at a prompt) are removed again.
     Raises EvarError for anything that the user can mend.
     """
-    note: Callable[[str], None] = _say_nothing if quiet else say
+    if multiprocessing.current_process().name.startswith(PROCESS):
+        raise UsageError(
+            "a script whose evar.evaluate uses several devices is imported anew by a process for each: call it below "
+            '`if __name__ == "__main__":`, or name one device, such as "cuda:0"'
+        )
+    note: Callable[[str], None] = say_nothing if quiet else say
     progress: Progress = silent if quiet else bar
     tasks = [task] if isinstance(task, Task) else choose_tasks(str(task))
     fits = [probes.open_probe(call) for call in split_calls(probe)]
-    if draws < 1:
-        raise UsageError(f"draws must be at least 1, not {draws}")
+    if not fits:
+        raise UsageError(f"evar.evaluate: probe names no probe (valid: {', '.join(probes.names())})")
     defaults = parse(["eval"])
     assert defaults is not None
-    where = choose_devices(device)
+    where = (choose_device(device),) if device == "auto" else choose_devices(device)
+    clips = _checked("batch_size", batch_size, options.batch_size)
     settings = Settings(
         data=Path(data or defaults.data),
         cache=Path(cache or defaults.cache),
-        runtime=Runtime(where, choose_precision(precision, where[0]), batch_size),
-        workers=workers or defaults.workers,
-        seed=seed,
-        limit=limit,
-        min_coverage=min_coverage,
+        runtime=Runtime(where, choose_precision(precision, where[0]), clips),
+        workers=_checked("workers", workers, options.whole(1)) or defaults.workers,
+        seed=_checked("seed", defaults.seed if seed is None else seed, options.whole(0)) or 0,
+        limit=_checked("limit", limit, options.whole(1)),
+        min_coverage=_checked("min_coverage", min_coverage, options.share),
         leaks=leaks,
         shots=checked(shots),
-        draws=draws,
+        draws=_checked("draws", draws, options.whole(1)) or DRAWS,
     )
     if results is not None:
         leaderboard.check(Path(results))
     encoder = in_memory(module, name)
     rows = []
-    for each in tasks:
-        for evaluation in evaluate_encoder(each, encoder, fits, settings, progress=progress, note=note):
-            if results is not None:
-                keep(Path(results), evaluation)
-            rows.append(evaluation.result)
-    if hidden := unreadable(encoder):
-        note(f"{encoder.identity.name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept")
-        _forget(settings.cache, {row.embeddings_key for row in rows})
+    try:
+        for each in tasks:
+            for evaluation in evaluate_encoder(each, encoder, fits, settings, progress=progress, note=note):
+                if results is not None:
+                    keep(Path(results), evaluation)
+                rows.append(evaluation.result)
+    finally:
+        if hidden := unreadable(encoder):
+            note(f"{encoder.identity.name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept")
+            _forget(settings.cache, encoder.identity.code)
     return rows
+
+
+def _checked(name: str, value: object, kind: Callable[[str], Number]) -> Number | None:
+    """The value of an option, checked as the command line's; None stays None. Raises UsageError."""
+    if value is None:
+        return None
+    try:
+        return kind(str(value))
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"evar.evaluate: {name} {error}") from error
 
 
 def in_memory(module: nn.Module, name: str | None = None) -> Encoder:
@@ -112,18 +140,17 @@ def in_memory(module: nn.Module, name: str | None = None) -> Encoder:
     except Exception as error:  # whatever a class's own way of copying raises
         raise UsageError(f"module {kind} cannot be copied ({error}): give one that copy.deepcopy takes") from error
     encoder = copied if isinstance(copied, Encoder) else adapted(f"module {kind}", copied)
+    encoder.origin = None  # it may have been changed since it was opened
     own = encoder.identity if encoder is copied else None
-    encoder = identified(encoder, name or (own.name if own else kind), own.weights if own else "in memory")
+    with enough_memory(f"module {kind}", "the memory of this machine"):
+        encoder = identified(encoder, name or (own.name if own else kind), own.weights if own else "in memory")
     if own is not None:
         encoder.identity = dataclasses.replace(encoder.identity, random=own.random and name is None)
     return encoder
 
 
-def _forget(cache: Path, keys: set[str]) -> None:
-    """Remove the cached embeddings with these keys."""
+def _forget(cache: Path, code: str) -> None:
+    """Remove the cached embeddings of an encoder with this `code`."""
     for item in inventory.inventory(cache):
-        if any(item.folder.name.endswith(f"-{key[:16]}") for key in keys):
+        if item.code == code:
             inventory.remove(item)
-
-
-def _say_nothing(text: str) -> None: ...

@@ -19,3 +19,7 @@ class Progress(Protocol):
 def silent(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Advance]:
     """The progress that shows nothing."""
     yield lambda amount: None
+
+
+def say_nothing(text: str) -> None:
+    """The note that nobody reads."""

@@ -142,6 +142,48 @@ def test_what_cannot_be_scored_is_one_clear_error(place: Path, module: nn.Module
         score(place, module)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("batch_size", -1, "batch_size must be auto or a whole number of at least 1, not '-1'"),
+        ("batch_size", 2.5, "batch_size must be auto or a whole number"),
+        ("batch_size", "atuo", "batch_size must be auto or a whole number"),
+        ("seed", -1, "seed must be a whole number of at least 0"),
+        ("seed", "a", "seed must be a whole number"),
+        ("workers", -1, "workers must be a whole number of at least 1"),
+        ("workers", 0, "workers must be a whole number of at least 1"),
+        ("limit", 0, "limit must be a whole number of at least 1"),
+        ("min_coverage", -5, "min_coverage must be a number from 0 to 1"),
+        ("probe", "", "probe names no probe"),
+    ],
+)
+def test_option_that_cannot_be_is_one_clear_error(place: Path, option: str, value: object, said: str) -> None:
+    with pytest.raises(UsageError, match=f"evar.evaluate: {said}"):
+        score(place, Bands(8), **{option: value})
+
+
+def test_batch_size_is_auto_or_a_number(place: Path) -> None:
+    sizes = [score(place, Bands(8, 3.0 + each), batch_size=size)[0].batch_size for each, size in enumerate(("auto", 5))]
+    assert sizes == [108, 5]
+
+
+def test_source_that_cannot_be_read_is_forgotten_after_an_error_too(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"Bands": Bands, "__name__": "typed_at_a_prompt"}
+    exec("class Typed(Bands):\n    def forward(self, waveforms):\n        return super().forward(waveforms)\n", space)
+    typed: nn.Module = space["Typed"](8)  # type: ignore[operator]
+    entries = {path for path in (place / "cache" / "embeddings").glob("*") if path.is_dir()}
+
+    def fail(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evar.pipeline.fit_outputs", fail)
+    with pytest.raises(KeyboardInterrupt):
+        score(place, typed)
+    assert {path for path in (place / "cache" / "embeddings").glob("*") if path.is_dir()} <= entries
+
+
 def test_a_module_that_cannot_be_copied_says_so(place: Path) -> None:
     module = Bands(8)
     module.made = (module.weight * 2).sum()
@@ -159,5 +201,5 @@ def test_few_shots_give_a_row_each(place: Path) -> None:
     results = score(place, Bands(8), shots=[4, 1], draws=2)
     assert [(result.shots, result.draws, result.ranked) for result in results] == [(1, 2, False), (4, 2, False)]
     assert results[0].score < results[1].score
-    with pytest.raises(UsageError, match="draws must be at least 1"):
+    with pytest.raises(UsageError, match="draws must be a whole number of at least 1"):
         score(place, Bands(8), shots=[1], draws=0)

@@ -235,8 +235,12 @@ def _check_encoder_parser() -> _Parser:
         "encoder", metavar="NAME(..)", help="encoder, with options as literals: m2d, \"hear(module='my.py')\""
     )
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="checkpoint file or folder (default: the encoder's own)"
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint file or folder, or the name of a release (default: the encoder's own)",
     )
+    add_cache(parser)
     parser.add_argument("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: cpu)")
     return parser
 
@@ -351,7 +355,12 @@ def _weights_parser() -> _Parser:
         metavar="list|get|check",
         help="show, fetch or verify them",
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of a release (default for check: all that are there)")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="of a release, for list a part of it (default: all, for check those that are there)",
+    )
     add_cache(parser)
     return parser
 

@@ -144,7 +144,12 @@ def day(text: str) -> datetime.date:
 
 def batch_size(text: str) -> int | None:
     """A type: a whole number, or None for auto."""
-    return None if text == "auto" else whole(1)(text)
+    if text == "auto":
+        return None
+    try:
+        return whole(1)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(str(error).replace("must be", "must be auto or", 1)) from error
 
 
 def share(text: str) -> float:
@@ -187,6 +192,12 @@ def shard(text: str) -> Share:
         if missing := [name for name in names if not os.environ.get(name, "").isdigit()]:
             raise argparse.ArgumentTypeError(f"slurm needs {', '.join(missing)}, which only an array job has")
         number, first, count = (int(os.environ[name]) for name in names)
+        last = os.environ.get("SLURM_ARRAY_TASK_MAX", "")
+        if number - first >= count or (last.isdigit() and int(last) - first + 1 != count):
+            raise argparse.ArgumentTypeError(
+                f"slurm needs an array of consecutive numbers, such as --array=1-{count}; this one has {count} tasks "
+                f"from {first} to {last or number}"
+            )
         text = f"{number - first + 1}/{count}"
     try:
         return parse_share(text)

@@ -5,6 +5,7 @@
         shape.json    the batch size that the entry was begun with, and the dimension of each output
         OUTPUT.npy    (clip, dim) float32, memory-mapped while it is written
         blocks*.csv   a line for each finished block: number, sha256 of its numbers in every output; a log each process
+        behaviour.npz what an encoder from outside makes of a test signal, see `lookup.py`
         done.json     written last: seconds and clips it took
 
 A block counts once its line is there, and its sha256 is checked whenever it is read again: after a kill, a full disk
@@ -49,35 +50,48 @@ class Entry:
     """One folder of the cache. Not safe for two writers: hold the folder's lock."""
 
     def __init__(self, cache: Path, name: str, key: Mapping[str, Any], store: str) -> None:
-        self.key = key
-        self.store = store
+        self.name, self.key, self.store = name, key, store
         self.digest = provenance.hash_json(key)
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
-        self.folder = cache / "embeddings" / f"{slug}-{self.digest[:16]}"
+        self.slug = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:80]
+        self.folder = cache / "embeddings" / f"{self.slug}-{self.digest[:16]}"
 
     def shape(self) -> Shape | None:
         """The shape that the entry was begun with; None where it was not."""
         try:
             content = json.loads((self.folder / "shape.json").read_text())
-            return Shape(content["batch_size"], content["clips"], content["dims"])
-        except (OSError, ValueError, KeyError):
+            size, clips, dims = content["batch_size"], content["clips"], content["dims"]
+            whole = all(type(each) is int and each > 0 for each in (size, clips, *dims.values()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+        return Shape(size, clips, dims) if whole else None
 
     def begin(self, shape: Shape) -> dict[str, Floats]:
         """Write the readable key and lay out empty arrays: {output: (clip, dim)}, memory-mapped for writing."""
         content: dict[str, Any] = {"key": dict(self.key), "store": self.store}
         write_atomic(self.folder / "key.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
+        self._forget_blocks()
         with storage_errors(self.folder):
-            for log in self.folder.glob("blocks*.csv"):
-                log.unlink()
-            (self.folder / "done.json").unlink(missing_ok=True)
             arrays: dict[str, Floats] = {
                 output: np.lib.format.open_memmap(self._file(output), "w+", np.float32, (shape.clips, dim))
                 for output, dim in shape.dims.items()
             }
+        self._write_shape(shape)
+        return arrays
+
+    def reshape(self, shape: Shape) -> None:
+        """Go over to another batch size: no block is there any more. The arrays, which others may hold, stay."""
+        self._forget_blocks()
+        self._write_shape(shape)
+
+    def _forget_blocks(self) -> None:
+        with storage_errors(self.folder):
+            for log in self.folder.glob("blocks*.csv"):
+                log.unlink()
+            (self.folder / "done.json").unlink(missing_ok=True)
+
+    def _write_shape(self, shape: Shape) -> None:
         content = {"batch_size": shape.batch_size, "clips": shape.clips, "dims": dict(shape.dims)}
         write_atomic(self.folder / "shape.json", json.dumps(content, sort_keys=True) + "\n")
-        return arrays
 
     def arrays(self, shape: Shape, *, writable: bool) -> dict[str, Floats] | None:
         """{output: (clip, dim)} memory-mapped; None where a file is missing or not of this shape."""

@@ -36,7 +36,7 @@ def embed_blocks(
 ) -> Iterator[tuple[int, Values]]:
     """Embed the `blocks` of `size` clips in order: (block, {output: (clip, dim) float32}).
 
-    Raises DataError where numbers are not finite, and what torch raises where memory is short (see `out_of_memory`).
+    Raises DataError where numbers are not finite, and what torch raises where memory is short (see `nn/memory.py`).
     """
     flying: Flying | None = None
     for block, batch in _read_ahead(plan, blocks, size, device):
@@ -46,13 +46,6 @@ def embed_blocks(
         flying = launched
     if flying is not None:
         yield flying.block, _land(encoder, plan, flying)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that a batch does not fit into the memory of the device or of the host."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def _read_ahead(plan: Plan, blocks: Iterable[int], size: int, device: torch.device) -> Iterator[tuple[int, Batch]]:

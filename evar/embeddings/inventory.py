@@ -24,6 +24,7 @@ class Item:
     size:      bytes on disk
     used:      when it was last written or read, seconds since the epoch
     leftover:  why it is of no use any more; "" where it is
+    code:      what code outside this package the embeddings hinge on, see `Identity`
     """
 
     kind: Literal["store", "embeddings"]
@@ -32,6 +33,7 @@ class Item:
     size: int
     used: float
     leftover: str
+    code: str = ""
 
 
 def inventory(cache: Path) -> list[Item]:
@@ -82,7 +84,7 @@ def _embeddings(folder: Path, stores: set[str]) -> Item:
     owner = f"{key.get('encoder', '?')} {key.get('precision', '')} on {store}"
     owner += "" if record else " (unfinished)"
     leftover = "" if store in stores else "its store is gone" if key else "it has no key"
-    return Item("embeddings", folder, owner, *_use(folder), leftover)
+    return Item("embeddings", folder, owner, *_use(folder), leftover, key.get("code", ""))
 
 
 def _use(folder: Path) -> tuple[int, float]:

@@ -15,17 +15,21 @@ import torch
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import fix_numerics
-from evar.embeddings.forward import embed_blocks, out_of_memory
+from evar.embeddings.forward import embed_blocks
+from evar.embeddings.handover import Handover, take_over
 from evar.embeddings.share import Share
-from evar.encoders.contract import Encoder
-from evar.errors import EvarError
+from evar.errors import DataError, EvarError
+from evar.nn.memory import out_of_memory
 from evar.progress import Advance
+
+PROCESS = "evar embeds"
+"""How the names of the processes begin."""
 
 
 def fill_with_processes(
     entry: Entry,
     shape: Shape,
-    encoder: Encoder,
+    handed: Handover,
     plan: Plan,
     blocks: Sequence[int],
     devices: Sequence[torch.device],
@@ -33,8 +37,8 @@ def fill_with_processes(
 ) -> None:
     """Compute `blocks` of an entry that is laid out, one process a device; returns when all are there.
 
-    The encoder must be on the CPU. Raises what a process raised: EvarError, MemoryError where a batch did not fit,
-    RuntimeError with its traceback for anything else.
+    Raises what a process raised: CannotTravel where it cannot make the encoder, another EvarError, MemoryError where a
+    batch did not fit, RuntimeError with its traceback for anything else; DataError where one ends without a word.
     """
     context = multiprocessing.get_context("spawn")
     store = replace(plan.store, _maps={})  # each process maps the samples itself
@@ -43,9 +47,12 @@ def fill_with_processes(
         for index, device in enumerate(devices):
             ours, theirs = context.Pipe(duplex=False)
             share = Share(index, len(devices))
-            work = (theirs, entry, shape, encoder, replace(plan, store=store), share.of(blocks), device, share.log)
-            process: BaseProcess = context.Process(target=_work, args=work, daemon=True)
-            process.start()
+            work = (theirs, entry, shape, handed, replace(plan, store=store), share.of(blocks), device, share.log)
+            process: BaseProcess = context.Process(target=_work, name=f"{PROCESS} {index}", args=work, daemon=True)
+            try:
+                process.start()
+            except BrokenPipeError:
+                raise _ended(process) from None
             theirs.close()
             processes[ours] = process
         _follow(processes, advance)
@@ -64,9 +71,7 @@ def _follow(processes: dict[Connection, BaseProcess], advance: Advance) -> None:
             try:
                 told = connection.recv()
             except EOFError:
-                process = processes[connection]
-                process.join()
-                raise RuntimeError(f"a process that embeds ended with exit code {process.exitcode}") from None
+                raise _ended(processes[connection]) from None
             if isinstance(told, BaseException):
                 raise told
             if told is None:
@@ -75,11 +80,19 @@ def _follow(processes: dict[Connection, BaseProcess], advance: Advance) -> None:
                 advance(told)
 
 
+def _ended(process: BaseProcess) -> DataError:
+    process.join()
+    return DataError(
+        f"a process that embeds ended with exit code {process.exitcode}, for a reason that it may have printed, or for "
+        f"want of memory; name one device, such as cuda:0, to do without more processes"
+    )
+
+
 def _work(
     tell: Connection,
     entry: Entry,
     shape: Shape,
-    encoder: Encoder,
+    handed: Handover,
     plan: Plan,
     blocks: list[int],
     device: torch.device,
@@ -90,10 +103,11 @@ def _work(
         if device.type == "cuda":
             torch.cuda.set_device(device)
         fix_numerics()
+        encoder = take_over(handed).to(device).eval()
         arrays = entry.arrays(shape, writable=True)
         if arrays is None:
             raise RuntimeError(f"{entry.folder} is not laid out")
-        for block, values in embed_blocks(encoder.to(device).eval(), plan, blocks, shape.batch_size, device):
+        for block, values in embed_blocks(encoder, plan, blocks, shape.batch_size, device):
             entry.write(shape, arrays, block, values, log)
             tell.send(plan.clips_of(block, shape.batch_size))
         tell.send(None)

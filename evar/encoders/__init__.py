@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from evar import plugins
-from evar.encoders.contract import Encoder
+from evar.encoders.contract import Encoder, Origin
+from evar.nn.memory import enough_memory
 from evar.spec import check_options, parse_call
 
 PACKAGE = "evar.encoders"
@@ -26,11 +27,13 @@ def open_encoder(spec: str, weights: Path | None = None) -> Encoder:
     weights:  a checkpoint file or folder; None for the encoder's own default
 
     Raises UsageError, with near names, for an unknown encoder or option, a value that cannot be, and weights for an
-    encoder that takes none; CheckpointError for weights that cannot be used.
+    encoder that takes none; CheckpointError for weights that cannot be used; DataError where memory is short.
     """
     name, given = parse_call(spec, "encoder")
     function = plugins.load(PACKAGE, OPENER, name, "encoder")
     options = check_options("encoder", name, function, given)
-    encoder: Encoder = function(weights, **options)
+    with enough_memory(f"encoder {name}", "the memory of this machine"):
+        encoder: Encoder = function(weights, **options)
     encoder.identity = replace(encoder.identity, options=options)
+    encoder.origin = Origin(spec, weights)
     return encoder.eval().requires_grad_(False)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evar.encoders.contract import Encoder, Identity
-from evar.encoders.fingerprint import SECONDS, digest_of_behaviour, digest_of_tensors
+from evar.encoders.fingerprint import SECONDS, behaviour_of, digest_of_tensors
 from evar.encoders.outside import code_of, outside_code
 from evar.errors import UsageError
 
@@ -85,11 +85,10 @@ def identified(
     """
     encoder = encoder.eval().requires_grad_(False)
     with outside_code(f"{name}: embedding {SECONDS:g} s of noise"):
-        behaviour = digest_of_behaviour(encoder)
+        behaviour = behaviour_of(encoder)
     identity = getattr(encoder, "identity", Identity(name))
-    code = f"{code_of(roots, encoder)}; behaviour {behaviour}"
-    digest = digest or digest_of_tensors(encoder)
-    encoder.identity = replace(identity, name=name, weights=weights, digest=digest, code=code)
+    digest, code = digest or digest_of_tensors(encoder), code_of(roots, encoder)
+    encoder.identity = replace(identity, name=name, weights=weights, digest=digest, code=code, behaviour=behaviour)
     return encoder
 
 

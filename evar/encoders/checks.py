@@ -2,9 +2,11 @@
 
 A check's name is the sentence that it checks; it raises `ContractBroken` with the outputs and numbers concerned.
 `CHECKS` holds them all. Clips are short, seeded, at the encoder's own rate; "equal" means to 1e-6 relative to the
-2-norm of a clip's embedding, which leaves room for another order of summation and for nothing else.
+2-norm of a clip's embedding, which leaves room for another order of summation and for nothing else; in batches of other
+shapes to 5e-6, for every product of a deep network then adds in another order.
 """
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 
@@ -15,6 +17,8 @@ from torch import Tensor
 from evar.encoders.contract import Encoder
 
 TOLERANCE = 1e-6
+SHAPES = 5e-6  # where batches have other shapes
+BFLOAT16 = 0.1  # relative; its numbers have 8 bits, and a deep network adds up what they lack
 CLIPS = 5
 SECONDS = 0.3
 
@@ -96,7 +100,12 @@ def gives_the_same_for_any_batch_size(encoder: Encoder) -> None:
     whole = _embed(encoder, waveforms)
     for size in (1, 2):
         parts = [_embed(encoder, part) for part in torch.split(waveforms, size)]
-        _require_equal({name: torch.cat([part[name] for part in parts]) for name in whole}, whole, f"batches of {size}")
+        _require_equal(
+            {name: torch.cat([part[name] for part in parts]) for name in whole},
+            whole,
+            f"batches of {size}",
+            SHAPES,
+        )
 
 
 def gives_the_same_in_any_order(encoder: Encoder) -> None:
@@ -115,10 +124,10 @@ def ignores_batch_mates(encoder: Encoder) -> None:
     mates = torch.stack([torch.zeros_like(clip[0]), torch.ones_like(clip[0]), 0.01 * clip[0]])
     beside = _embed(encoder, torch.cat([clip, mates]))
     alone = _embed(encoder, clip)
-    _require_equal({name: values[:1] for name, values in beside.items()}, alone, "other batch mates")
+    _require_equal({name: values[:1] for name, values in beside.items()}, alone, "other batch mates", SHAPES)
     longer = torch.cat([clip, clip.flip(1)], dim=1).repeat(2, 1)
     mixed = encoder.embed(longer, torch.tensor([clip.shape[1], longer.shape[1]]))
-    _require_equal({name: values[:1] for name, values in mixed.items()}, alone, "a longer batch mate")
+    _require_equal({name: values[:1] for name, values in mixed.items()}, alone, "a longer batch mate", SHAPES)
 
 
 def never_sees_what_lies_beyond_a_clips_length(encoder: Encoder) -> None:
@@ -132,7 +141,7 @@ def never_sees_what_lies_beyond_a_clips_length(encoder: Encoder) -> None:
         padded = clips.clone()
         for row, length in enumerate(lengths.tolist()):
             padded[row, length:] = filling
-        _require_equal(encoder.embed(padded, lengths), cut, f"{what} beyond the clips' lengths")
+        _require_equal(encoder.embed(padded, lengths), cut, f"{what} beyond the clips' lengths", SHAPES)
 
 
 def stays_finite_on_silence_and_full_scale(encoder: Encoder) -> None:
@@ -155,6 +164,23 @@ def embeds_clips_of_any_length_from_one_sample_on(encoder: Encoder) -> None:
         require(sizes == dims, f"dims are {sizes} for {samples} samples, {dims} for {clips.shape[1]}")
 
 
+def says_the_precision_that_is_in_force(encoder: Encoder) -> None:
+    """Asked for bfloat16 it says that and keeps near float32, or says float32 and gives the same numbers."""
+    waveforms = _clips(encoder)
+    changed = copy.deepcopy(encoder)  # rounded weights stay rounded
+    require(changed.set_precision(torch.float32) == torch.float32, "set_precision(float32) gives another precision")
+    full = _embed(changed, waveforms)
+    said = changed.set_precision(torch.bfloat16)
+    require(said in (torch.float32, torch.bfloat16), f"set_precision(bfloat16) gives {said!r}")
+    given = _embed(changed, waveforms)
+    kept = all(torch.equal(given[output], full[output]) for output in full)
+    if said == torch.float32:
+        require(kept, "set_precision(bfloat16) says float32, and changes the numbers")
+        return
+    require(not kept, "set_precision(bfloat16) says bfloat16, and the numbers stay those of float32")
+    _require_equal(given, full, "bfloat16", BFLOAT16)
+
+
 CHECKS: tuple[Check, ...] = (
     describes_itself,
     is_frozen,
@@ -168,6 +194,7 @@ CHECKS: tuple[Check, ...] = (
     never_sees_what_lies_beyond_a_clips_length,
     stays_finite_on_silence_and_full_scale,
     embeds_clips_of_any_length_from_one_sample_on,
+    says_the_precision_that_is_in_force,
 )
 
 
@@ -189,11 +216,14 @@ def _embed(encoder: Encoder, waveforms: Tensor) -> dict[str, Tensor]:
     return encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
 
 
-def _require_equal(got: Embedded, expected: Embedded, what: str) -> None:
+def _require_equal(got: Embedded, expected: Embedded, what: str, tolerance: float = TOLERANCE) -> None:
     for output, values in expected.items():
-        apart = (got[output] - values).norm(dim=1) / values.norm(dim=1).clamp_min(torch.finfo(torch.float32).tiny)
+        norms, moved = values.norm(dim=1), (got[output] - values).norm(dim=1)
+        risen = bool(((norms == 0) & (moved != 0)).any())
+        require(not risen, f"{output} is all zeros for a clip, and is not with {what}")
+        apart = moved / norms.clamp_min(torch.finfo(torch.float32).tiny)
         worst = float(apart.nan_to_num(nan=torch.inf).max())
-        require(worst <= TOLERANCE, f"{output} moves by {worst:.1e} (relative) with {what}; at most {TOLERANCE:.0e}")
+        require(worst <= tolerance, f"{output} moves by {worst:.1e} (relative) with {what}; at most {tolerance:.0e}")
 
 
 def _require_finite(embedded: Embedded, what: str) -> None:

@@ -15,7 +15,7 @@ from evar.encoders.contract import Encoder, Identity
 from evar.encoders.layers import Layers, outputs_of
 from evar.errors import UsageError
 from evar.nn.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
-from evar.nn.configuration import configuration_of_name
+from evar.nn.configuration import MOST_FRAMES, configuration_of_name
 from evar.nn.frontend import LogMel
 from evar.nn.pooling import chunks, frames_of, mean_over_frames
 
@@ -33,7 +33,7 @@ class M2D(Encoder):
              one resamples it in time, so that longer clips go through in one chunk
 
     The front end, normalisation, patch embedding and pooling are float32 in every precision.
-    Raises UsageError for a layer that is not there and for fewer frames than a patch has.
+    Raises UsageError for a layer that is not there, fewer frames than a patch has, and more than MOST_FRAMES.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class M2D(Encoder):
         self.grid = checkpoint.configuration.grid
         self.flat = flat
         if frames is not None:
-            if frames < self.grid.patch_frames:
+            if not self.grid.patch_frames <= frames <= MOST_FRAMES:
                 raise UsageError(
-                    f"encoder m2d: frames must be at least {self.grid.patch_frames}, one patch, not {frames}"
+                    f"encoder m2d: frames must be at least {self.grid.patch_frames}, one patch, and at most "
+                    f"{MOST_FRAMES}, not {frames}"
                 )
             self.grid = replace(self.grid, frames=frames)
             self.vit.lengthen(self.grid)

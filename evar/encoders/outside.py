@@ -170,13 +170,13 @@ def _packages(module: ModuleType) -> list[Path]:
 
 
 def _sources(file: Path, *packages: Path) -> set[Path]:
-    """A file, all files of its packages, and all beside these that they import, directly or not."""
+    """A file, all files of its packages, and all beside these that they import, directly or not; none of ours."""
     folders = {file.parent, *(package.parent for package in packages)}
     waiting = [file, *(source for package in packages for source in package.rglob("*.py"))]
     found: set[Path] = set()
     while waiting:
         source = waiting.pop()
-        if source in found or not source.is_file() or _installed(source):
+        if source in found or not source.is_file() or _installed(source) or _is_ours(source):
             continue
         found.add(source)
         for name, folder in itertools.product(_imported(source), folders):
@@ -185,14 +185,23 @@ def _sources(file: Path, *packages: Path) -> set[Path]:
 
 
 def _imported(file: Path) -> set[str]:
-    """Top-level names of all that a file imports anywhere."""
+    """Top-level names of all that a file imports anywhere; none where it is no Python (a template, an older Python)."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+    try:
+        parsed = ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError):
+        return names
+    for node in ast.walk(parsed):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return names
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a file is of this package, whose modules are loaded once and whose sources are told by `provenance`."""
+    return file.resolve().is_relative_to(PACKAGE.resolve())
 
 
 @functools.cache

@@ -8,6 +8,7 @@ weights are safetensors or go through torch's restricted unpickler.
 import contextlib
 import importlib
 import json
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from evar.errors import CheckpointError, UsageError, few
 from evar.provenance import hash_json
 
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+HUB_SECONDS = 10  # within which the hub must answer
 UNUSED = ("masked_spec_embed", "quantizer", "project_")  # tensors that only pre-training needs
 
 
@@ -62,6 +64,8 @@ def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Enc
     where the model is not there, incomplete, broken, or wants code of its own to be run.
     """
     refuse_weights("transformers", weights)
+    if not model.strip():
+        raise UsageError("encoder transformers: the option model is empty; name a folder or a model of the hub")
     package = _package()
     with _quiet(package):
         config = _load(package.AutoConfig, model)
@@ -80,7 +84,7 @@ def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Enc
 def _assembled(family: Family, model: str, version: str, config: Any, extractor: Any, layers: Layers) -> Transformers:
     settings = hash_json(json.loads(config.to_json_string()) | {"extractor": json.loads(extractor.to_json_string())})
     identity = Identity(
-        name=Path(model).name,
+        name=(Path(model).resolve().name if Path(model).is_dir() else Path(model).name) or model,
         weights=model,
         digest=digest_of_tensors(family),
         code=f"transformers {version}; configuration {settings}",
@@ -106,8 +110,26 @@ def _load(kind: Any, model: str, **more: Any) -> Any:
         raise CheckpointError(f"transformers model {model}: no such folder, and no name of the hub (OWNER/NAME)")
     try:
         return _from_pretrained(kind, model, local_files_only=True, **more)
-    except CheckpointError:
+    except CheckpointError as error:
+        _require_hub(model, error)
         return _from_pretrained(kind, model, local_files_only=False, **more)
+
+
+def _require_hub(model: str, missing: CheckpointError) -> None:
+    """Ask the hub for a sign of life, once, where the package would try for half a minute."""
+    import huggingface_hub
+
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        raise CheckpointError(
+            f"transformers model {model}: not in the local cache, and HF_HUB_OFFLINE forbids to ask the hub"
+        ) from missing
+    try:
+        huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=HUB_SECONDS)
+    except Exception as error:  # httpx's, which stands for any library here
+        raise CheckpointError(
+            f"transformers model {model}: not in the local cache, and the hub cannot be reached "
+            f"({huggingface_hub.constants.ENDPOINT}: {type(error).__name__})"
+        ) from missing
 
 
 def _require_files(folder: Path) -> None:
@@ -134,6 +156,9 @@ def _quiet(package: ModuleType) -> Iterator[None]:
 
     The published AST itself brings a warning: some of its lowest mel filters hold no bin.
     """
+    hub = logging.getLogger("huggingface_hub")
+    hubs = hub.level
+    hub.setLevel(logging.ERROR)
     log = package.utils.logging
     before, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
@@ -144,5 +169,6 @@ def _quiet(package: ModuleType) -> Iterator[None]:
             yield
     finally:
         log.set_verbosity(before)
+        hub.setLevel(hubs)
         if bars:
             log.enable_progress_bar()

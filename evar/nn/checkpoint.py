@@ -6,6 +6,7 @@ under "model", with one of `PREFIXES` before them. Everything that only training
 
 import difflib
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,11 @@ SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 PREFIXES = ("", "backbone.", "module.ar.runtime.backbone.")
 """What stands before the encoder's keys: nothing in pre-training, the others in fine-tuned models' checkpoints."""
 
-ASIDE = ("decoder_", "target_", "offline_", "audio_proj", "text_", "mask_token", "head")
-"""Beginnings of the keys of other parts than the encoder: predictor, target networks, CLAP's text side, heads."""
+ASIDE = re.compile(r"(?:decoder|target|offline|text)_\w+|audio_proj|mask_token|logit_scale|head|norm_stats")
+"""The first part of the keys of all that is not the encoder: predictor, target networks, CLAP's text side, heads."""
+
+ENCODERS_OWN = {"cls_token", "pos_embed", "patch_embed", "blocks"}
+"""First parts of keys that belong to an encoder and to nothing else."""
 
 LANDMARK = "patch_embed.proj.weight"
 TOKEN_STD = 0.02  # of random CLS and mask tokens (He et al., arXiv:2111.06377, official settings)
@@ -64,13 +68,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     model or contradicts the tensors, and missing, misshapen, non-finite or unknown tensors.
     """
     file = find_checkpoint(path)
-    state = _state_dict(file, load_file_safely(file))
+    held = load_file_safely(file)
+    state = _state_dict(file, held)
     prefix = _prefix(file, state)
     encoder = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
     configuration = configuration_of(file, encoder)
-    _check(file, configuration, encoder)
+    _check(file, configuration, encoder, _strays(state, prefix))
     tensors = {key: encoder[key].to(torch.float32, copy=True).contiguous() for key in encoder_shapes(configuration)}
-    return Checkpoint(configuration, tensors, _norm_stats(file, state), file, digest_of(file))
+    return Checkpoint(configuration, tensors, _norm_stats(file, state, held), file, digest_of(file))
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -137,7 +142,15 @@ def _prefix(file: Path, state: Mapping[str, Tensor]) -> str:
     return found[0]
 
 
-def _check(file: Path, configuration: Configuration, encoder: Mapping[str, Tensor]) -> None:
+def _strays(state: Mapping[str, Tensor], prefix: str) -> list[str]:
+    """Keys of an encoder that stand outside its `prefix`, behind another one."""
+    others = [other for other in sorted(PREFIXES, key=len, reverse=True) if other != prefix]
+    outside = [key for key in state if not key.startswith(prefix)]
+    bare = {key: key.removeprefix(next((p for p in others if key.startswith(p)), "")) for key in outside}
+    return [key for key in outside if bare[key].partition(".")[0] in ENCODERS_OWN]
+
+
+def _check(file: Path, configuration: Configuration, encoder: Mapping[str, Tensor], strays: list[str]) -> None:
     """Raise CheckpointError that lists all encoder tensors that cannot be used, and keys that belong to nothing."""
     shapes = encoder_shapes(configuration)
     held = {key: encoder[key] for key in shapes if key in encoder}
@@ -147,19 +160,24 @@ def _check(file: Path, configuration: Configuration, encoder: Mapping[str, Tenso
         "misshapen": [f"{key} {tuple(held[key].shape)} instead of {shapes[key]}" for key in sorted(misshapen)],
         "not of floating point": [key for key, tensor in held.items() if not tensor.is_floating_point()],
         "not finite": [key for key in held.keys() - misshapen if not torch.isfinite(held[key]).all()],
-        "unknown": [k for k in encoder if k not in shapes and k != "norm_stats" and not k.startswith(ASIDE)],
+        "unknown": [k for k in encoder if k not in shapes and not ASIDE.fullmatch(k.partition(".")[0])] + strays,
     }
     listed = [f"{len(keys)} {fault}: {few(keys)}" for fault, keys in faults.items() if keys]
     if listed:
         raise CheckpointError(f"{file} is not a whole {configuration.name}: tensors {'; '.join(listed)}")
 
 
-def _norm_stats(file: Path, state: Mapping[str, Tensor]) -> tuple[float, float]:
-    """The checkpoint's norm_stats wherever its prefix puts it, or the default where it has none."""
-    stated = [tensor for key, tensor in state.items() if key.split(".")[-1] == "norm_stats"]
+def _norm_stats(file: Path, state: Mapping[str, Tensor], held: Mapping[str, Any]) -> tuple[float, float]:
+    """The checkpoint's norm_stats wherever its prefix puts it, or beside "model"; the default where it has none."""
+    stated: list[Any] = [tensor for key, tensor in state.items() if key.split(".")[-1] == "norm_stats"]
+    if held is not state and "norm_stats" in held:
+        stated.append(held["norm_stats"])
     if not stated:
         return NORM_STATS
-    values = [tuple(tensor.double().flatten().tolist()) for tensor in stated]
+    try:
+        values = [tuple(torch.as_tensor(each).double().flatten().tolist()) for each in stated]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{file}: norm_stats should be two numbers, not {stated[-1]!r}"[:300]) from error
     one = values[0]
     if set(values) != {one} or len(one) != 2 or not np.isfinite(one).all() or one[1] <= 0:
         raise CheckpointError(f"{file}: norm_stats should be a mean and a positive deviation, not {values}")

@@ -91,9 +91,22 @@ def _explained(path: pathlib.Path, error: Exception) -> CheckpointError:
         return CheckpointError(f"{path} is an archive with a checkpoint in it ({few(packed)}): unpack it and name that")
     kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch"
     reason = type(error).__name__
-    if not isinstance(error, pickle.UnpicklingError):  # whose text advises to load the file unsafely
+    if _is_text(path):
+        reason = "it holds a text"
+    elif not isinstance(error, pickle.UnpicklingError):  # whose text advises to load the file unsafely
         reason = f"{reason}: {error}".splitlines()[0].partition(". ")[0]
     return CheckpointError(f"{path} is broken or no {kind} checkpoint ({reason}): copy or download it again")
+
+
+def _is_text(path: pathlib.Path) -> bool:
+    """Whether a file begins like a text: no zip, no pickle of today, nothing but UTF-8 without control characters."""
+    with path.open("rb") as file:
+        begin = file.read(4096)
+    try:
+        text = begin.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = begin[: error.start].decode("utf-8") if error.start > len(begin) - 4 else "\0"
+    return all(character.isprintable() or character.isspace() for character in text)
 
 
 def _checkpoints_in_zip(path: pathlib.Path) -> list[str]:
@@ -107,12 +120,14 @@ def _checkpoints_in_zip(path: pathlib.Path) -> list[str]:
 def asked_for(path: pathlib.Path) -> list[str]:
     """Dotted names of all that the pickles in a file would import, in their order, read without running them."""
     names: dict[str, None] = {}
+    whole = False  # at least one of the pickles
     try:
         for stream in _pickles(path):
             for name in _globals(stream):
                 names[name] = None
+            whole = True
     except Exception:  # the end of a broken file may be anything; what was asked for before it counts
-        return list(names)
+        return list(names) if whole or not _is_text(path) else []  # "import os" reads like the begin of a pickle
     return list(names)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from evar.cli import main
 from evar.cli.arguments import VERBS, option_strings, parse
+from evar.embeddings.share import parse_share
 from evar.errors import UsageError
 
 OPTIONS_OF_EVAL = [
@@ -56,8 +57,8 @@ def test_without_a_verb_eval_is_meant():
         ("--task us8k --see 3", "unknown option of evar eval '--see': did you mean --seed"),
         ("--task us8k gtzan", "'gtzan' belongs to no option"),
         ("--task", "argument --task: expected one argument"),
-        ("--task us8k --batch-size 0", "--batch-size: must be a whole number of at least 1, not '0'"),
-        ("--task us8k --batch-size many", "--batch-size: must be a whole number of at least 1, not 'many'"),
+        ("--task us8k --batch-size 0", "--batch-size: must be auto or a whole number of at least 1, not '0'"),
+        ("--task us8k --batch-size atuo", "--batch-size: must be auto or a whole number of at least 1, not 'atuo'"),
         ("--task us8k --workers -2", "--workers: "),
         ("--task us8k --seed 1.5", "--seed: must be a whole number of at least 0, not '1.5'"),
         ("--task us8k --limit 0", "--limit: must be a whole number of at least 1"),
@@ -93,3 +94,19 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 def test_version_is_printed(capsys):
     assert main(["--version"]) == 0
     assert re.fullmatch(r"evar \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("number", "first", "last", "count", "share"),
+    [(3, 1, 4, 4, "3/4"), (0, 0, 3, 4, "1/4"), (7, 7, 7, 1, "1/1"), (2, 0, 6, 4, None), (5, 1, 9, 3, None)],
+)
+def test_task_of_a_slurm_array_is_its_share_where_the_numbers_are_consecutive(
+    number, first, last, count, share, monkeypatch
+):
+    for name, value in {"ID": number, "MIN": first, "MAX": last, "COUNT": count}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+    if share is None:
+        with pytest.raises(UsageError, match="slurm needs an array of consecutive numbers, such as --array=1-"):
+            parse(["--task", "us8k", "--shard", "slurm"])
+    else:
+        assert parse(["--task", "us8k", "--shard", "slurm"]).shard == parse_share(share)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from evar.cli import main
 from evar.encoders.checks import CHECKS
@@ -63,13 +64,41 @@ def test_an_encoder_that_raises_does_not_stop_the_other_checks(
     file = written.write(tmp_path, "own", text)
     assert main(["check-encoder", f"file(path={str(file)!r})"]) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "      raises AssertionError: too short"
+    assert "      raises AssertionError: too short" in lines
     assert sum(line.startswith("ok") for line in lines) >= 9
 
 
 def test_weights_are_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-encoder", "ge2e", "--weights", str(ge2e_checkpoint(tmp_path))]) == 0
     assert capsys.readouterr().out.startswith("ge2e  ge2e.pt  16000 Hz")
+
+
+def test_an_encoder_that_does_not_open_is_told_as_a_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written.write(tmp_path, "failing", "def open_encoder(weights):\n    return 1 / 0\n")
+    reasons = {
+        "hear(module='nowhere.py')": "hear module: no file nowhere.py",
+        f"file(path={str(file)!r})": "raised ZeroDivisionError",
+    }
+    for spec, reason in reasons.items():
+        assert main(["check-encoder", spec]) == 2
+        first, second = capsys.readouterr().out.splitlines()
+        assert first == "fails opens"
+        assert reason in second
+
+
+def test_full_memory_is_told_as_a_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("evar.encoders.logmel.LogMelStatistics.to", full, raising=False)
+    assert main(["check-encoder", "logmel"]) == 2
+    assert "logmel does not fit into the memory of cpu" in capsys.readouterr().out
+
+
+def test_release_is_named_and_a_typo_of_it_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check-encoder", "m2d", "--cache", str(tmp_path), "--weights"]
+    assert main([*arguments, "m2d_vit_base-80x608p16x16-221006-mr8"]) == 2
+    assert "did you mean m2d_vit_base-80x608p16x16-221006-mr7" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -79,7 +108,6 @@ def test_weights_are_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["lgomel"], "unknown encoder 'lgomel': did you mean logmel"),
         (["logmel", "--device", "cup"], "unknown device 'cup': did you mean cpu"),
         (["logmel", "more"], "'more' belongs to no option"),
-        (["hear(module='nowhere.py')"], "hear module: no file nowhere.py"),
     ],
 )
 def test_mistake_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

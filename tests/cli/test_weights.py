@@ -31,11 +31,26 @@ def test_release_that_is_there_is_checked_and_used_by_its_name(tmp_path, capsys,
     shutil.rmtree(tmp_path / "cache")
 
 
+def test_list_can_be_narrowed(tmp_path, capsys):
+    assert main(["weights", "list", "AS-FT", "--cache", str(tmp_path)]) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert rows
+    assert all("AS-FT" in row for row in rows)
+
+
+def test_check_says_that_nothing_is_here(tmp_path, capsys):
+    assert main(["weights", "check", "--cache", str(tmp_path)]) == 0
+    assert "no release is here" in capsys.readouterr().err
+
+
 def test_mistakes_are_one_line_each(tmp_path, capsys):
     cases = {
         "weights gett": "unknown action 'gett': did you mean get",
         "weights get": "evar weights get NAME: say which",
         "weights check m2d": "unknown release 'm2d'",
+        "weights list wav2vec2": "unknown release 'wav2vec2'",
+        f"weights check {NAME}": f"release {NAME} is not here: evar weights get {NAME}",
+        f"--task all --weights {NAME}x": f"no release of that name: did you mean {NAME}",
     }
     for line, said in cases.items():
         assert main([*line.split(), "--cache", str(tmp_path)]) == 2

@@ -121,6 +121,44 @@ SPOILS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+class Precise(Spoiled):
+    """Says that it is in `says` where bfloat16 is asked for, and rounds its numbers to `rounds`."""
+
+    def __init__(self, says: torch.dtype, rounds: torch.dtype) -> None:
+        super().__init__(lambda embedding, _: embedding)
+        self.says, self.rounds, self.now = says, rounds, torch.float32
+
+    def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
+        return {"last": super().encode(waveforms)["last"].to(self.now).float()}
+
+    def set_precision(self, dtype: torch.dtype) -> torch.dtype:
+        self.now = self.rounds if dtype == torch.bfloat16 else dtype
+        return self.says if dtype == torch.bfloat16 else dtype
+
+
+@pytest.mark.parametrize(
+    ("says", "rounds", "complaint"),
+    [
+        (torch.bfloat16, torch.float32, "says bfloat16, and the numbers stay those of float32"),
+        (torch.float32, torch.bfloat16, "says float32, and changes the numbers"),
+        (torch.float16, torch.float16, r"gives torch.float16"),
+        (torch.bfloat16, torch.int8, "all zeros|moves by .* with bfloat16; at most 1e-01"),
+    ],
+)
+def test_precision_check_catches_what_is_not_in_force(says: torch.dtype, rounds: torch.dtype, complaint: str) -> None:
+    named("says_the_precision_that_is_in_force")(Precise(torch.bfloat16, torch.bfloat16))
+    with pytest.raises(ContractBroken, match=complaint):
+        named("says_the_precision_that_is_in_force")(Precise(says, rounds))
+
+
+def test_zeros_that_move_are_told_without_a_figure() -> None:
+    def rises(embedding: Tensor, waveforms: Tensor) -> Tensor:
+        return embedding if len(embedding) < 5 else torch.zeros_like(embedding)
+
+    with pytest.raises(ContractBroken, match="last is all zeros for a clip, and is not with batches of 1"):
+        named("gives_the_same_for_any_batch_size")(Spoiled(rises))
+
+
 def test_an_honest_encoder_passes_every_check() -> None:
     for check in CHECKS:
         check(Spoiled(lambda embedding, _: embedding))

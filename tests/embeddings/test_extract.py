@@ -14,8 +14,10 @@ import torch
 
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
-from evar.embeddings.extract import Runtime, automatic_batch_size, embed
+from evar.embeddings.extract import embed
+from evar.embeddings.runtime import Runtime
 from evar.embeddings.share import Share, Unfinished, parse_share
+from evar.embeddings.sizes import automatic_batch_size
 from evar.encoders.contract import Encoder, Identity
 from evar.errors import DataError, StorageError, UsageError
 from evar.progress import silent
@@ -245,6 +247,87 @@ def test_shares_make_one_array_and_the_last_one_to_end_reads_it(plan, tmp_path):
     np.testing.assert_array_equal(run(Counting(), plan, tmp_path / "shared", share=Share(1, 3)).outputs["mean"], whole)
 
 
+def test_share_that_does_not_fit_halves_the_batch_for_all(plan, tmp_path):
+    whole = run(Counting(), plan, tmp_path / "whole", size=2).outputs["mean"]
+    with pytest.raises(Unfinished):
+        run(Counting(), plan, tmp_path, size=8, share=Share(0, 2))
+    notes = []
+    with pytest.raises(Unfinished):
+        embed(
+            Hungry(2, HOST), plan, Runtime((CPU,), "float32", None, Share(1, 2)), tmp_path,
+            progress=silent, note=notes.append,
+        )  # fmt: skip
+    assert "8 clips a batch do not fit into the memory of cpu: all shares go on with 4; run those again" in notes[0]
+    again = run(Counting(), plan, tmp_path, size=8, share=Share(0, 2))
+    assert again.batch_size == 2
+    np.testing.assert_array_equal(again.outputs["mean"], whole)
+
+
+def test_share_begins_again_where_another_one_halved_the_batch(plan, tmp_path):
+    @contextmanager
+    def another_halves(stage, *, total, unit, initial=0):
+        (file,) = tmp_path.rglob("shape.json")
+
+        def advance(amount):
+            file.write_text(file.read_text().replace('"batch_size": 8', '"batch_size": 4'))
+
+        yield advance
+
+    embeddings = run(Counting(), plan, tmp_path, size=8, share=Share(0, 1), progress=another_halves)
+    assert embeddings.batch_size == 4
+    whole = run(Counting(), plan, tmp_path / "whole", size=4)
+    np.testing.assert_array_equal(embeddings.outputs["ends"], whole.outputs["ends"])
+
+
+def test_share_whose_single_clip_does_not_fit_is_one_clear_error(plan, tmp_path):
+    class NotEvenOne(Counting):
+        def encode(self, waveforms):
+            if waveforms.abs().max() > 0:  # silence, which tells the dimensions, fits
+                raise MemoryError
+            return super().encode(waveforms)
+
+    with pytest.raises(DataError, match=r"one clip of 0.25 s does not fit into the memory of cpu"):
+        run(NotEvenOne(), plan, tmp_path, share=Share(0, 1))
+
+
+@pytest.mark.parametrize("share", [None, Share(0, 1)])
+def test_encoder_that_does_not_fit_itself_is_one_clear_error(plan, tmp_path, share):
+    class Huge(Counting):
+        def to(self, *arguments, **more):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DataError, match="counting does not fit into the memory of cpu"):
+        run(Huge(), plan, tmp_path, share=share)
+
+
+def test_size_that_fits_is_remembered_for_what_is_begun_later(plan, tmp_path):
+    other = make_plan(plan.store, plan.store_rows[1:], np.zeros(len(plan) - 1, bool), 0.25)
+    longer = make_plan(plan.store, plan.store_rows, np.zeros(len(plan), bool), 0.3)
+    assert run(Hungry(4, HOST), plan, tmp_path, size=None).batch_size == 4
+    encoder = Hungry(100, HOST)
+    assert run(encoder, other, tmp_path, size=None).batch_size == 4
+    assert run(encoder, other, tmp_path / "elsewhere", size=None).batch_size == len(other)
+    assert run(encoder, longer, tmp_path, size=None).batch_size == len(plan)
+    assert run(Counting(3.0), other, tmp_path, size=None).batch_size == len(other)
+    assert run(Hungry(100, HOST), make_plan(plan.store, plan.store_rows[2:], np.zeros(len(plan) - 2, bool), 0.25),
+               tmp_path, size=6).batch_size == 6  # fmt: skip
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", '{"x": "y"}'])
+def test_damaged_memory_of_sizes_is_none(plan, tmp_path, content):
+    (tmp_path / "batch-sizes.json").write_text(content)
+    assert run(Hungry(4, HOST), plan, tmp_path, size=None).batch_size == 4
+
+
+@pytest.mark.parametrize("content", ['{"batch_size": 0', '{"batch_size": "5"', '{"batch_size": null'])
+def test_shape_that_cannot_be_is_a_broken_entry(plan, tmp_path, content):
+    whole = np.array(run(Counting(), plan, tmp_path).outputs["mean"])
+    (file,) = tmp_path.rglob("shape.json")
+    file.write_text(file.read_text().replace('{"batch_size": 5', content))
+    assert content in file.read_text()
+    np.testing.assert_array_equal(run(Counting(), plan, tmp_path).outputs["mean"], whole)
+
+
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/0", "-1/3", "1/3/3", "²/3"])
 def test_share_that_cannot_be_is_one_clear_error(text):
     with pytest.raises(UsageError, match="a share is given as i/n"):
@@ -264,7 +347,8 @@ CHILD = """
     import numpy as np, torch
     from evar.data.store import prepare
     from evar.embeddings.batches import make_plan
-    from evar.embeddings.extract import Runtime, embed
+    from evar.embeddings.extract import embed
+    from evar.embeddings.runtime import Runtime
     from evar.progress import silent
     from tests.embeddings.test_extract import Counting
 

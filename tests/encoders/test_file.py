@@ -1,12 +1,17 @@
 """file: `open_encoder` of any file, its options, and what is said of files without one."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from evar import encoders
-from evar.errors import CheckpointError, UsageError
+from evar.encoders.fingerprint import same_behaviour
+from evar.errors import CheckpointError, DataError, UsageError
+from evar.provenance import PACKAGE
 from tests.encoders import written
 
 ENCODER = """
@@ -60,11 +65,16 @@ def test_a_setting_that_is_no_option_and_no_tensor_is_another_encoder(tmp_path: 
     text += "\nfrom pathlib import Path\ndef louder(net, given, frames): return float(Path(__file__).with_name("
     text += "'scale.txt').read_text()) * frames\n"
     file = written.write(tmp_path, "mine", text)
-    codes = set()
+    found = []
     for scale in ("1.0", "2.0", "1.0"):
         (tmp_path / "scale.txt").write_text(scale)
-        codes.add(encoders.open_encoder(spec(file)).identity.code)
-    assert len(codes) == 2
+        found.append(encoders.open_encoder(spec(file)).identity.behaviour)
+    first, louder, again = found
+    assert first is not None
+    assert louder is not None
+    assert again is not None
+    assert not same_behaviour(first, louder)
+    assert same_behaviour(first, again)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +103,30 @@ def test_what_is_wrong_with_a_file_is_one_clear_line(tmp_path: Path, text: str, 
 def test_the_path_must_be_given() -> None:
     with pytest.raises(UsageError, match="encoder file needs the option path"):
         encoders.open_encoder("file")
+
+
+def test_a_file_beside_this_package_uses_the_loaded_one(tmp_path: Path) -> None:
+    file = written.write(tmp_path, "mine", ENCODER)
+    (tmp_path / "evar").symlink_to(PACKAGE)  # as in a clone's root; in a process of its own, since it may unload evar
+    command = f"from evar import encoders; print(encoders.open_encoder({spec(file)!r}).outputs)"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "('mean', 'peak')\n", done.stderr
+
+
+@pytest.mark.parametrize("where", ["open_encoder", "forward"])
+def test_full_memory_while_opening_is_one_clear_error(tmp_path: Path, where: str) -> None:
+    text = f"""
+        import torch
+        class Big(torch.nn.Module):
+            sample_rate = 8000
+            def forward(self, waveforms):
+                raise MemoryError
+        def open_encoder(weights):
+            {"raise MemoryError" if where == "open_encoder" else "return Big()"}
+    """
+    file = written.write(tmp_path, "big", text)
+    with pytest.raises(DataError, match="encoder file does not fit into the memory of this machine"):
+        encoders.open_encoder(spec(file))

@@ -137,3 +137,12 @@ def test_memory_that_runs_out_is_left_to_those_who_can_halve_the_batch(tmp_path:
     more = "\ndef get_scene_embeddings(audio, model):\n    raise torch.OutOfMemoryError('full')\n"
     with pytest.raises(torch.OutOfMemoryError):
         encoders.open_encoder(spec(written.write(tmp_path, "mine", written.HEAR + more)))
+
+
+def test_a_package_may_hold_files_that_are_no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = written.HEAR.replace("from net", "from templated.net")
+    written.write(tmp_path / "templated", "api", text, __init__="", template="class {{ name }}: pass")
+    monkeypatch.syspath_prepend(tmp_path)
+    first = encoders.open_encoder(spec("templated.api")).identity
+    (tmp_path / "templated" / "template.py").write_text("class {{ other }}: pass")
+    assert encoders.open_encoder(spec("templated.api")).identity.code != first.code

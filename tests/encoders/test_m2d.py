@@ -175,7 +175,8 @@ def test_input_length_of_its_own_is_no_change_and_longer_clips_need_no_chunks() 
         ("layers=[]", "at least one of them"),
         ("layers=-1", "layers must be from 0 to 11"),
         ("layers='all'", "option layers cannot be 'all'"),
-        ("frames=15", "frames must be at least 16, one patch, not 15"),
+        ("frames=15", "frames must be at least 16, one patch, and at most 60000, not 15"),
+        ("frames=100_000_000", "at most 60000, not 100000000"),
         ("flat=1", "option flat cannot be 1"),
     ],
 )

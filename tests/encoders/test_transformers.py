@@ -242,7 +242,7 @@ def test_a_folder_that_lacks_a_file_says_so(saved: Saved, tmp_path: Path, lost: 
 def test_a_name_that_is_neither_folder_nor_on_the_hub_says_so(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such folder, and no name of the hub"):
         opened(tmp_path / "nowhere")
-    with pytest.raises(CheckpointError, match="cannot open the transformers model nobody/nothing"):
+    with pytest.raises(CheckpointError, match="transformers model nobody/nothing: not in the local cache"):
         encoders.open_encoder("transformers(model='nobody/nothing')")
 
 
@@ -279,3 +279,29 @@ def test_lengths_differ_within_a_batch_without_padding_being_seen(saved: Saved) 
     waveforms = clips(encoder, 0.5)
     mixed = encoder.embed(waveforms, torch.tensor([8000, 5000]))["last"]
     np.testing.assert_allclose(mixed[1], embed(encoder, waveforms[1:, :5000])["last"][0], rtol=1e-5, atol=1e-6)
+
+
+def test_name_that_is_not_in_the_cache_is_told_at_once_without_the_hub(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from huggingface_hub import constants
+
+    with pytest.raises(CheckpointError, match="not in the local cache, and HF_HUB_OFFLINE forbids to ask the hub"):
+        encoders.open_encoder("transformers(model='nobody/nothing')")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(CheckpointError, match=r"nobody/nothing: not in the local cache, and the hub cannot be reached"):
+        encoders.open_encoder("transformers(model='nobody/nothing')")
+    assert caplog.records == []
+
+
+def test_name_of_a_folder_is_its_own_also_from_within(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved("wav2vec2")
+    monkeypatch.chdir(folder)
+    assert encoders.open_encoder("transformers(model='.')").identity.name == folder.name
+
+
+@pytest.mark.parametrize("model", ["", " "])
+def test_empty_name_is_refused(model: str) -> None:
+    with pytest.raises(UsageError, match="the option model is empty"):
+        encoders.open_encoder(f"transformers(model={model!r})")

@@ -83,6 +83,26 @@ def test_norm_stats_are_read_or_the_papers(save: Callable[[State], Path], state:
     assert load_checkpoint(save(state | {"norm_stats": torch.tensor([-8.0, 4.5])})).norm_stats == (-8.0, 4.5)
 
 
+def test_norm_stats_beside_the_model_are_read(tmp_path: Path, state: State) -> None:
+    for stats in (torch.tensor([-8.0, 4.5]), [-8.0, 4.5]):
+        file = recipe.save(tmp_path / f"{TINY}.pth", {"model": state, "norm_stats": stats})
+        assert load_checkpoint(file).norm_stats == (-8.0, 4.5)
+
+
+@pytest.mark.parametrize("stats", ["x", None, [1.0], {"mean": 1.0}])
+def test_impossible_norm_stats_beside_the_model_are_refused(tmp_path: Path, state: State, stats: object) -> None:
+    with pytest.raises(CheckpointError, match="norm_stats should be"):
+        load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", {"model": state, "norm_stats": stats}))
+
+
+def test_parts_of_an_encoder_outside_its_prefix_are_named(tmp_path: Path) -> None:
+    state = recipe.state(TINY, prefix="backbone.") | {"head.weight": torch.zeros(2), "norm.weight": torch.zeros(2)}
+    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", state))
+    for stray in ("blocks.12.norm1.bias", "module.ar.runtime.backbone.blocks.12.norm1.bias"):
+        with pytest.raises(CheckpointError, match=f"1 unknown: {stray}"):
+            load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", state | {stray: torch.zeros(192)}))
+
+
 @pytest.mark.parametrize("values", [[1.0], [1.0, 0.0], [1.0, -1.0], [float("nan"), 1.0], [1.0, 2.0, 3.0]])
 def test_impossible_norm_stats_are_refused(save: Callable[[State], Path], state: State, values: list[float]) -> None:
     with pytest.raises(CheckpointError, match="norm_stats should be a mean and a positive deviation"):
@@ -122,6 +142,9 @@ def _with(key: str, tensor: torch.Tensor) -> Callable[[State], State]:
         (_with("norm.bias", torch.zeros(192, dtype=torch.int64)), "1 not of floating point: norm.bias"),
         (_with("blocks.0.ls1.gamma", torch.zeros(192)), "1 unknown: blocks.0.ls1.gamma"),
         (_with("fc_norm.weight", torch.zeros(192)), "1 unknown: fc_norm.weight"),
+        (_with("headline", torch.zeros(192)), "1 unknown: headline"),
+        (_with("head_norm.weight", torch.zeros(192)), "1 unknown: head_norm.weight"),
+        (_with("mask_tokens", torch.zeros(192)), "1 unknown: mask_tokens"),
         (_with("blocks.1000000000.norm1.bias", torch.zeros(192)), "blocks 12 by the name, 13 in the tensors"),
         (_with("patch_embed.proj.weight", torch.zeros(192, 256)), "has not the four dimensions"),
         (_with("backbone.patch_embed.proj.weight", torch.zeros(192, 1, 16, 16)), "holds 2 encoders"),

@@ -194,3 +194,12 @@ def test_names_are_read_without_running_anything(tmp_path: Path, trace: Path) ->
     file = recipe.save(tmp_path / "hostile.pth", {"args": Hostile(os.system, f"touch {trace}")})
     assert asked_for(file) == ["posix.system"]
     assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["import torch, os\nclass Net:\n    pass\n", "import os\nimport torch\n", "größe: 3\n" * 999]
+)
+def test_text_is_said_to_be_no_checkpoint(tmp_path: Path, text: str) -> None:
+    (tmp_path / "net.py").write_text(text)
+    with pytest.raises(CheckpointError, match=r"net.py is broken or no PyTorch checkpoint \(it holds a text\)"):
+        load_file_safely(tmp_path / "net.py")

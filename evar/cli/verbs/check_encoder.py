@@ -2,18 +2,32 @@
 
 import argparse
 
-from evar import encoders
+from evar import encoders, plugins
 from evar.cli.terminal import say
+from evar.cli.weights_file import weights_file
 from evar.embeddings.device import choose_device
 from evar.encoders.checks import CHECKS, Check, ContractBroken
 from evar.encoders.contract import Encoder
+from evar.errors import EvarError
+from evar.nn.memory import enough_memory
+from evar.spec import parse_call
 
 KEPT, BROKEN = 0, 2
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every check of the contract on an encoder. 0 where it keeps all of them, else 2."""
-    encoder = encoders.open_encoder(arguments.encoder, arguments.weights).to(choose_device(arguments.device))
+    device = choose_device(arguments.device)
+    weights = weights_file(arguments.weights, arguments.cache)
+    plugins.load(encoders.PACKAGE, encoders.OPENER, parse_call(arguments.encoder, "encoder")[0], "encoder")
+    try:
+        with enough_memory(arguments.encoder, f"the memory of {device}"):
+            encoder = encoders.open_encoder(arguments.encoder, weights).to(device)
+    except Exception as error:  # whatever someone's own encoder raises is what they want to know
+        said = error if isinstance(error, EvarError) else f"raises {type(error).__name__}: {error}"
+        print(f"fails opens\n      {' '.join(str(said).split())}")
+        say(f"it does not open; the {len(CHECKS)} checks were not run")
+        return BROKEN
     outputs = ", ".join(encoder.outputs)
     print(f"{encoder.identity.name}  {encoder.identity.weights}  {encoder.sample_rate} Hz  outputs: {outputs}")
     failed = 0

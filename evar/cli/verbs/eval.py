@@ -8,14 +8,13 @@ from pathlib import Path
 from evar import encoders, plots, probes
 from evar.cli.choice import choose_tasks, each_task, task_list, task_table
 from evar.cli.terminal import bar, say
-from evar.data.downloads.fetch import Fetcher
+from evar.cli.weights_file import weights_file
 from evar.data.task import Task
 from evar.embeddings.device import choose_devices, choose_precision
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.errors import EvarError, UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
-from evar.nn import releases
 from evar.pipeline import Evaluation, evaluate
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS
@@ -91,13 +90,6 @@ def draw_shots(results: Path, rows: list[Result]) -> Path:
     points = [plots.Point(str(each.shots), each.score, each.low, each.high, tuple(each.draw_scores)) for each in rows]
     plots.shots_curve(path, f"{last.encoder}{output} on {last.task}, {last.probe}", last.metric, points)
     return path
-
-
-def weights_file(weights: Path | None, cache: Path) -> Path | None:
-    """The file or folder that --weights means: what lies there, or the release of that name, fetched where needed."""
-    if weights is None or str(weights) not in releases.releases().releases or weights.exists():
-        return weights
-    return releases.checkpoint_of(str(weights), cache, Fetcher(bar, say))
 
 
 def keep(results: Path, evaluation: Evaluation) -> Path:

@@ -8,7 +8,7 @@ from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
 from evar.embeddings.device import choose_device
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.preparation import Settings, prepare_task
 
 

@@ -15,7 +15,7 @@ from evar.cli.verbs.eval import keep, result_line
 from evar.data.manifest import read_manifest
 from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.errors import EvarError, UsageError
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate

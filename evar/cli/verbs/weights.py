@@ -4,7 +4,7 @@ import argparse
 
 from evar.cli.terminal import bar, say, table
 from evar.data.downloads.fetch import Fetcher
-from evar.errors import UsageError
+from evar.errors import UsageError, unknown
 from evar.nn import releases
 from evar.nn.checkpoint import load_checkpoint
 
@@ -13,18 +13,32 @@ def run(arguments: argparse.Namespace) -> int:
     """List, get or check; what is got or checked is also opened, every tensor of it."""
     known, fetcher = releases.releases(), Fetcher(bar, say)
     here = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
+    name = arguments.name
     if arguments.action == "list":
-        rows = [(name, each.what, "fetched" if name in here else "") for name, each in known.releases.items()]
-        print(table(("name", "what", "here"), rows))
+        wanted = [each for each in known.releases if name is None or name in each]
+        if not wanted:
+            raise unknown("release", name, known.releases)
+        print(table(("name", "what", "here"), [row(known, each, here) for each in wanted]))
         say(known.terms)
         return 0
-    if arguments.action == "get" and arguments.name is None:
+    if arguments.action == "get" and name is None:
         raise UsageError("evar weights get NAME: say which (evar weights list shows them)")
-    for name in [arguments.name] if arguments.name else here:
-        if arguments.action == "get" or name not in here:
-            file = releases.checkpoint_of(name, arguments.cache, fetcher)
+    if name is not None and name not in known.releases:
+        raise unknown("release", name, known.releases)
+    if arguments.action == "check" and name is not None and name not in here:
+        raise UsageError(f"release {name} is not here: evar weights get {name}")
+    if arguments.action == "check" and not here:
+        say(f"no release is here, below {arguments.cache / 'weights'}: evar weights get NAME")
+    for each in [name] if name else here:
+        if arguments.action == "get":
+            file = releases.checkpoint_of(each, arguments.cache, fetcher)
         else:
-            file = releases.check(name, arguments.cache, fetcher)
+            file = releases.check(each, arguments.cache, fetcher)
         checkpoint = load_checkpoint(file)
-        print(f"{name}  ok  sha256 {checkpoint.digest[:16]}  {file}")
+        print(f"{each}  ok  sha256 {checkpoint.digest[:16]}  {file}")
     return 0
+
+
+def row(known: releases.Releases, name: str, here: list[str]) -> tuple[str, str, str]:
+    """A release's row of the table."""
+    return name, known.releases[name].what, "fetched" if name in here else ""

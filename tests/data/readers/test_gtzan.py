@@ -8,7 +8,7 @@ import torch
 
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
-from evar.embeddings.extract import Runtime
+from evar.embeddings.runtime import Runtime
 from evar.errors import DataError, UsageError
 from evar.preparation import Settings, prepare_task, require_coverage
 from evar.progress import silent

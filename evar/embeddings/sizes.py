@@ -1,0 +1,65 @@
+"""How many clips a batch holds: automatic, and no more than what was found to fit.
+
+CACHE/batch-sizes.json remembers, for an encoder, precision, device and length of clips, the size that was left when a
+larger one did not fit into memory. It only bounds the automatic size of what is begun later.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from evar import provenance
+from evar.embeddings.batches import Plan
+from evar.embeddings.device import describe
+from evar.encoders.contract import Identity
+from evar.files import locked, write_atomic
+
+AUDIO_SECONDS_A_BATCH = {"cpu": 64, "cuda": 2560}  # on a CPU what stays in its caches is fastest
+MOST_CLIPS_A_BATCH = 1024
+
+
+def automatic_batch_size(plan: Plan, device: torch.device) -> int:
+    """Clips a batch: a fixed number of seconds of audio, so that memory does not grow with the clip's length."""
+    seconds = plan.samples / plan.store.rate
+    return int(np.clip(AUDIO_SECONDS_A_BATCH[device.type] // seconds, 1, min(MOST_CLIPS_A_BATCH, max(len(plan), 1))))
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The size that fits, of one kind of batch. key: digest of all that decides the memory that a clip takes."""
+
+    file: Path
+    key: str
+
+    def bound(self, size: int) -> int:
+        """`size`, or what was found to fit where that is less."""
+        return min(size, self._sizes().get(self.key, size))
+
+    def remember(self, size: int) -> None:
+        """Record a size that is left after a larger one did not fit. Raises StorageError."""
+        with locked(self.file):
+            write_atomic(self.file, json.dumps(self._sizes() | {self.key: size}, indent=1, sort_keys=True) + "\n")
+
+    def _sizes(self) -> dict[str, int]:
+        try:
+            content = json.loads(self.file.read_text())
+        except (OSError, ValueError):
+            return {}
+        held: Mapping[str, Any] = content if isinstance(content, dict) else {}
+        return {key: size for key, size in held.items() if type(size) is int and size > 0}
+
+
+def remembered(cache: Path, identity: Identity, precision: str, device: torch.device, plan: Plan) -> Remembered:
+    """What the cache remembers of an encoder's batches."""
+    kind = {
+        "encoder": [identity.name, identity.weights, identity.digest, identity.code, dict(identity.options)],
+        "precision": precision,
+        "device": describe(device),
+        "samples": plan.samples,
+    }
+    return Remembered(cache / "batch-sizes.json", provenance.hash_json(kind))
