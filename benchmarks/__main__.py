@@ -1,6 +1,7 @@
 """`python -m benchmarks` (`make bench`): every stage of the pipeline on the demo dataset, on this machine.
 
 Each stage has a benchmark of its own with more rows: `python -m benchmarks.prepare`, `python -m benchmarks.embed`.
+`python -m benchmarks.five_tasks` goes from prepared stores to rows at the size of the five core tasks.
 `python -m benchmarks.reference` compares scores. What FLOPs and the limit are stands in `limits.py`.
 """
 

@@ -2,6 +2,14 @@
 
 Rates are end to end: from the first byte read of a prepared store to the last byte written of the embeddings, imports
 and decoding excluded. The clips are synthesised noise; a ViT-Base of random weights embeds them. `--quick` takes few.
+
+The stages are seconds of the one thread that embeds, and add up to the end-to-end time:
+
+    read     waiting for the next batch: on a CPU reading and checking it, on CUDA only what reading ahead did not hide
+    encode   on a CPU the encoder; on CUDA launching its kernels, which run on while the thread goes on
+    wait     until a block's numbers are there: on CUDA for the device, on a CPU only a look whether all are finite
+    write    a block's numbers and their hash into the cache, and flushing it at the end
+    rest     the key, converting weights, laying out, and reading all again to check it
 """
 
 import argparse
@@ -12,11 +20,14 @@ import numpy as np
 import soundfile
 import torch
 
-from benchmarks.limits import flops_a_clip, matrix_rate, timed
+from benchmarks.limits import flops_a_clip, matrix_rate
+from benchmarks.stages import Stages
 from evar import machine, provenance
 from evar.cli.terminal import size, table
 from evar.data.store import Store, prepare
+from evar.embeddings import forward
 from evar.embeddings.batches import make_plan
+from evar.embeddings.cache import Entry
 from evar.embeddings.device import choose_device, describe, peak_memory_bytes
 from evar.embeddings.extract import Runtime, embed
 from evar.encoders import open_encoder
@@ -28,6 +39,14 @@ LENGTHS = (1.0, 4.0, 10.0, 30.0)  # seconds of a clip
 SECONDS_OF_AUDIO = {"cpu": 600.0, "cuda": 120_000.0}  # a row
 QUICK_SHARE = 0.1
 DIFFERENT_CLIPS = 16  # on disk; a plan repeats them
+STAGES = (
+    ("read", forward, "_read_ahead"),
+    ("encode", forward, "_launch"),
+    ("wait", forward, "_land"),
+    ("write", Entry, "write"),
+    ("write", Entry, "finish"),
+)
+COLUMNS = ("read", "encode", "wait", "write", "rest")
 
 
 def main(quick: bool) -> None:
@@ -44,7 +63,7 @@ def main(quick: bool) -> None:
                 for batch in (None, 8):
                     rows.append(measure(store, length, round(seconds / length), precision, batch, device, Path(name)))
     header = ("clip", "precision", "batch", "clips/s", "audio s/s", "TFLOP/s", "of limit", "limit", "peak memory")
-    print(table(header, rows))
+    print(table((*header, *COLUMNS, "end to end"), rows))
 
 
 def synthesised(folder: Path, seconds: float) -> Store:
@@ -66,7 +85,10 @@ def measure(
     rows = np.arange(clips) % DIFFERENT_CLIPS
     plan = make_plan(store, rows, np.zeros(clips, dtype=np.bool_), seconds)
     before = matrix_rate(device, precision)
-    took, embeddings = timed(lambda: embed(encoder, plan, Runtime((device,), precision, batch), cache, progress=silent))
+    stages = Stages()
+    with stages.watching(STAGES):
+        embeddings = embed(encoder, plan, Runtime((device,), precision, batch), cache, progress=silent)
+    took = stages.total
     if embeddings.cached:  # the batch size is no part of the key
         return measure(store, seconds, clips + 1, precision, batch, device, cache)
     limit = max(before, matrix_rate(device, precision))
@@ -82,6 +104,8 @@ def measure(
         f"{rate / limit:.0%}",
         f"{limit / 1e12:.3f}",
         size(memory),
+        *(f"{stages.seconds[stage]:.2f}" for stage in COLUMNS),
+        f"{took:.2f} s",
     )
 
 

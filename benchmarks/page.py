@@ -21,7 +21,7 @@ from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import read_rows
 from evar.leaderboard.table import COLUMNS, NAME
-from evar.leaderboard.verdicts import verdicts
+from evar.leaderboard.verdicts import Verdicts
 from evar.leaderboard.views import build
 from tests.leaderboard.made import add, make_scored
 
@@ -70,7 +70,7 @@ def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 200
 def render(results: Path) -> str:
     """What `evar leaderboard --format html` does."""
     rows = read_rows(results, print)
-    return render_page(results, rows, build(rows, verdicts(results)), read_published())
+    return render_page(results, rows, build(rows, Verdicts(results).separable), read_published())
 
 
 def make(results: Path, encoders: int, tasks: tuple[str, ...], rows: int) -> None:

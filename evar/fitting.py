@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from evar.data.manifest import Manifest
 from evar.embeddings.extract import Embeddings
 from evar.errors import few
 from evar.probes import selection, sweep
+from evar.probes import shots as few_shots
 from evar.probes.contract import Chosen, Probe
-from evar.probes.predictions import Predictions, predict
+from evar.probes.predictions import Predictions, predict, together
 from evar.progress import Progress
 from evar.scoring import intervals, metrics
 from evar.scoring.intervals import Score
@@ -18,16 +21,31 @@ CHOSEN = "chosen"  # the output of a row whose layer was chosen on validation ro
 
 
 @dataclass(frozen=True)
+class Shots:
+    """`number` training clips a class. scores: one a draw, the mean over seeds; short: classes with fewer clips."""
+
+    number: int
+    scores: tuple[float, ...]
+    short: int
+
+
+@dataclass(frozen=True)
 class Fit:
-    """One probe on one output of the embeddings; `outputs`: round -> output, where it was chosen for each round."""
+    """One probe on one output of the embeddings.
+
+    chosen:   round -> its final fits; for few shots a round is one draw of a round of the task
+    outputs:  round -> output, where it was chosen for each round
+    shots:    where it was fitted on few shots
+    """
 
     probe: Probe
     output: str
-    chosen: list[Chosen]
+    chosen: Mapping[str, Chosen]
     predictions: Predictions
     score: Score
     seconds: float
     outputs: Mapping[str, str] = field(default_factory=dict)
+    shots: Shots | None = None
 
 
 def fit_outputs(
@@ -53,9 +71,9 @@ def choose_output(clips: Manifest, fits: Sequence[Fit], seed: int) -> Fit:
     """The fit of each round's best output by validation score, as one."""
     begin = time.perf_counter()
     by_output = {fit.output: fit for fit in fits}
-    best = sweep.best_outputs({fit.output: fit.chosen for fit in fits})
-    chosen = [by_output[output].chosen[number] for number, output in enumerate(best)]
+    best = sweep.best_outputs({fit.output: list(fit.chosen.values()) for fit in fits})
     outputs = {each.name: output for each, output in zip(clips.rounds(), best, strict=True)}
+    chosen = {name: by_output[output].chosen[name] for name, output in outputs.items()}
     predictions = sweep.assemble({fit.output: fit.predictions for fit in fits}, outputs)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
     seconds = time.perf_counter() - begin + sum(fit.seconds for fit in fits)
@@ -86,4 +104,41 @@ def fit_probe(
         if outcome.unseen:
             names = few(clips.classes[number] for number in outcome.unseen)
             note(f"{clips.task.name}: no training clips (round {each.name}) of {len(outcome.unseen)} classes: {names}")
-    return Fit(probe, output, chosen, predictions, score, time.perf_counter() - begin)
+    by_round = {each.name: outcome for each, outcome in zip(rounds, chosen, strict=True)}
+    return Fit(probe, output, by_round, predictions, score, time.perf_counter() - begin)
+
+
+def fit_shots(
+    clips: Manifest,
+    embeddings: Embeddings,
+    output: str,
+    probe: Probe,
+    shots: int,
+    draws: int,
+    seed: int,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> Fit:
+    """Fit the probe on `shots` training clips a class, drawn `draws` times; draws are averaged as seeds are."""
+    begin = time.perf_counter()
+    x, y, groups, rounds = embeddings.outputs[output], clips.targets, clips.groups, clips.rounds()
+    drawn = [each for number in range(draws) for each in few_shots.draw(rounds, y, groups, shots, number, seed)]
+    score = metrics.metric(clips.task.metric)
+    with progress(f"probe {probe.name}, {shots} shots", total=selection.count(probe, drawn), unit="fit") as advance:
+        chosen = selection.run(probe, x, y, groups, drawn, len(clips.classes), score, seed, advance)
+    by_draw = [chosen[start : start + len(rounds)] for start in range(0, len(chosen), len(rounds))]
+    predictions = together([predict(x, y, groups, rounds, finals) for finals in by_draw])
+    scored = intervals.score_predictions(predictions, clips.task.metric, seed)
+    table = np.reshape(scored.seeds, (draws, probe.seeds))
+    if short := few_shots.short_classes(rounds, y, len(clips.classes), shots):
+        names = few(clips.classes[number] for number in short)
+        note(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
+    return Fit(
+        probe,
+        output,
+        {each.name: outcome for each, outcome in zip(drawn, chosen, strict=True)},
+        predictions,
+        replace(scored, seeds=tuple(table.mean(axis=0).tolist())),
+        time.perf_counter() - begin,
+        shots=Shots(shots, tuple(table.mean(axis=1).tolist()), len(short)),
+    )

@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -24,6 +24,7 @@ from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
+from evar.probes.shots import DRAWS, checked
 from evar.progress import Progress, silent
 from evar.spec import split_calls
 
@@ -44,9 +45,12 @@ def evaluate(
     seed: int = 42,
     limit: int | None = None,
     min_coverage: float | None = None,
+    leaks: bool = True,
+    shots: Sequence[int] = (),
+    draws: int = DRAWS,
     quiet: bool = False,
 ) -> list[Result]:
-    """Score a frozen copy of `module` on a task: one `Result` for each task, output and probe, in this order.
+    """Score a frozen copy of `module` on a task: one `Result` for each task, probe, output (and shots), in this order.
 
     task:     a name, a comma list of names, the path of a YAML file, or a `Task`
     module:   an `Encoder`, or any module with a `sample_rate` (Hz) whose forward takes (clip, sample) float32 in
@@ -54,6 +58,7 @@ def evaluate(
               it is: its mode, its gradients and its device
     name:     what the rows call it; its class's name, or what its identity says, where not given
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
+    leaks:    whether to look for clips that train and test share
     quiet:    no progress bars and notes on stderr
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
@@ -65,6 +70,8 @@ def evaluate(
     progress: Progress = silent if quiet else bar
     tasks = [task] if isinstance(task, Task) else choose_tasks(str(task))
     fits = [probes.open_probe(call) for call in split_calls(probe)]
+    if draws < 1:
+        raise UsageError(f"draws must be at least 1, not {draws}")
     defaults = parse(["eval"])
     assert defaults is not None
     where = choose_devices(device)
@@ -76,6 +83,9 @@ def evaluate(
         seed=seed,
         limit=limit,
         min_coverage=min_coverage,
+        leaks=leaks,
+        shots=checked(shots),
+        draws=draws,
     )
     if results is not None:
         leaderboard.check(Path(results))

@@ -7,13 +7,15 @@ embeddings; test rows are read once, by the probes' final fits.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from evar.data.manifest import Manifest
 from evar.data.task import Task
 from evar.embeddings.batches import make_plan
-from evar.embeddings.extract import embed
+from evar.embeddings.extract import Embeddings, embed
 from evar.encoders.contract import Encoder
-from evar.fitting import fit_outputs
+from evar.errors import UsageError
+from evar.fitting import Fit, fit_outputs, fit_shots
 from evar.leaderboard.table import Result
-from evar.preparation import Settings, prepare_task, require_coverage
+from evar.preparation import Settings, look_for_leaks, prepare_task, require_coverage
 from evar.probes.contract import Probe
 from evar.probes.predictions import Predictions
 from evar.progress import Progress
@@ -42,10 +44,12 @@ def evaluate(
     progress: Progress,
     note: Callable[[str], None],
 ) -> Iterator[Evaluation]:
-    """Score a frozen encoder on a task: one evaluation for each output and probe.
+    """Score a frozen encoder on a task: one evaluation for each output and probe, and for each number of shots.
 
     Raises EvarError where the data, the encoder or the cache does not allow it; `note` is told what users should know.
     """
+    if settings.shots and task.kind == "multi-label":
+        raise UsageError(f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here")
     prepared = prepare_task(task, encoder.sample_rate, settings, progress=progress, note=note)
     require_coverage(prepared, settings)
     clips = prepared.clips
@@ -58,10 +62,29 @@ def evaluate(
         progress=progress,
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
+    leaks = look_for_leaks(prepared, settings, progress=progress, note=note)
     for probe in probes:
         probe.device = str(settings.runtime.device)
-        for fit in fit_outputs(clips, embeddings, encoder.outputs, probe, settings.seed, progress, note):
-            result = make_result(prepared, encoder, embeddings, fit, settings)
-            curves = {each.name: chosen.curve for each, chosen in zip(clips.rounds(), fit.chosen, strict=True)}
+        for fit in _fits(clips, embeddings, encoder.outputs, probe, settings, progress, note):
+            result = make_result(prepared, encoder, embeddings, fit, settings, leaks)
+            curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
             names = clips.table["path"].tolist()
             yield Evaluation(result, fit.score, fit.predictions, names, clips.classes, curves)
+
+
+def _fits(
+    clips: Manifest,
+    embeddings: Embeddings,
+    outputs: Sequence[str],
+    probe: Probe,
+    settings: Settings,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> Iterator[Fit]:
+    """On all training clips, or on few of them where numbers of shots are given: output by output."""
+    if not settings.shots:
+        yield from fit_outputs(clips, embeddings, outputs, probe, settings.seed, progress, note)
+        return
+    for output in outputs:
+        for shots in settings.shots:
+            yield fit_shots(clips, embeddings, output, probe, shots, settings.draws, settings.seed, progress, note)

@@ -12,18 +12,29 @@ from typing import Any
 
 from evar.files import atomic_path
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 INCHES = (6.4, 4.0)
 
 
 @dataclass(frozen=True)
 class Point:
-    """A score with its 95 % interval, all as shares (0 to 1)."""
+    """A score with its 95 % interval, all as shares (0 to 1); spread: the scores that it is the mean of."""
 
     name: str
     value: float
     low: float
     high: float
+    spread: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """A probe's scores at each of `rates`, and that of another one, which has no rate."""
+
+    name: str
+    rates: tuple[float, ...]
+    points: tuple[Point, ...]
+    other: Point
 
 
 def layer_curve(path: Path, title: str, metric: str, layers: Sequence[Point], chosen: Point) -> None:
@@ -31,22 +42,71 @@ def layer_curve(path: Path, title: str, metric: str, layers: Sequence[Point], ch
 
     Raises StorageError where `path` cannot be written.
     """
+
+    def draw(axes: Any) -> None:
+        depth = range(len(layers))
+        _errorbar(axes, depth, layers, "each layer")
+        axes.axhline(100 * chosen.value, color=ORANGE, linestyle="--", label="layer chosen on validation")
+        axes.set_xticks(depth)
+
+    _picture(path, title, "layer, from 0", metric, draw)
+
+
+def shots_curve(path: Path, title: str, metric: str, points: Sequence[Point]) -> None:
+    """Draw the score over the number of shots (the points' names), with intervals, and each draw's score as a dot.
+
+    Raises StorageError where `path` cannot be written.
+    """
+
+    def draw(axes: Any) -> None:
+        shots = [int(point.name) for point in points]
+        dots = [(number, 100 * score) for number, point in zip(shots, points, strict=True) for score in point.spread]
+        axes.plot(*zip(*dots, strict=True), ".", color=ORANGE, alpha=0.6, label="each draw of the training clips")
+        _errorbar(axes, shots, points, "mean of the draws, interval over test clips")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(shots, [point.name for point in points])
+        axes.minorticks_off()
+
+    _picture(path, title, "training clips a class", metric, draw)
+
+
+def rate_curves(path: Path, title: str, metric: str, curves: Sequence[RateCurve], other: str) -> None:
+    """Draw scores over the learning rate, with intervals, for up to four encoders, and those of `other` as lines.
+
+    Raises StorageError where `path` cannot be written.
+    """
+
+    def draw(axes: Any) -> None:
+        for curve, colour in zip(curves, (BLUE, ORANGE, GREEN, PURPLE), strict=False):
+            _errorbar(axes, curve.rates, curve.points, curve.name, colour)
+            axes.axhline(100 * curve.other.value, color=colour, linestyle="--", linewidth=1)
+        axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=other)
+        axes.set_xscale("log")
+
+    _picture(path, title, "learning rate", metric, draw)
+
+
+def _errorbar(axes: Any, places: Sequence[float], points: Sequence[Point], label: str, colour: str = BLUE) -> None:
+    values = [100 * point.value for point in points]
+    below = [100 * (point.value - point.low) for point in points]
+    above = [100 * (point.high - point.value) for point in points]
+    axes.errorbar(places, values, yerr=[below, above], fmt="o-", color=colour, capsize=3, label=label)
+
+
+def _picture(path: Path, title: str, xlabel: str, metric: str, draw: Callable[[Any], None]) -> None:
+    """Write what `draw` puts on the axes, with a grid and a legend."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=INCHES, layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="layer, from 0", ylabel=f"{metric}, %")
-    depth = range(len(layers))
-    values = [100 * point.value for point in layers]
-    below = [100 * (point.value - point.low) for point in layers]
-    above = [100 * (point.high - point.value) for point in layers]
-    axes.errorbar(depth, values, yerr=[below, above], fmt="o-", color=BLUE, capsize=3, label="each layer")
-    axes.axhline(100 * chosen.value, color=ORANGE, linestyle="--", label="layer chosen on validation")
-    axes.set_xticks(depth)
+    axes = figure.add_subplot(title=title, xlabel=xlabel, ylabel=f"{metric}, %")
+    draw(axes)
     axes.grid(axis="y", alpha=0.3)
     axes.legend()
     FigureCanvasSVG(figure)
-    with atomic_path(path) as temporary:
+    # ids that are not drawn anew each time; text as text
+    with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}), atomic_path(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})
 
 

@@ -14,14 +14,19 @@ from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
 from evar.embeddings.extract import Runtime
 from evar.errors import DataError, few
+from evar.probes.shots import DRAWS
 from evar.progress import Advance, Progress
+from evar.scoring.leak_list import Leaks
+from evar.scoring.leaks import find_leaks
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to run, and where things lie.
 
-    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own.
+    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own; leaks: whether to look for
+    clips that the sides of the split share; shots: numbers of training clips a class, each drawn `draws` times, none
+    for all training clips.
     """
 
     data: Path
@@ -31,6 +36,9 @@ class Settings:
     seed: int
     limit: int | None = None
     min_coverage: float | None = None
+    leaks: bool = True
+    shots: tuple[int, ...] = ()
+    draws: int = DRAWS
 
 
 @dataclass(frozen=True)
@@ -95,3 +103,22 @@ def require_coverage(prepared: Prepared, settings: Settings) -> None:
         lost = prepared.store.quarantined
         names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
         raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
+
+
+def look_for_leaks(
+    prepared: Prepared, settings: Settings, *, progress: Progress, note: Callable[[str], None]
+) -> Leaks | None:
+    """What the sides of the split share, None where nobody asks; `note` gets one line where that is anything."""
+    if not settings.leaks:
+        return None
+    name = prepared.manifest.task.name
+    leaks = find_leaks(
+        prepared.clips,
+        prepared.store,
+        workers=settings.workers,
+        progress=progress,
+        on_wait=lambda: note(f"{name}: another process is looking for leaks among these clips; waiting for it"),
+    )
+    if leaks.warning:
+        note(f"{name}: {leaks.warning}")
+    return leaks

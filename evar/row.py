@@ -7,13 +7,22 @@ from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, Fit
 from evar.leaderboard.table import Result
 from evar.preparation import Prepared, Settings
+from evar.scoring import summary
+from evar.scoring.leak_list import Leaks
 
 PROTOCOL_VERSION = 1  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
 
-def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: Fit, settings: Settings) -> Result:
+def make_result(
+    prepared: Prepared,
+    encoder: Encoder,
+    embeddings: Embeddings,
+    fit: Fit,
+    settings: Settings,
+    leaks: Leaks | None,
+) -> Result:
     """The leaderboard row, with its whole provenance."""
-    task, identity, score = prepared.manifest.task, encoder.identity, fit.score
+    task, identity, score, shots = prepared.manifest.task, encoder.identity, fit.score, fit.shots
     versions, (commit, dirty) = provenance.versions(), provenance.commit()
     rounds = prepared.clips.rounds()
     in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
@@ -35,14 +44,20 @@ def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fi
         classes_left_out=score.left_out,
         parts={each.name: score.parts[each.name] for each in rounds},
         seeds=list(score.seeds),
-        setting={each.name: chosen.setting for each, chosen in zip(rounds, fit.chosen, strict=True)},
-        at_edge=any(chosen.at_edge for chosen in fit.chosen),
-        converged=all(fitted.converged for chosen in fit.chosen for fitted in chosen.fits),
+        metrics=summary.other_metrics(fit.predictions, task.metric),
+        setting={name: chosen.setting for name, chosen in fit.chosen.items()},
+        at_edge=any(chosen.at_edge for chosen in fit.chosen.values()),
+        converged=all(fitted.converged for chosen in fit.chosen.values() for fitted in chosen.fits),
         coverage=prepared.coverage,
+        leaks=leaks.counts if leaks else None,
         limit=settings.limit,
         chosen_output=dict(fit.outputs),
         sweep=in_sweep,
-        ranked=settings.limit is None and prepared.coverage >= task.min_coverage and not in_sweep,
+        shots=shots.number if shots else None,
+        draws=len(shots.scores) if shots else None,
+        draw_scores=list(shots.scores) if shots else [],
+        short_classes=shots.short if shots else 0,
+        ranked=settings.limit is None and prepared.coverage >= task.min_coverage and not in_sweep and shots is None,
         random_weights=identity.random,
         protocol=task.protocol,
         protocol_version=PROTOCOL_VERSION,

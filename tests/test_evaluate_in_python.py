@@ -153,3 +153,11 @@ def test_importing_the_package_imports_no_network() -> None:
     code = "import evar, sys; print(evar.__version__, 'torch' in sys.modules, 'pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split()[1:] == ["False", "False"]
+
+
+def test_few_shots_give_a_row_each(place: Path) -> None:
+    results = score(place, Bands(8), shots=[4, 1], draws=2)
+    assert [(result.shots, result.draws, result.ranked) for result in results] == [(1, 2, False), (4, 2, False)]
+    assert results[0].score < results[1].score
+    with pytest.raises(UsageError, match="draws must be at least 1"):
+        score(place, Bands(8), shots=[1], draws=0)

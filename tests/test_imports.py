@@ -86,3 +86,9 @@ def test_signal_code_never_sees_labels():
         for file in (PACKAGE / folder).rglob("*.py"):
             imported = {".".join(parts) for parts in imported_modules(file)}
             assert not {name for name in imported if name.startswith("data.manifest")}, file
+
+
+def test_one_place_after_the_embeddings_hears_waveforms():
+    for folder in ("probes", "scoring", "leaderboard"):
+        readers = {file.stem for file in (PACKAGE / folder).rglob("*.py") if ".samples(" in file.read_text("utf-8")}
+        assert readers == ({"near_duplicates"} if folder == "scoring" else set())

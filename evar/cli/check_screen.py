@@ -13,6 +13,7 @@ from evar.data.check import CLIPPED_SHARE, SILENT_PEAK
 from evar.data.report import Class, Duplicate, Durations, Report, Straddle
 from evar.data.store import SHORT_SECONDS
 from evar.errors import few
+from evar.scoring.leak_list import Leaks
 
 LABEL_CHARACTERS = 13  # of the column of headings
 ROWS = 12  # classes that get a row each
@@ -21,7 +22,7 @@ FEW = 3  # examples of each finding
 REASONS = 5  # of quarantine
 
 
-def screen(report: Report, width: int) -> str:
+def screen(report: Report, leaks: Leaks, width: int) -> str:
     """The whole report in lines of at most `width` characters."""
     what = (
         f"{report.task}  {shown(report.title)}, {report.protocol}, {report.seconds:g} s clips, in {shown(report.root)}"
@@ -34,19 +35,20 @@ def screen(report: Report, width: int) -> str:
         "",
     ]
     before = ""
-    for heading, text in _findings(report):
+    for heading, text in _findings(report, leaks):
         lines += _finding("" if heading == before else heading, text, width)
         before = heading
     return "\n".join(line if len(line) <= width else line[: width - 1] + "…" for line in lines)
 
 
-def _findings(report: Report) -> list[tuple[str, str]]:
+def _findings(report: Report, leaks: Leaks) -> list[tuple[str, str]]:
     """(heading, text) of everything below the counts."""
     silence = f"clips below {20 * math.log10(SILENT_PEAK):.0f} dB of full scale"
     store = f"{size(report.store_bytes)} at {report.store_rate:,} Hz, digest {report.digest[:12]}, in "
     return [
         *(("quarantined", text) for text in _quarantined(report)),
         ("duplicates", _duplicates(report)),
+        ("copies", _copies(report, leaks)),
         ("groups", _groups(report)),
         ("silent", _some(report.silent, silence)),
         ("clipped", _clipped(report)),
@@ -142,6 +144,16 @@ def _duplicate(each: Duplicate) -> str:
     clips = [f"{shown(path)} ({part}{': ' + '; '.join(labels) if each.contradict else ''})"
              for path, part, labels in zip(each.paths, each.parts, each.labels, strict=True)]  # fmt: skip
     return " = ".join([*clips[:FEW], *([f"{len(clips) - FEW:,} more"] if len(clips) > FEW else [])])
+
+
+def _copies(report: Report, leaks: Leaks) -> str:
+    """Near-duplicates: other gain, shift or coding."""
+    if not leaks.counts["near_duplicates"]:
+        return f"none that differ a little across {report.part_kind}s"
+    return (
+        f"{leaks.counts['near_duplicates']:,} test clips differ little from a clip in another {report.part_kind}: "
+        f"{few(map(str, leaks.examples['near_duplicates']))}; all in {shown(str(leaks.file))}"
+    )
 
 
 def _groups(report: Report) -> str:

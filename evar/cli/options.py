@@ -9,6 +9,7 @@ from pathlib import Path
 from evar.embeddings.share import Share, parse_share
 from evar.errors import UsageError
 from evar.machine import cores
+from evar.probes.shots import DRAWS, checked
 
 LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips
 
@@ -52,6 +53,22 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """--results."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="folder of leaderboard.csv (default: results)",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
+    """--seed, of `what`."""
+    parser.add_argument("--seed", type=whole(0), default=42, metavar="N", help=f"of {what} (default: 42)")
+
+
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """--workers."""
     parser.add_argument(
@@ -73,14 +90,20 @@ def add_min_coverage(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_results(parser: argparse.ArgumentParser) -> None:
-    """--results."""
+def add_shots(parser: argparse.ArgumentParser) -> None:
+    """--shots and --draws."""
     parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="FOLDER",
-        help="folder of leaderboard.csv (default: results)",
+        "--shots",
+        type=shots,
+        metavar="N[,..]",
+        default=(),
+        help="fit on N training clips a class, a row and a point of a curve for each N, never ranked (default: on all)",
+    )
+    parser.add_argument(
+        "--draws",
+        type=whole(1, most=1000),
+        metavar="N",
+        help=f"how often the clips of --shots are drawn anew; their scores are averaged (default: {DRAWS})",
     )
 
 
@@ -144,6 +167,17 @@ def seconds(text: str) -> float:
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"must be a number from {LEAST_SECONDS} to {MOST_SECONDS}, not {text!r}")
     return seconds
+
+
+def shots(text: str) -> tuple[int, ...]:
+    """A type: "1,2,4", rising or not, each once."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, such as 1,2,4,8, not {text!r}")
+    try:
+        return checked(map(int, parts))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def shard(text: str) -> Share:

@@ -22,6 +22,7 @@ from evar.errors import DataError
 from evar.leaderboard.lines import VERSION
 from evar.leaderboard.table import FORMAT, NAME, Result, read_sheet
 from evar.probes.predictions import Predictions
+from evar.scoring.compare import RunOutput
 
 BROKEN = (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What numpy and zipfile raise for an archive that was damaged anywhere."""
@@ -58,12 +59,9 @@ def to_result(cells: Mapping[str, str]) -> Result:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The predictions of a run. clips: path of each row of `predictions`; curves: round -> setting -> validation."""
+class Kept(RunOutput):
+    """What a run kept beside its row. curves: round -> setting -> mean validation score."""
 
-    predictions: Predictions
-    clips: list[str]
-    classes: tuple[str, ...]
     curves: dict[str, dict[str, float]]
 
 

@@ -10,6 +10,7 @@ newer format is read for what is known, but not appended to: two versions would 
 
 import dataclasses
 import json
+import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,15 @@ class Result:
     were resampled by. parts: score of each fold (or of "test"), seeds: of each seed. classes_left_out: of means over
     classes, for want of positive test clips. metrics: the other metrics of this kind of task, each a mean over folds
     and seeds as the score is; None where it is not finite. setting: what was chosen on validation, a round.
+    leaks: test clips by kind of leak (see scoring/leaks.py); None where nobody looked.
     seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed. peak_device_memory
     is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
     clips' paths, labels, parts and groups.
     chosen_output: round -> output, where the layer was chosen on validation; sweep: one of several layers' rows.
-    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep).
+    shots: training clips a class, where few were drawn, `draws` times; draw_scores: of each draw; short_classes: how
+    many classes have fewer training clips than that.
+    ranked: no where the row must never stand in a ranking (a smoke run, too little coverage, one layer of a sweep, few
+    shots).
     """
 
     run: str
@@ -58,13 +63,18 @@ class Result:
     parts: dict[str, float]
     seeds: list[float]
     metrics: dict[str, float | None] = field(default_factory=dict)
-    setting: dict[str, float | None]
+    setting: dict[str, float | str | None]
     at_edge: bool
     converged: bool
     coverage: float
+    leaks: dict[str, int] | None = None
     limit: int | None
     chosen_output: dict[str, str]
     sweep: bool
+    shots: int | None = None
+    draws: int | None = None
+    draw_scores: list[float] = field(default_factory=list)
+    short_classes: int = 0
     ranked: bool
     random_weights: bool
     protocol: str
@@ -95,6 +105,11 @@ class Result:
     nnaudio: str
     commit: str
     dirty: bool
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the seeds' scores (n - 1 in the denominator); 0 for a single seed."""
+        return statistics.stdev(self.seeds) if len(self.seeds) > 1 else 0.0
 
     def row(self) -> dict[str, str]:
         """The row as text, column by column."""

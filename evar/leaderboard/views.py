@@ -115,6 +115,8 @@ def why_apart(row: Result) -> str:
         return ""
     if row.limit is not None:
         return f"smoke run of {row.limit} clips a part"
+    if row.shots is not None:
+        return f"{row.shots} training clips a class"
     if row.sweep:
         return "one layer of a sweep"
     return f"coverage {100 * row.coverage:.1f} %"
@@ -124,7 +126,7 @@ def latest_runs(rows: Iterable[Result]) -> list[Result]:
     """Of runs of the same thing the latest alone, in the order of `rows` (oldest first)."""
     kept: dict[tuple[object, ...], Result] = {}
     for row in rows:
-        key = (row.task, subject_of(row), row.output, _probe_key(row), row.limit)
+        key = (row.task, subject_of(row), row.output, _probe_key(row), row.limit, row.shots)
         kept.pop(key, None)
         kept[key] = row
     return list(kept.values())

@@ -21,7 +21,8 @@ from evar.progress import Advance
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Targets = NDArray[np.int64] | NDArray[np.bool_]
-Setting = float | None
+Setting = float | str | None
+"""An entry of a probe's grid: a number, or a name that reads well, such as "lr=0.001 wd=0.1"."""
 
 ScoreFunction = Callable[[Floats, Targets], float]
 """(logits (clip, class), targets) -> the task's metric; higher is better."""
@@ -53,7 +54,7 @@ class Chosen:
     """A test round's final fits (one a seed) and how their setting was chosen on validation rows.
 
     setting:  the chosen entry of the probe's grid
-    at_edge:  whether it is the first or last of several, so that a better one may lie beyond
+    at_edge:  whether it lies at the edge of the grid, so that a better one may lie beyond
     curve:    setting -> mean validation score; empty where there was nothing to choose
     valid:    mean validation score of that setting; None where nothing asked for it
     unseen:   class numbers that the round's training rows cannot teach: no positive clip, or (multi-label) only such
@@ -76,7 +77,8 @@ class Probe(ABC):
                  the first is taken; (None,) where there is nothing to choose
     seeds:       how many seeds it is fitted with; their scores are averaged
     validation:  where validation rows come from when a task has no valid split:
-                 "folds" (each other training fold held out in turn; without folds a tenth of train by group), or
+                 "folds" (each other training fold held out in turn; without folds a tenth of train by group),
+                 "grouped" (a tenth of the training clips in whole groups, drawn anew for each seed), or
                  "random" (a random tenth of the training clips, drawn anew for each seed, as the M2D papers do)
     device:      where it may fit, as torch names it; the caller sets it, and a probe may know the CPU alone
     """
@@ -85,8 +87,12 @@ class Probe(ABC):
     options: dict[str, Any]
     grid: tuple[Setting, ...] = (None,)
     seeds: int = 1
-    validation: Literal["folds", "random"] = "folds"
+    validation: Literal["folds", "grouped", "random"] = "folds"
     device: str = "cpu"
+
+    def at_edge(self, setting: Setting) -> bool:
+        """Whether a setting lies at the edge of the grid, so that a better one may lie beyond."""
+        return len(self.grid) > 1 and setting in (self.grid[0], self.grid[-1])
 
     @abstractmethod
     def fit(

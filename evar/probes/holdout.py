@@ -4,9 +4,16 @@ In all that follows a round's test rows take no part.
 
 - official:  the task has a valid split.
 - random:    no valid split, a probe with validation "random": a tenth of the training clips, anew a seed.
+- grouped:   no valid split, a probe with validation "grouped": a tenth of train in whole groups, anew a seed.
 - folds:     no valid split, three or more rounds: for test fold i, each other fold j is held out in turn. The fit
              without {i, j} serves test fold i (judged on j) and test fold j (judged on i).
 - tenth:     no valid split, fewer rounds: a tenth of the training clips, whole groups only.
+
+Of few shots (`shots.py`) without a valid split:
+
+- parts:     each part is held out in turn; the mean over them judges.
+- part:      a probe with validation "random" or "grouped": one part, the next one for the next seed.
+- none:      where they cannot be parted nothing is held out and nothing judged.
 
 A tenth is drawn at random, for a multi-label task by iterative stratification (`stratified.py`).
 """
@@ -21,11 +28,13 @@ from numpy.typing import NDArray
 from evar.data.manifest import Round
 from evar.errors import DataError
 from evar.probes.contract import Probe, Rows, Targets
+from evar.probes.shots import FewShots
 from evar.probes.stratified import stratified_tenth
 
 SHARE = 0.1  # of the training clips that are held out where nothing else says which
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
-WITHOUT_REFIT = ("official", "random")  # here a trial's fit is its round's last; else that is made on all of train
+# here a trial's fit is its round's last; else that is made on all of train
+WITHOUT_REFIT = ("official", "random", "grouped", "part")
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,22 @@ class Trial:
 
 
 def way(probe: Probe, rounds: Sequence[Round]) -> str:
-    """How validation rows are found: "official", "random", "folds" or "tenth"; see the module's docstring."""
+    """How validation rows are found: "official", "random", "folds", ...; see the module's docstring."""
     if all(each.valid is not None for each in rounds):
         return "official"
-    if probe.validation == "random":
-        return "random"
+    if any(isinstance(each, FewShots) for each in rounds):
+        if not parts(rounds):
+            return "none"
+        return "parts" if probe.validation == "folds" else "part"
+    if probe.validation != "folds":
+        return probe.validation
     return "folds" if len(rounds) > 2 else "tenth"
+
+
+def alike(rounds: Sequence[Round]) -> list[list[int]]:
+    """Numbers of the rounds whose settings are chosen together: all, but those of few shots without parts apart."""
+    apart = {number for number, each in _few(rounds) if each.valid is None and not each.parts}
+    return [members for members in (sorted(set(range(len(rounds))) - apart), sorted(apart)) if members]
 
 
 def trials(
@@ -63,6 +82,16 @@ def trials(
             return [_direct(i, each.train, _valid(each), s) for i, each in enumerate(rounds) for s in seeds]
         case "random":
             return [_direct(i, *random_tenth(each.train, y, s), s) for i, each in enumerate(rounds) for s in seeds]
+        case "parts":
+            return [_held(i, each, k, s) for i, each in _few(rounds) for k in range(len(each.parts)) for s in seeds]
+        case "part":
+            return [_held(i, each, s % len(each.parts), s, stops=True) for i, each in _few(rounds) for s in seeds]
+        case "none":
+            return []
+        case "grouped":
+            return [
+                _direct(i, *grouped_tenth(each.train, y, groups, s), s) for i, each in enumerate(rounds) for s in seeds
+            ]
         case "folds":
             return [_pair(rounds, i, j, s) for i, j in combinations(range(len(rounds)), 2) for s in seeds]
         case _:
@@ -117,6 +146,21 @@ def _valid(each: Round) -> Rows:
 
 def _direct(number: int, train: Rows, valid: Rows, seed: int) -> Trial:
     return Trial(train, ((number, valid),), seed, valid)
+
+
+def parts(rounds: Sequence[Round]) -> int:
+    """How many parts there are of few shots, over all rounds."""
+    return sum(len(each.parts) for _, each in _few(rounds))
+
+
+def _few(rounds: Sequence[Round]) -> list[tuple[int, FewShots]]:
+    return [(number, each) for number, each in enumerate(rounds) if isinstance(each, FewShots)]
+
+
+def _held(number: int, each: FewShots, part: int, seed: int, *, stops: bool = False) -> Trial:
+    """The fit without one part, judged on it, and stopped early by it where it may be."""
+    held = each.parts[part]
+    return Trial(np.setdiff1d(each.train, held), ((number, held),), seed, held if stops else NO_ROWS)
 
 
 def _pair(rounds: Sequence[Round], i: int, j: int, seed: int) -> Trial:

@@ -1,7 +1,7 @@
 """What probes say about test clips: the only thing that scores are computed from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,11 @@ class Predictions:
             raise ValueError("rows must rise, each row tested once")
         if not np.isfinite(self.logits).all():
             raise ValueError("logits must be finite")
+
+
+def together(draws: Sequence[Predictions]) -> Predictions:
+    """Predictions of the same clips by several draws, as one with all their seeds, draw by draw."""
+    return replace(draws[0], logits=np.concatenate([each.logits for each in draws]))
 
 
 def predict(

@@ -1,7 +1,8 @@
 """Runs a probe over a task's rounds: settings chosen on validation rows, then the final fits.
 
 Of the settings in the probe's grid the one with the best mean validation score wins, the first of equals. The mean
-goes over seeds and held-out folds. How validation rows are found stands in `holdout.py`. Test rows are not read here;
+goes over seeds and held-out folds. How validation rows are found stands in `holdout.py`; where there are none (few
+shots) the grid's middle setting is taken. Test rows are not read here;
 `predictions.predict` reads them, once.
 """
 
@@ -24,11 +25,15 @@ TIE_DIGITS = 12  # means that agree so far are equal: the order of a sum may cha
 
 def count(probe: Probe, rounds: Sequence[Round], *, judge: bool = False) -> int:
     """How many fits `run` will make: the total of its progress."""
+    return sum(_count(probe, [rounds[i] for i in members], judge) for members in holdout.alike(rounds))
+
+
+def _count(probe: Probe, rounds: Sequence[Round], judge: bool) -> int:
     settings, number = len(probe.grid), len(rounds)
     way = holdout.way(probe, rounds)
     if way in holdout.WITHOUT_REFIT:
         return number * settings * probe.seeds
-    trials = number * (number - 1) // 2 if way == "folds" else number
+    trials = {"folds": number * (number - 1) // 2, "parts": holdout.parts(rounds), "none": 0}.get(way, number)
     return ((trials * settings if settings > 1 or judge else 0) + number) * probe.seeds
 
 
@@ -54,7 +59,13 @@ def run(
     Raises DataError where embeddings are not finite, or where there are too few clips or groups to choose with.
     """
     _check(x, rounds)
-    return _Run(probe, x, y, groups, rounds, classes, score, range(seed, seed + probe.seeds), advance, judge).chosen()
+    seeds = range(seed, seed + probe.seeds)
+    chosen: dict[int, Chosen] = {}
+    for members in holdout.alike(rounds):
+        some = [rounds[i] for i in members]
+        choices = _Run(probe, x, y, groups, some, classes, score, seeds, advance, judge).chosen()
+        chosen.update(zip(members, choices, strict=True))
+    return [chosen[i] for i in range(len(rounds))]
 
 
 @dataclass(frozen=True)
@@ -73,9 +84,9 @@ class _Run:
     def chosen(self) -> list[Chosen]:
         """One choice a round."""
         grid = self.probe.grid
-        refit = holdout.way(self.probe, self.rounds) not in holdout.WITHOUT_REFIT
+        refit = self._way not in holdout.WITHOUT_REFIT
         if refit and not self._judges:
-            return self._refit([{grid[0]: 0.0} for _ in self.rounds])
+            return self._refit([{grid[(len(grid) - 1) // 2]: 0.0} for _ in self.rounds])
         trials = holdout.trials(self.probe, self.rounds, self.y, self.groups, self.seeds)
         tried = self._fit([Problem(t.train, t.stops, setting, t.seed) for setting in grid for t in trials])
         fits = {setting: tried[k * len(trials) : (k + 1) * len(trials)] for k, setting in enumerate(grid)}
@@ -89,9 +100,13 @@ class _Run:
         return self._choices(finals, curves)
 
     @property
+    def _way(self) -> str:
+        return holdout.way(self.probe, self.rounds)
+
+    @property
     def _judges(self) -> bool:
-        """Whether validation scores are wanted: to choose a setting, or by the caller."""
-        return len(self.probe.grid) > 1 or self.judge
+        """Whether there are validation scores: to choose a setting, or for the caller."""
+        return self._way != "none" and (len(self.probe.grid) > 1 or self.judge)
 
     def _fit(self, problems: Sequence[Problem]) -> list[Fitted]:
         return self.probe.fit(self.x, self.y, problems, self.classes, self.score, self.advance)
@@ -123,10 +138,10 @@ class _Run:
     def _choices(self, finals: Sequence[Sequence[Fitted]], curves: Sequence[dict[Setting, float]]) -> list[Chosen]:
         choices = []
         for fits, curve, each in zip(finals, curves, self.rounds, strict=True):
-            winner, grid = best(curve), self.probe.grid
-            several = len(grid) > 1
-            readable = {f"{setting:g}": value for setting, value in curve.items()} if several else {}
-            at_edge = several and winner in (grid[0], grid[-1])
+            winner = best(curve)
+            several = len(self.probe.grid) > 1 and self._judges
+            readable = {name(setting): value for setting, value in curve.items()} if several else {}
+            at_edge = several and self.probe.at_edge(winner)
             lacking, valid = unseen(self.y[each.train], self.classes), curve[winner] if self._judges else None
             choices.append(Chosen(fits, winner, at_edge, readable, lacking, valid))
         return choices
@@ -135,6 +150,11 @@ class _Run:
 def best(curve: dict[Setting, float]) -> Setting:
     """The setting of the highest score, the first of equals."""
     return max(curve, key=curve.__getitem__)
+
+
+def name(setting: Setting) -> str:
+    """A setting for people: "0.001", "lr=0.001 wd=0.1"."""
+    return f"{setting:g}" if isinstance(setting, float) else str(setting)
 
 
 def unseen(y: Targets, classes: int) -> tuple[int, ...]:

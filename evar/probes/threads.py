@@ -30,17 +30,22 @@ def fit_each(
     items: Sequence[Item],
     advance: Advance,
     prepare_thread: Callable[[], object] = lambda: None,
+    size: Callable[[Item], int] = lambda item: 1,
+    at_once: int | None = None,
 ) -> list[Result]:
-    """`[fit(item) for item in items]`, as many at once as there are cores; `advance(1)` as each ends.
+    """`[fit(item) for item in items]`; as each ends, `advance(1)` as often as its size says.
 
-    prepare_thread: what each new thread calls first. The first exception ends it: fits not yet begun are dropped.
+    prepare_thread: what each new thread calls first; at_once: how many threads, None for as many as there are cores.
+    The first exception ends it: fits not yet begun are dropped.
     """
-    with one_thread(), ThreadPoolExecutor(min(cores(), max(1, len(items))), initializer=prepare_thread) as pool:
-        futures = [pool.submit(fit, item) for item in items]
+    workers = min(at_once or cores(), max(1, len(items)))
+    with one_thread(), ThreadPoolExecutor(workers, initializer=prepare_thread) as pool:
+        futures = {pool.submit(fit, item): item for item in items}
         try:
             for future in as_completed(futures):
                 future.result()
-                advance(1)
+                for _ in range(size(futures[future])):
+                    advance(1)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -23,6 +23,7 @@ OPTIONS_OF_EVAL = [
     "--seed",
     "--limit",
     "--min-coverage",
+    "--no-leaks",
     "--json",
 ]
 
@@ -62,6 +63,12 @@ def test_without_a_verb_eval_is_meant():
         ("--task us8k --limit 0", "--limit: must be a whole number of at least 1"),
         ("--task us8k --min-coverage 50", "--min-coverage: must be a number from 0 to 1, not '50'"),
         ("--task us8k --min-coverage nan", "--min-coverage: must be a number from 0 to 1, not 'nan'"),
+        ("--task us8k --shots 1,x", "--shots: must be whole numbers with commas between, such as 1,2,4,8, not '1,x'"),
+        ("--task us8k --shots 0,1", "--shots: shots must be whole numbers of at least 1, not 0"),
+        ("--task us8k --shots=-2", "--shots: must be whole numbers with commas between, such as 1,2,4,8, not '-2'"),
+        ("--task us8k --shots 1,,2", "not '1,,2'"),
+        ("--task us8k --shots 2,1,2", "--shots: shots must stand once each, 2 stands more often"),
+        ("--task us8k --draws 0", "--draws: must be a whole number from 1 to 1000, not '0'"),
         ("prepare", "the following arguments are required: --task"),
         ("cache lst", "unknown action 'lst': did you mean list?"),
     ],

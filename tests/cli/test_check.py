@@ -8,6 +8,7 @@ import pytest
 from evar.cli import main
 from evar.cli.check_screen import screen
 from evar.data.report import Class, Clipped, Duplicate, Durations, Fault, Part, Report, Short, Straddle
+from evar.scoring.leak_list import Finding, Leaks
 from tests.tones import write_tones
 
 
@@ -64,6 +65,13 @@ def a_report(**more):
     return Report(**{**facts, **more})
 
 
+def some_leaks(path="b.wav"):
+    """Two near-duplicates, of which one is an example."""
+    found = Finding("near_duplicates", path, "test", "a.wav", "train", 1, 0.91234, -0.01)
+    counts = {"duplicates": 0, "near_duplicates": 2, "groups": 0, "silent": 0}
+    return Leaks(counts, 0, {kind: [found] if counts[kind] else [] for kind in counts}, Path("/cache/leaks.csv"))
+
+
 def test_a_clean_task_fits_a_screen_and_can_be_scored(here, capsys):
     assert main(["check", "--task", "tones.yaml"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -101,6 +109,8 @@ def test_json_is_one_object_a_task_and_nothing_else(here, capsys):
     assert (first["task"], second["task"]) == ("tones", "twin")
     assert (first["found"], first["problem"]) == (36, "")
     assert first["digest"] == second["digest"]
+    assert first["leaks"] == {"duplicates": 0, "near_duplicates": 0, "groups": 0, "silent": 0}
+    assert Path(first["leaks_list"]).is_file()
 
 
 def test_one_task_without_data_does_not_hide_the_others(here, capsys):
@@ -119,18 +129,20 @@ def test_it_decodes_for_the_run_that_follows(here):
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 @pytest.mark.parametrize("classes", [2, 12, 13, 35, 527, 1251])
 def test_the_screen_keeps_to_the_width_and_stays_short(width, classes):
-    lines = screen(a_report(classes=classes), width).splitlines()
+    lines = screen(a_report(classes=classes), some_leaks(), width).splitlines()
     assert max(map(len, lines)) <= width
     assert len(lines) <= (40 if width >= 100 else 65)
 
 
 def test_every_finding_has_its_place_and_its_example():
-    text = screen(a_report(), 400)
+    text = screen(a_report(), some_leaks(), 400)
     for said in (
         "quarantined  9: reason 0: 0/0.wav, 0/1.wav, 0/2.wav and 6 more",
         "             7 for 2 more reasons (all with --json)",
         "7 clips in 2 sets of equal sound: 1 across splits, 1 with contradicting labels: a, b.wav (train: dog) = c.wav",
         "d (train) = e (train) = f (train) = 2 more",
+        "copies       2 test clips differ little from a clip in another split: b.wav (test) and a.wav (train), "
+        "correlation 0.91 at -0.010 s; all in /cache/leaks.csv",
         "30, 2 straddle splits (2 of them train and test), of 7 clips: g1 (3 in train + 2 in test)",
         "silent       1 clips below -60 dB of full scale: 'hush\\n.wav'",
         "clipped      1 clips with over 0.1% of their samples at full scale, worst loud.wav (25.0%)",
@@ -146,7 +158,7 @@ def test_every_finding_has_its_place_and_its_example():
 
 
 def test_of_very_many_classes_only_the_extremes_are_named():
-    text = " ".join(screen(a_report(classes=527), 100).split())
+    text = " ".join(screen(a_report(classes=527), some_leaks(), 100).split())
     assert (
         "classes 527, median 353 clips; fewest: class 0000 90, class 0001 91, class 0002 92; most: class 0526 616"
         in text
@@ -155,5 +167,5 @@ def test_of_very_many_classes_only_the_extremes_are_named():
 
 
 def test_names_that_are_no_text_can_be_printed():
-    text = screen(a_report(root="/data/caf\udce9", silent=("x\udce9.wav",)), 100)
+    text = screen(a_report(root="/data/caf\udce9", silent=("x\udce9.wav",)), some_leaks("x\udce9.wav"), 100)
     assert text.encode()

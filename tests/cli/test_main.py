@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from evar.cli import main
 from tests.tones import write_tones
@@ -52,6 +54,14 @@ def test_result_is_a_line_on_stdout_and_a_row(here, capsys):
     assert row.score > 0.9
     assert row.low <= row.score <= row.high
     assert Path(f"results/predictions/{row.run}.npz").is_file()
+
+
+def test_several_seeds_are_said_with_their_deviation(here, capsys):
+    assert evaluate("--probe", "logistic, m2d_paper(epochs=3)") == 0
+    one, several = capsys.readouterr().out.splitlines()
+    assert "seeds" not in one
+    deviation = np.std(json.loads(rows().loc[1, "seeds"]), ddof=1)
+    assert f"3 seeds, deviation {100 * deviation:.1f}" in several
 
 
 def test_every_probe_has_a_row_of_one_embedding(here):
@@ -109,6 +119,20 @@ def test_leaking_groups_are_told_before_the_score(here, capsys):
         "tones: 1 of 53 groups (clips of one source) have clips in train and test: train-low-0"
         in capsys.readouterr().err
     )
+
+
+def test_clips_that_train_and_test_share_are_told_and_counted_in_the_row(here, capsys):
+    waveform, rate = soundfile.read("data/tones/train-low-001.wav")
+    soundfile.write("data/tones/test-low-001.wav", 0.5 * waveform, rate)
+    shutil.copy("data/tones/train-high-000.wav", "data/tones/test-high-003.wav")
+    assert evaluate() == evaluate("--no-leaks") == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "tones: leaks: " in line]
+    assert "1 test clips equal a clip on the other side of the split (test-high-003.wav (test) and train-high-" in line
+    assert "1 test clips nearly equal one (test-low-001.wav (test) and train-low-001.wav (train), correlation " in line
+    assert Path(line.rpartition(" ")[2]).read_text().count("\n") == 3
+    counts = {"duplicates": 1, "near_duplicates": 1, "groups": 0, "silent": 0}
+    assert json.loads(rows().loc[0, "leaks"]) == counts
+    assert pd.isna(rows().loc[1, "leaks"])
 
 
 def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here, capsys):

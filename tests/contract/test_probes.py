@@ -38,7 +38,7 @@ def logits(probe: Probe, x: Floats, y: Targets, classes: int | None = None) -> F
 
 
 def test_there_are_probes() -> None:
-    assert {"logistic", "m2d_paper"} <= set(probes.names())
+    assert {"centroid", "knn", "logistic", "m2d_paper", "mlp"} == set(probes.names())
 
 
 def test_name_is_the_file_s_name(probe: Probe) -> None:

@@ -51,6 +51,7 @@ def test_other_weights_or_options_are_another_line(difference):
     ("row", "reason"),
     [
         ({"limit": 5}, "smoke run of 5 clips a part"),
+        ({"shots": 4}, "4 training clips a class"),
         ({"sweep": True}, "one layer of a sweep"),
         ({"coverage": 0.089}, "coverage 8.9 %"),
     ],
@@ -113,6 +114,11 @@ def test_lines_with_most_tasks_and_then_the_best_come_first():
 
 def test_core_tasks_come_first_in_their_order():
     assert task_order(["zoo", "gtzan", "ants", "us8k", "gtzan"]) == ("us8k", "gtzan", "ants", "zoo")
+
+
+def test_each_number_of_shots_is_shown():
+    rows = [make_row(run=f"{n}", shots=n, ranked=False) for n in (1, 2)]
+    assert [each.result.run for each in build(rows, apart).apart] == ["1", "2"]
 
 
 def test_a_smoke_run_never_replaces_a_whole_one():

@@ -100,6 +100,9 @@ def test_one_clip_is_too_few_for_a_random_tenth() -> None:
         ("folds", folds(4), "folds"),
         ("folds", folds(2), "tenth"),
         ("random", folds(4), "random"),
+        ("grouped", fixed(valid=True), "official"),
+        ("grouped", fixed(valid=False), "grouped"),
+        ("grouped", folds(4), "grouped"),
     ],
 )
 def test_validation_rows_come_from_the_official_split_where_there_is_one(
@@ -109,8 +112,8 @@ def test_validation_rows_come_from_the_official_split_where_there_is_one(
 
 
 def every_way() -> list[tuple[Probe, list[Round]]]:
-    both = (Recorder(), Recorder(validation="random", seeds=3))
-    return [(probe, rounds) for probe in both for rounds in (fixed(True), fixed(False), folds(2), folds(4))]
+    each = (Recorder(), Recorder(validation="random", seeds=3), Recorder(validation="grouped", seeds=3))
+    return [(probe, rounds) for probe in each for rounds in (fixed(True), fixed(False), folds(2), folds(4))]
 
 
 @pytest.mark.parametrize(("probe", "rounds"), every_way())
@@ -137,6 +140,17 @@ def test_one_fit_without_a_pair_of_folds_serves_both_orders(count: int) -> None:
         assert np.array_equal(trial.train, np.setdiff1d(np.arange(40), np.concatenate([fold_i, fold_j])))
 
 
+def test_grouped_tenths_are_whole_groups_drawn_anew_for_each_seed() -> None:
+    groups = np.array([f"g{row // 2}" for row in range(50)])
+    probe = Recorder(validation="grouped", seeds=3)
+    trials = holdout.trials(probe, fixed(False), labels(groups), groups, [42, 43, 44])
+    assert [trial.seed for trial in trials] == [42, 43, 44]
+    assert len({trial.stops.tobytes() for trial in trials}) == 3
+    for trial in trials:
+        assert np.array_equal(trial.judged[0][1], trial.stops)
+        assert not set(groups[trial.train]) & set(groups[trial.stops])
+
+
 def test_rounds_that_are_no_folds_are_refused() -> None:
     rounds = [Round(str(k), np.arange(k, 10), None, np.array([20 + k])) for k in range(3)]
     with pytest.raises(ValueError, match="are no folds"):
@@ -150,7 +164,7 @@ def test_random_tenths_are_drawn_anew_for_each_seed() -> None:
     assert len({trial.stops.tobytes() for trial in trials}) == 3
 
 
-@pytest.mark.parametrize(("validation", "seeds"), [("folds", 1), ("random", 3)])
+@pytest.mark.parametrize(("validation", "seeds"), [("folds", 1), ("random", 3), ("grouped", 3)])
 def test_every_tenth_of_a_multi_label_task_is_stratified(validation: str, seeds: int) -> None:
     rounds = [Round("test", np.arange(400), None, np.arange(400, 500))]
     y = np.random.default_rng(0).random((500, 4)) < [0.5, 0.2, 0.1, 0.05]

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from evar.probes import m2d_paper
+from evar.probes import adam, m2d_paper
 from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.linear import LinearFit
-from evar.probes.m2d_paper import Best, initial_layer, open_probe
+from evar.probes.m2d_paper import open_probe
+from evar.probes.networks import initial
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, labels
 
@@ -34,8 +35,8 @@ def by_hand(x: Floats, y: Targets, epochs: int, batch: int, lr: float) -> tuple[
     z = (x[TRAIN] - x[TRAIN].mean(0, dtype=float)) / x[TRAIN].std(0, dtype=float)
     hot = y[TRAIN].astype(float) if y.ndim == 2 else np.eye(y.max() + 1)[y[TRAIN]]
     generator = torch.Generator().manual_seed(42)
-    layer = initial_layer(x.shape[1], hot.shape[1], generator)
-    theta = np.column_stack([layer.weight.detach().numpy(), layer.bias.detach().numpy()]).astype(float)
+    weights, bias = initial((x.shape[1], hot.shape[1]), generator)
+    theta = np.column_stack([weights.numpy(), bias[:, 0].numpy()]).astype(float)
     first, second, step = np.zeros_like(theta), np.zeros_like(theta), 0
     for _ in range(epochs):
         for rows in torch.randperm(len(z), generator=generator).numpy()[None].reshape(-1, batch):
@@ -51,7 +52,7 @@ def by_hand(x: Floats, y: Targets, epochs: int, batch: int, lr: float) -> tuple[
 
 def test_defaults_are_the_papers_values() -> None:
     assert open_probe().options == {"lr": 3e-5, "epochs": 200, "patience": 20, "batch_size": 200}
-    assert (m2d_paper.BETAS, m2d_paper.WEIGHT_DECAY) == ((0.9, 0.999), 1e-8)
+    assert (adam.BETAS, m2d_paper.WEIGHT_DECAY) == ((0.9, 0.999), 1e-8)
     assert open_probe().seeds == 3
     assert open_probe().validation == "random"
 
@@ -63,14 +64,6 @@ def test_training_is_adam_on_the_loss_averaged_over_batch_and_classes(make: type
     weights, bias = by_hand(x, y, 6, 20, 1e-2)
     np.testing.assert_allclose(found.weights.T, weights, atol=1e-5)
     np.testing.assert_allclose(found.bias, bias, atol=1e-5)
-
-
-def test_loss_is_divided_by_the_number_of_classes() -> None:
-    logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
-    y = torch.tensor([0, 1, 2, 3, 0, 1])
-    one_hot = torch.nn.functional.one_hot(y, 4)
-    expected = -(one_hot * logits.log_softmax(1)).mean()
-    torch.testing.assert_close(m2d_paper.loss(logits, y), expected)
 
 
 def test_last_batch_may_be_smaller() -> None:
@@ -96,24 +89,6 @@ def test_latest_of_equally_good_epochs_is_kept_and_counted_from() -> None:
     x, y = clouds(80, 7, 3)
     found = fit(x, y, [0.5, 0.1, 0.1, 0.5, 0.1], patience=3)
     np.testing.assert_array_equal(found.weights, fit(x, y, [0.0], epochs=4).weights)
-
-
-def test_age_counts_epochs_since_the_latest_of_the_best() -> None:
-    layer = torch.nn.Linear(1, 1)
-    best, ages = Best(layer), []
-    for score in (0.3, 0.2, 0.3, 0.1, 0.1, 0.4):
-        best.see(layer, score)
-        ages.append(best.age)
-    assert ages == [0, 1, 0, 1, 2, 0]
-
-
-def test_best_weights_are_copies() -> None:
-    layer = torch.nn.Linear(1, 1)
-    best = Best(layer)
-    kept = best.weight.clone()
-    with torch.no_grad():
-        layer.weight += 1
-    torch.testing.assert_close(best.weight, kept)
 
 
 def test_without_validation_rows_all_epochs_are_trained() -> None:

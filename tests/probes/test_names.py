@@ -8,7 +8,19 @@ from evar.errors import UsageError
 
 
 def test_supporting_files_are_no_probes() -> None:
-    assert not {"contract", "selection", "holdout", "linear", "predictions", "threads"} & set(probes.names())
+    assert not {
+        "adam",
+        "batches",
+        "contract",
+        "cosine",
+        "networks",
+        "selection",
+        "training",
+        "holdout",
+        "linear",
+        "predictions",
+        "threads",
+    } & set(probes.names())
 
 
 def test_listing_probes_imports_neither_torch_nor_scikit_learn() -> None:
@@ -43,6 +55,20 @@ def test_unknown_option_names_the_near_one() -> None:
         "m2d_paper(epochs=0)",
         "m2d_paper(patience=0)",
         "m2d_paper(batch_size=-1)",
+        "mlp(hidden=[])",
+        "mlp(hidden=[512, 0])",
+        "mlp(lr=[0.0, 0.1])",
+        "mlp(lr=[0.1, 0.01])",
+        "mlp(lr=[])",
+        "mlp(weight_decay=[-1.0])",
+        "mlp(weight_decay=[1.0, 1.0])",
+        "mlp(epochs=0)",
+        "mlp(patience=0)",
+        "mlp(batch_size=0)",
+        "knn(k=[])",
+        "knn(k=[0, 1])",
+        "knn(k=[5, 3])",
+        "knn(temperature=0.0)",
     ],
 )
 def test_value_that_cannot_be_is_refused_by_name(call: str) -> None:

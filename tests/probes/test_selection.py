@@ -27,7 +27,7 @@ def rows(chosen: Chosen) -> list[list[int]]:
     return [fit.problem.train.tolist() for fit in chosen.fits if isinstance(fit, Remembered)]
 
 
-@pytest.mark.parametrize("validation", ["folds", "random"])
+@pytest.mark.parametrize("validation", ["folds", "grouped", "random"])
 @pytest.mark.parametrize("qualities", [{None: 0.0}, {0.1: 0.5, 1.0: 0.6, 10.0: 0.4}], ids=["no grid", "grid"])
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("rounds", [fixed(True), fixed(False), folds(2), folds(4)], ids=["valid", "none", "2", "4"])
@@ -56,6 +56,14 @@ def test_first_of_equal_settings_wins_and_an_edge_is_said() -> None:
         (chosen,) = run(Recorder(qualities), fixed(True))
         assert chosen.setting == winner
         assert chosen.at_edge
+
+
+def test_settings_are_named_as_people_read_them() -> None:
+    pairs = {"lr=0.001 wd=0.1": 0.5, "lr=0.01 wd=0.1": 0.6}
+    (chosen,) = run(Recorder(pairs), fixed(True))
+    assert chosen.setting == "lr=0.01 wd=0.1"
+    assert chosen.curve == pytest.approx(pairs)
+    assert [selection.name(each) for each in (20.0, 1e-6, "k=3", None)] == ["20", "1e-06", "k=3", "None"]
 
 
 def test_order_of_a_sum_decides_no_tie() -> None:
@@ -119,7 +127,16 @@ def test_setting_for_a_test_fold_is_judged_by_the_mean_over_the_other_folds() ->
     assert [each.setting for each in chosen] == [0.1 if mean >= 1.6 else 1.0 for mean in means]
 
 
-@pytest.mark.parametrize("call", ["logistic(grid=[0.01, 1.0])", "m2d_paper(epochs=5)"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "logistic(grid=[0.01, 1.0])",
+        "m2d_paper(epochs=5)",
+        "mlp(hidden=[8], lr=[0.001, 0.01], epochs=3)",
+        "knn(k=[1, 5, 20])",
+        "centroid",
+    ],
+)
 @pytest.mark.parametrize("valid", [True, False])
 def test_test_rows_change_neither_choice_nor_fit(call: str, valid: bool) -> None:
     x, y = clouds(50, 6, 2, apart=0.3)

@@ -11,6 +11,7 @@ from evar.data.check import check
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
 from evar.data.task import Task
+from evar.scoring.leaks import find_leaks
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,9 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
             on_wait=lambda what: say(f"{task.name}: {what}"),
         )
         report = check(manifest, store, arguments.min_coverage)
+        leaks = find_leaks(manifest.keep(store.usable), store, workers=arguments.workers, progress=bar)
         if problems and not arguments.json:
             print()
-        print(json.dumps(dataclasses.asdict(report)) if arguments.json else screen(report, width()), flush=True)
+        found = {"leaks": leaks.counts, "leaks_list": str(leaks.file)}
+        text = json.dumps(dataclasses.asdict(report) | found) if arguments.json else screen(report, leaks, width())
+        print(text, flush=True)
         problems.append(report.problem)
 
     return max(each_task(choose_tasks(arguments.task), show), 2 if any(problems) else 0)

@@ -18,6 +18,7 @@ from evar.leaderboard.table import Result
 from evar.nn import releases
 from evar.pipeline import Evaluation, evaluate
 from evar.preparation import Settings
+from evar.probes.shots import DRAWS
 from evar.spec import split_calls
 
 
@@ -46,7 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         limit=arguments.limit,
         min_coverage=arguments.min_coverage,
+        leaks=not arguments.no_leaks,
+        shots=arguments.shots,
+        draws=arguments.draws or DRAWS,
     )
+    if arguments.draws and not arguments.shots:
+        raise UsageError("--draws says how often the clips of --shots are drawn; give --shots too")
 
     def score(task: Task) -> None:
         swept: list[Result] = []
@@ -61,6 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
             if evaluation.result.chosen_output:
                 say(f"score over depth drawn in {draw_sweep(arguments.results, swept)}")
                 swept = []
+            elif settings.shots and evaluation.result.shots == settings.shots[-1]:
+                say(f"score over shots drawn in {draw_shots(arguments.results, swept)}")
+                swept = []
 
     return each_task(chosen, score)
 
@@ -71,6 +80,16 @@ def draw_sweep(results: Path, swept: list[Result]) -> Path:
     last = swept[-1]
     path = results / "plots" / f"{last.run}-layers.svg"
     plots.layer_curve(path, f"{last.encoder} on {last.task}, {last.probe}", last.metric, layers, chosen)
+    return path
+
+
+def draw_shots(results: Path, rows: list[Result]) -> Path:
+    """Draw the score over the number of shots. Gives the picture's path."""
+    last = rows[-1]
+    output = "" if last.output == "last" else f" {last.output}"
+    path = results / "plots" / f"{last.run}-shots.svg"
+    points = [plots.Point(str(each.shots), each.score, each.low, each.high, tuple(each.draw_scores)) for each in rows]
+    plots.shots_curve(path, f"{last.encoder}{output} on {last.task}, {last.probe}", last.metric, points)
     return path
 
 
@@ -111,7 +130,10 @@ def result_line(evaluation: Evaluation) -> str:
         "random weights": result.random_weights and "random weights" not in result.encoder,
         f"coverage {100 * result.coverage:.1f} %": result.coverage < 1,
         f"limit {result.limit}": result.limit is not None,
+        f"{len(result.seeds)} seeds, deviation {100 * result.deviation:.1f}": len(result.seeds) > 1,
         "one of a sweep": result.sweep,
+        f"{result.shots}-shot, {result.draws} draw{'s' * (result.draws != 1)}": result.shots is not None,
+        f"{result.short_classes} classes have fewer clips": result.short_classes > 0,
         f"layers {few(dict.fromkeys(result.chosen_output.values()))} by validation": bool(result.chosen_output),
         "not ranked": not result.ranked,
         "not converged": not result.converged,

@@ -12,14 +12,14 @@ from evar.leaderboard.page import curves
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import read_rows
-from evar.leaderboard.verdicts import verdicts
+from evar.leaderboard.verdicts import Verdicts
 from evar.leaderboard.views import build
 from tests.leaderboard.made import EVIL, add, make_results, make_scored
 
 
 def render(results, published=(), **more):
     rows = read_rows(results, pytest.fail)
-    return render_page(results, rows, build(rows, verdicts(results)), published, **more)
+    return render_page(results, rows, build(rows, Verdicts(results).separable), published, **more)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,92 @@
+"""Nearest class mean by cosine similarity: nothing to choose, nothing to iterate.
+
+A class's centroid is the mean of its training clips' standardised embeddings, each of length 1 (as in Snell et al.
+2017, "Prototypical networks", with the cosine for the distance); a clip's logit is its cosine similarity to it. For
+multi-label tasks the centroid is the mean of the clips with the label less the mean of those without: what the two
+have in common says nothing about the label. Classes that the training rows cannot teach keep their column, with a
+constant logit: NEVER without positives, -NEVER without negatives (multi-label).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Targets
+from evar.probes.cosine import spans, units
+from evar.probes.linear import Standardiser
+from evar.probes.threads import fit_each, one_thread
+from evar.progress import Advance
+
+NEVER = np.float32(-2.0)  # below every cosine
+BLOCK_ROWS = 1024  # training clips of length 1 at a time
+
+
+def open_probe() -> Probe:
+    """Nearest class mean; it has no options."""
+    return Centroid()
+
+
+class Centroid(Probe):
+    """See the module's docstring."""
+
+    name = "centroid"
+
+    def __init__(self) -> None:
+        self.options = {}
+
+    def fit(
+        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
+    ) -> list[Fitted]:
+        """Fit every problem."""
+        del score  # there is nothing to stop early
+        return fit_each(lambda problem: CentroidFit.of(x, y, problem, classes), problems, advance)
+
+
+@dataclass(frozen=True)
+class CentroidFit:
+    """Centroids (class, dim) of length 1, and the constant logits (class,) of classes that have none, else NaN."""
+
+    standardise: Standardiser
+    centroids: Floats
+    constant: Floats
+    converged: bool = True
+
+    @classmethod
+    def of(cls, x: Floats, y: Targets, problem: Problem, classes: int) -> "CentroidFit":
+        """The centroids of a problem's training rows."""
+        train = problem.train
+        standardise = Standardiser.of(x[train])
+        count, positive, whole = np.zeros(classes), np.zeros((classes, x.shape[1])), np.zeros(x.shape[1])
+        for span in spans(len(train), BLOCK_ROWS):
+            rows = units(x[train[span]], standardise).astype(np.float64)
+            positive += sums(y[train[span]], rows, classes)
+            whole += rows.sum(axis=0)
+            count += sums(y[train[span]], np.ones((len(rows), 1)), classes)[:, 0]
+        constant = np.where(count == 0, NEVER, np.float32(np.nan))
+        means = positive / np.maximum(count, 1)[:, None]
+        if y.ndim == 2:
+            constant[count == len(train)] = -NEVER
+            means -= (whole - positive) / np.maximum(len(train) - count, 1)[:, None]
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        centroids = np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 0)
+        return cls(standardise, centroids.astype(np.float32), constant)
+
+    def logits(self, x: Floats) -> Floats:
+        """(clip, dim) -> (clip, class) cosine similarities."""
+        with one_thread():
+            similarities = units(x, self.standardise) @ self.centroids.T
+        return np.where(np.isnan(self.constant), similarities, self.constant)
+
+
+def sums(y: Targets, rows: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
+    """The sum over the clips of each class, of rows (clip, dim) with targets (clip,) or (clip, class): (class, dim)."""
+    found = np.zeros((classes, rows.shape[1]))
+    if y.ndim == 2:
+        found[:] = y.T.astype(np.float64) @ rows
+    else:
+        order = np.argsort(y, kind="stable")
+        present, starts = np.unique(y[order], return_index=True)
+        found[present] = np.add.reduceat(rows[order], starts, axis=0)
+    return found

@@ -1,0 +1,114 @@
+"""A small multi-layer perceptron: what is in the embeddings though no linear probe reads it.
+
+Layers of ReLU units on standardised features; AdamW, betas (0.9, 0.999), batches of 128 clips, at most 200 epochs,
+ended 20 after the best one by validation score, the latest of equals, whose weights are kept. Learning rate and weight
+decay are chosen on validation rows from a grid of pairs. Loss as for `m2d_paper`: cross-entropy, multi-label binary
+cross-entropy, averaged over batch and classes.
+
+Without a valid split a tenth of the training clips, in whole groups, is held out anew for each seed: it stops the
+training and judges the settings, and takes no part in the final fit. A fit on all training clips would have to be told
+when to stop by fits on others.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+
+from evar.errors import UsageError
+from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
+from evar.probes.networks import NetworkFit
+from evar.probes.training import Job, Recipe, train
+from evar.progress import Advance
+
+HIDDEN = (512,)  # units
+LR = (3e-4, 1e-3, 3e-3, 1e-2)
+WEIGHT_DECAY = (0.0, 1.0)
+EPOCHS = 200
+PATIENCE = 20  # epochs
+BATCH_SIZE = 128  # clips
+SEEDS = 5
+MOST_LR = 1.0
+MOST_WEIGHT_DECAY = 100.0
+MOST_UNITS = 65_536
+MOST = 1_000_000_000  # epochs, clips a batch
+
+
+def open_probe(
+    hidden: Sequence[int] = HIDDEN,
+    lr: Sequence[float] = LR,
+    weight_decay: Sequence[float] = WEIGHT_DECAY,
+    epochs: int = EPOCHS,
+    patience: int = PATIENCE,
+    batch_size: int = BATCH_SIZE,
+) -> Probe:
+    """A multi-layer perceptron. Raises UsageError where an option cannot be.
+
+    hidden:        units of each hidden layer
+    lr:            learning rates to choose from, rising
+    weight_decay:  decoupled weight decays to choose from, rising
+    epochs:        most epochs
+    patience:      epochs after the best one at which training ends
+    batch_size:    clips a step
+    """
+    for option, value in (("epochs", epochs), ("patience", patience), ("batch_size", batch_size)):
+        if not 1 <= value <= MOST:
+            raise UsageError(f"probe mlp: {option} must be from 1 to {MOST:,}, not {value!r}")
+    if not hidden or not all(1 <= units <= MOST_UNITS for units in hidden):
+        raise UsageError(f"probe mlp: hidden must be a list of whole numbers from 1 to {MOST_UNITS:,}, not {hidden!r}")
+    if not _rises(lr) or not 0 < lr[0] <= lr[-1] <= MOST_LR:
+        raise UsageError(f"probe mlp: lr must be a rising list of numbers above 0, at most {MOST_LR:g}, not {lr!r}")
+    if not _rises(weight_decay) or not 0 <= weight_decay[0] <= weight_decay[-1] <= MOST_WEIGHT_DECAY:
+        raise UsageError(
+            f"probe mlp: weight_decay must be a rising list of numbers from 0 to {MOST_WEIGHT_DECAY:g}, "
+            f"not {weight_decay!r}"
+        )
+    return MLP(lr, weight_decay, Recipe(tuple(hidden), epochs, patience, batch_size, decoupled=True))
+
+
+class MLP(Probe):
+    """See the module's docstring. Its grid starts with the strongest decay and, for each decay, the lowest rate."""
+
+    name = "mlp"
+    seeds = SEEDS
+    validation = "grouped"
+
+    def __init__(self, lr: Sequence[float], weight_decay: Sequence[float], recipe: Recipe) -> None:
+        self.lr, self.weight_decay, self.recipe = tuple(lr), tuple(weight_decay), recipe
+        self.pairs = {f"lr={rate:g} wd={decay:g}": (rate, decay) for decay in reversed(weight_decay) for rate in lr}
+        self.grid = tuple(self.pairs)
+        self.options = {
+            "hidden": list(recipe.hidden),
+            "lr": list(lr),
+            "weight_decay": list(weight_decay),
+            "epochs": recipe.epochs,
+            "patience": recipe.patience,
+            "batch_size": recipe.batch_size,
+        }
+
+    def at_edge(self, setting: Setting) -> bool:
+        """Whether the pair's rate or decay is the first or last of several; below no decay at all lies nothing."""
+        rate, decay = self._pair(setting)
+        ends = {decays for decays in (self.weight_decay[0], self.weight_decay[-1]) if decays > 0}
+        return (len(self.lr) > 1 and rate in (self.lr[0], self.lr[-1])) or (
+            len(self.weight_decay) > 1 and decay in ends
+        )
+
+    def fit(
+        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
+    ) -> list[Fitted]:
+        """Fit every problem, all together, each from its own generator."""
+        jobs = [Job(problem, *self._pair(problem.setting)) for problem in problems]
+        trained = train(x, y, jobs, classes, score, self.recipe, torch.device(self.device), advance)
+        return [NetworkFit(each.standardise, each.layers, each.ended) for each in trained]
+
+    def _pair(self, setting: Setting) -> tuple[float, float]:
+        """(learning rate, weight decay) of an entry of the grid."""
+        assert isinstance(setting, str)
+        return self.pairs[setting]
+
+
+def _rises(values: Sequence[float]) -> bool:
+    """Whether there are finite values, each higher than the last."""
+    return bool(values) and all(map(math.isfinite, values)) and all(low < high for low, high in pairwise(values))

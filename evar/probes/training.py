@@ -1,0 +1,249 @@
+"""Training of small networks on frozen embeddings with early stopping, many at once in one batched loop.
+
+A job is one network: its problem (rows, seed), learning rate and weight decay. What all jobs share is the recipe. A
+block trains the jobs of its slots together: one gather, one batched product a layer, one step of Adam for all. Every
+job draws its initial weights and its order of clips from a generator of its own.
+
+How many slots a block has follows from the work of one step and from the device, never from the number of jobs, and a
+last block is filled up: a fit is the same whatever is trained beside it. On a CPU it is one slot, and the blocks go
+side by side in threads: there a stack saves a linear probe of 3,840 dimensions a tenth and costs a hidden layer half as
+much again (`python -m benchmarks.stacks`), since weights and moments push each other out of the caches; and the bits of
+some products would hang on where in memory a slot lies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evar.nn.exact import exact_float32
+from evar.probes.adam import Adam
+from evar.probes.batches import Order
+from evar.probes.contract import Floats, Problem, Rows, ScoreFunction, Targets
+from evar.probes.linear import Standardiser
+from evar.probes.networks import Parameters, forward, initial, losses, slot, stack
+from evar.probes.threads import fit_each
+from evar.progress import Advance
+
+MOST_SLOTS = 64
+STEP_FLOPS = 2e10  # of one step for all slots; about half a millisecond of a large GPU in float32
+VALID_ROWS = 4096  # validation clips that are judged at a time
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all jobs share.
+
+    hidden:      units of each hidden layer; none for a linear probe
+    epochs:      most epochs
+    patience:    epochs after the best one at which training ends
+    batch_size:  clips a step
+    decoupled:   whether weight decay is decoupled or L2 (`adam.py`)
+    """
+
+    hidden: tuple[int, ...]
+    epochs: int
+    patience: int
+    batch_size: int
+    decoupled: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to train."""
+
+    problem: Problem
+    lr: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network: layers of weights (after, before) and biases (after,); `ended`: by early stopping."""
+
+    standardise: Standardiser
+    layers: tuple[tuple[Floats, Floats], ...]
+    ended: bool
+
+
+def train(
+    x: Floats,
+    y: Targets,
+    jobs: Sequence[Job],
+    classes: int,
+    score: ScoreFunction,
+    recipe: Recipe,
+    device: torch.device,
+    advance: Advance,
+) -> list[Trained]:
+    """Train every job; x (clip, dim), y (clip,) or (clip, class). One without validation rows trains all epochs."""
+    before = torch.get_num_threads()
+    try:
+        data = Data.of(x, y, [job.problem for job in jobs], device)
+        sizes = (x.shape[1], *recipe.hidden, classes)
+        numbers = blocks(jobs, sizes, recipe, device)
+        with exact_float32():
+            found = fit_each(
+                lambda members: Block.of(data, [jobs[number] for number in members], sizes, score, recipe).train(),
+                numbers,
+                advance,
+                prepare_thread=lambda: torch.set_num_threads(1),
+                size=len,
+                at_once=None if device.type == "cpu" else 1,
+            )
+    finally:
+        torch.set_num_threads(before)
+    trained = {
+        number: each
+        for members, block in zip(numbers, found, strict=True)
+        for number, each in zip(members, block, strict=True)
+    }
+    return [trained[number] for number in range(len(jobs))]
+
+
+def slots(width: int, sizes: Sequence[int], device: torch.device) -> int:
+    """How many networks of these sizes a block trains, `width` clips a step each."""
+    if device.type == "cpu":
+        return 1
+    flops = 6 * width * sum(before * after for before, after in pairwise(sizes))  # forward and twice as many back
+    return int(np.clip(STEP_FLOPS // flops, 1, MOST_SLOTS))
+
+
+def blocks(jobs: Sequence[Job], sizes: Sequence[int], recipe: Recipe, device: torch.device) -> list[list[int]]:
+    """Numbers of the jobs of each block: jobs of one batch width, in order."""
+    by_width: dict[int, list[int]] = {}
+    for number, job in enumerate(jobs):
+        by_width.setdefault(width(job, recipe), []).append(number)
+    found = []
+    for clips, members in by_width.items():
+        most = slots(clips, sizes, device)
+        found += [members[start : start + most] for start in range(0, len(members), most)]
+    return found
+
+
+def width(job: Job, recipe: Recipe) -> int:
+    """Clips of a job's full batch."""
+    return min(recipe.batch_size, len(job.problem.train))
+
+
+@dataclass(frozen=True)
+class Data:
+    """The rows that any of the problems may read, on the device, and no others.
+
+    rows:          their numbers, rising
+    features:      (row, dim) float32, as they are; targets: (row,) or (row, class), also on the host
+    standardisers: of each set of training rows, by `tobytes`
+    """
+
+    rows: Rows
+    features: Tensor
+    targets: Tensor
+    on_host: Targets
+    standardisers: dict[bytes, Standardiser]
+
+    @classmethod
+    def of(cls, x: Floats, y: Targets, problems: Sequence[Problem], device: torch.device) -> "Data":
+        """What these problems read."""
+        rows = np.unique(np.concatenate([part for each in problems for part in (each.train, each.valid)]))
+        sets = {each.train.tobytes(): each.train for each in problems}
+        found = fit_each(lambda train: Standardiser.of(x[train]), list(sets.values()), lambda amount: None)
+        features, targets = torch.from_numpy(x[rows]).to(device), torch.from_numpy(y[rows]).to(device)
+        return cls(rows, features, targets, y[rows], dict(zip(sets, found, strict=True)))
+
+    def places(self, rows: Rows) -> Tensor:
+        """Where these row numbers lie: (clip,) int64 on the host."""
+        return torch.from_numpy(np.searchsorted(self.rows, rows))
+
+
+class Block:
+    """Jobs that are trained together, one a slot."""
+
+    def __init__(
+        self, data: Data, jobs: Sequence[Job], sizes: Sequence[int], score: ScoreFunction, recipe: Recipe, size: int
+    ) -> None:
+        self.data, self.score, self.recipe, self.count = data, score, recipe, len(jobs)
+        device = data.features.device
+        filled = [*jobs, *[jobs[-1]] * (size - len(jobs))]
+        generators = [torch.Generator().manual_seed(job.problem.seed) for job in filled]
+        self.standardisers = [data.standardisers[job.problem.train.tobytes()] for job in filled]
+        moments = np.array([[[each.mean], [each.scale]] for each in self.standardisers], dtype=np.float32)
+        self.mean, self.scale = torch.from_numpy(moments).to(device).unbind(dim=1)  # (slot, 1, dim)
+        self.parameters = stack([initial(sizes, generator) for generator in generators], device)
+        self.adam = Adam(
+            self.parameters,
+            [job.lr for job in filled],
+            [job.weight_decay for job in filled],
+            decoupled=recipe.decoupled,
+        )
+        self.order = Order([data.places(job.problem.train) for job in filled], generators, width(jobs[0], recipe))
+        self.valid = [data.places(job.problem.valid) for job in jobs]
+
+    @classmethod
+    def of(cls, data: Data, jobs: Sequence[Job], sizes: Sequence[int], score: ScoreFunction, recipe: Recipe) -> "Block":
+        """A block with as many slots as the device and the work ask for; those without a job repeat the last one."""
+        size = slots(width(jobs[0], recipe), sizes, data.features.device)
+        return cls(data, jobs, sizes, score, recipe, size)
+
+    def train(self) -> list[Trained]:
+        """One a job."""
+        best = Best(self.parameters, self.count, self.recipe.patience)
+        for _ in range(self.recipe.epochs):
+            self._epoch()
+            best.see(self.parameters, [self._judge(number) for number in best.going])
+            if not best.going:
+                break
+        return [self._trained(best, number) for number in range(self.count)]
+
+    def _epoch(self) -> None:
+        device = self.mean.device
+        factors, weights = self.adam.plan(self.order.live), self.order.weights.to(device)
+        features = torch.empty((weights[0].numel(), self.mean.shape[2]), device=device)  # one place for every step
+        for step, places in enumerate(self.order.epoch().to(device)):
+            torch.index_select(self.data.features, 0, places.flatten(), out=features)
+            batch = features.view(*places.shape, -1).sub_(self.mean).mul_(self.scale)
+            loss = (losses(forward(self.parameters, batch), self.data.targets[places]) * weights[step]).sum()
+            self.adam.step(torch.autograd.grad(loss, self.parameters), factors[step])
+
+    def _judge(self, number: int) -> float:
+        """The validation score of the network of a slot, 0 where there are no validation rows."""
+        places = self.valid[number]
+        if not len(places):
+            return 0.0
+        network, logits = slot(self.parameters, number), []
+        for start in range(0, len(places), VALID_ROWS):
+            part = places[start : start + VALID_ROWS].to(self.mean.device)
+            features = (self.data.features[part] - self.mean[number]) * self.scale[number]
+            logits.append(forward(network, features[None])[0])
+        return self.score(torch.cat(logits).cpu().numpy(), self.data.on_host[places.numpy()])
+
+    def _trained(self, best: "Best", number: int) -> Trained:
+        weights = [each[number].cpu().numpy() for each in best.kept[::2]]
+        biases = [each[number, :, 0].cpu().numpy() for each in best.kept[1::2]]
+        return Trained(self.standardisers[number], tuple(zip(weights, biases, strict=True)), number not in best.going)
+
+
+class Best:
+    """Each slot's best epoch so far, by validation score and the latest of equals, with its weights.
+
+    kept:   a stack of the best weights
+    going:  slots whose best epoch is less than `patience` epochs old, of the first `count`
+    """
+
+    def __init__(self, parameters: Parameters, count: int, patience: int) -> None:
+        self.patience = patience
+        self.scores, self.ages = [float("-inf")] * count, [0] * count
+        self.kept = [each.detach().clone() for each in parameters]
+        self.going = list(range(count))
+
+    def see(self, parameters: Parameters, scores: Sequence[float]) -> None:
+        """Take note of an epoch: of each slot still going its validation score (higher is better)."""
+        better = [number for number, score in zip(self.going, scores, strict=True) if score >= self.scores[number]]
+        for number, score in zip(self.going, scores, strict=True):
+            self.ages[number] = 0 if number in better else self.ages[number] + 1
+            self.scores[number] = score if number in better else self.scores[number]
+        for kept, now in zip(self.kept, parameters, strict=True):
+            kept[better] = now.detach()[better]
+        self.going = [number for number in self.going if self.ages[number] < self.patience]

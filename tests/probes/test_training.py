@@ -1,0 +1,122 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from evar.probes import training
+from evar.probes.contract import Floats, Problem, Targets
+from evar.probes.networks import stack
+from evar.probes.training import Best, Job, Recipe, Trained, blocks, slots, train
+from evar.scoring.metrics import metric
+from tests.probes.clouds import clouds, labels
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+RECIPE = Recipe((9,), 12, 2, 16, decoupled=True)
+LINEAR = Recipe((), 12, 2, 16, decoupled=False)
+NONE = np.empty(0, dtype=np.int64)
+
+
+def jobs() -> list[Job]:
+    """Jobs of several training sets, batches an epoch, seeds and rates, that end after different epochs."""
+    return [
+        Job(Problem(np.arange(start, 70), np.arange(70, 90), None, seed), lr, 0.1)
+        for seed, (start, lr) in enumerate([(0, 0.3), (0, 1e-3), (4, 1e-2), (30, 1e-2), (30, 1e-1)])
+    ]
+
+
+def run(recipe: Recipe, listed: Sequence[Job], x: Floats, y: Targets) -> list[Trained]:
+    classes, kind = (y.shape[1], "mAP") if y.ndim == 2 else (int(y.max()) + 1, "accuracy")
+    return train(x, y, listed, classes, metric(kind), recipe, CPU, lambda amount: None)
+
+
+def assert_same(one: Trained, other: Trained, tolerance: float) -> None:
+    assert one.ended == other.ended
+    for left, right in zip(one.layers, other.layers, strict=True):
+        for ours, theirs in zip(left, right, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, LINEAR], ids=["hidden", "linear"])
+@pytest.mark.parametrize("make", [clouds, labels], ids=["single-label", "multi-label"])
+def test_network_trained_in_a_stack_is_the_one_trained_alone(
+    recipe: Recipe, make: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = make(90, 40, 3)
+    alone = [run(recipe, [each], x, y)[0] for each in jobs()]
+    for count in (2, 4, 8):
+        monkeypatch.setattr(training, "slots", lambda *_, count=count: count)
+        together = run(recipe, jobs(), x, y)
+        for one, other in zip(alone, together, strict=True):
+            assert_same(one, other, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, LINEAR], ids=["hidden", "linear"])
+@pytest.mark.parametrize("make", [clouds, labels], ids=["single-label", "multi-label"])
+def test_network_on_a_cpu_is_to_the_bit_the_one_trained_alone(recipe: Recipe, make: type) -> None:
+    x, y = make(90, 40, 3)
+    for job, together in zip(jobs(), run(recipe, jobs(), x, y), strict=True):
+        assert_same(run(recipe, [job], x, y)[0], together, tolerance=0)
+
+
+def test_networks_of_a_stack_end_each_in_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = clouds(90, 40, 3, apart=0.3)
+    monkeypatch.setattr(training, "slots", lambda *_: 8)
+    assert {each.ended for each in run(RECIPE, jobs(), x, y)} == {False, True}
+
+
+def test_number_of_slots_does_not_follow_the_number_of_jobs() -> None:
+    listed = jobs() * 20
+    for count in (1, 7, 100):
+        numbers = blocks(listed[:count], (40, 3), LINEAR, CUDA)
+        assert sorted(number for members in numbers for number in members) == list(range(count))
+        assert max(map(len, numbers)) <= slots(16, (40, 3), CUDA)
+
+
+def test_blocks_hold_jobs_of_one_batch_width() -> None:
+    few = Job(Problem(np.arange(10), NONE, None, 0), 0.1, 0.0)
+    listed = [few, *jobs(), few]
+    assert blocks(listed, (40, 3), LINEAR, CUDA) == [[0, 6], [1, 2, 3, 4, 5]]
+    assert blocks(listed, (40, 3), LINEAR, CPU) == [[0], [6], [1], [2], [3], [4], [5]]
+
+
+def test_larger_networks_have_fewer_slots() -> None:
+    counts = [slots(200, (3840, *hidden, classes), CUDA) for hidden, classes in (((), 10), ((512,), 10), ((), 1251))]
+    assert counts == [64, 8, 3]
+    assert slots(10**6, (3840, 4096, 1251), CUDA) == 1
+
+
+def test_every_fit_is_counted_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = clouds(90, 5, 3)
+    monkeypatch.setattr(training, "slots", lambda *_: 4)
+    amounts: list[int] = []
+    train(x, y, jobs(), 3, metric("accuracy"), LINEAR, CPU, amounts.append)
+    assert amounts == [1] * 5
+
+
+def test_age_counts_epochs_since_the_latest_of_the_best() -> None:
+    parameters = stack([[torch.zeros(1, 1)]], CPU)
+    best, ages = Best(parameters, 1, 9), []
+    for score in (0.3, 0.2, 0.3, 0.1, 0.1, 0.4):
+        best.see(parameters, [score])
+        ages.append(best.ages[0])
+    assert ages == [0, 1, 0, 1, 2, 0]
+
+
+def test_each_slot_keeps_its_own_best_weights() -> None:
+    parameters = stack([[torch.zeros(1, 1)], [torch.zeros(1, 1)]], CPU)
+    best = Best(parameters, 2, 2)
+    for epoch, scores in enumerate([(0.5, 0.1), (0.4, 0.2), (0.3, 0.3)], start=1):
+        with torch.no_grad():
+            parameters[0].fill_(epoch)
+        best.see(parameters, scores)
+    assert best.kept[0].flatten().tolist() == [1, 3]
+    assert best.going == [1]
+
+
+def test_score_that_is_no_number_is_no_best_one() -> None:
+    parameters = stack([[torch.zeros(1, 1)]], CPU)
+    best = Best(parameters, 1, 2)
+    for score in (0.5, float("nan"), float("nan")):
+        best.see(parameters, [score])
+    assert (best.scores, best.going) == ([0.5], [])
