@@ -8,7 +8,6 @@ import re
 import numpy as np
 import pytest
 
-from evar.leaderboard.page import curves
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import read_rows
@@ -130,12 +129,11 @@ def test_no_rows_make_a_page_that_says_so(tmp_path):
     assert '<section id="scores">' not in page
 
 
-def test_shots_are_a_curve(tmp_path, monkeypatch):
-    """Rows of a later format have a number of shots; here it stands in their options."""
-    monkeypatch.setattr(curves, "shots", lambda row: row.probe_options.get("shots", 0))
+def test_shots_are_a_curve_and_no_runs(tmp_path):
     for number, shots in enumerate((1, 4, 16)):
-        row = make_scored("m2d", "us8k", 0.3 + 0.1 * number, number, probe_options={"shots": shots}, ranked=False)
-        add(tmp_path, row)
+        add(tmp_path, make_scored("m2d", "us8k", 0.3 + 0.1 * number, number, shots=shots, ranked=False))
     page = render(tmp_path)
-    assert "Few shots" in page
-    assert "points of the curves above" in page
+    assert "us8k: accuracy over shots, logistic" in page
+    assert "m2d, last: 1: 30.0 %" in page
+    assert "3 points of the curves above" in page
+    assert '<details class="run"' not in page
