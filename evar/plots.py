@@ -135,7 +135,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 9,
 }
 LOG_FROM = 5  # times the slowest: from there on speeds are drawn on a logarithmic axis
-NAME_INCHES, DOT_INCHES, LEGEND_INCHES, EDGE_INCHES = 0.26, 0.13, 0.2, 0.45
+NAME_INCHES, DOT_INCHES, LEGEND_INCHES, EDGE_INCHES = 0.3, 0.13, 0.2, 0.45
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def dot_plot(metric: str, lines: Sequence[str], series: Sequence[Series]) -> str
     def draw(axes: Any) -> None:
         for number, (name, top) in enumerate(zip(lines, tops, strict=True)):
             colour = GREY if number in hollow else "black"
-            axes.text(0, top + 0.1, name, color=colour, transform=axes.get_yaxis_transform(), va="center")
+            axes.text(0, top + 0.14, name, color=colour, transform=axes.get_yaxis_transform(), va="center")
         if 0 < len(hollow) < len(lines):
             axes.axhline(tops[min(hollow)], color=GREY, linewidth=0.6)
         for each in series:

@@ -9,6 +9,7 @@ import functools
 import json
 import typing
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from evar.leaderboard.lines import VERSION
 from evar.leaderboard.table import FORMAT, NAME, Result, read_sheet
 from evar.probes.predictions import Predictions
 from evar.scoring.compare import RunOutput
+
+BROKEN = (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise for an archive that was damaged anywhere."""
 
 
 def read_rows(results: Path, note: Callable[[str], None]) -> list[Result]:
@@ -76,7 +80,7 @@ def read_predictions(results: Path, run: str) -> Kept:
             if len(clips) != len(predictions.rows) or len(classes) != predictions.logits.shape[2]:
                 raise ValueError("clips or classes do not fit the logits")
             return Kept(predictions, clips, classes, json.loads(kept["curves"].item()))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise DataError(f"{path} is broken ({' '.join(str(error).split())}): score it again") from error
 
 

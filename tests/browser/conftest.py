@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evar.cli import main
-from tests.leaderboard.made import make_results
+from tests.leaderboard.made import add, make_results, make_scored
 
 NOWHERE = "127.0.0.1:9"  # the discard port: a proxy that refuses every request
 BINARIES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "driver": ("chromedriver",)}
@@ -27,6 +27,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of made-up results, as `evar leaderboard --format html` writes it."""
     results = tmp_path_factory.mktemp("results")
     make_results(results)
+    return write_page(results)
+
+
+@pytest.fixture(scope="session")
+def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of 130 encoders."""
+    results = tmp_path_factory.mktemp("results")
+    for number in range(130):
+        add(results, make_scored(f"e{number}", "us8k", 0.5 + number / 1000, number))
+    return write_page(results)
+
+
+def write_page(results: Path) -> Path:
+    """Run the command."""
     assert main(["leaderboard", "--format", "html", "--results", str(results)]) == 0
     return results / "leaderboard.html"
 

@@ -23,17 +23,19 @@ DESKTOP, PHONE = (1280, 900), (360, 740)
 def browser(chromium, page):
     """The page, freshly opened on a desktop in the light, nothing remembered; nothing may be wrong in the end."""
     look(chromium, *DESKTOP)
-    chromium.get(page.as_uri())
+    open_page(chromium, page)
     chromium.execute_script("localStorage.clear()")
-    reopen(chromium, page)
+    open_page(chromium, page)
     chromium.get_log("browser")
     yield chromium
     assert chromium.get_log("browser") == []
 
 
-def reopen(browser, page):
+def open_page(browser, page):
+    """Open it anew and wait until it has set itself up, which the driver does not always do."""
     browser.get("about:blank")
     browser.get(page.as_uri())
+    wait(browser, lambda: browser.execute_script("return document.readyState") == "complete")
 
 
 def look(browser, width, height, *, dark=False):
@@ -128,6 +130,22 @@ def test_filter_by_probe_leaves_its_tables(browser):
     assert [each.text for each in find_all(browser, "#scores h3")[1:]] == ["probe m2d_paper, output last"]
 
 
+def test_a_long_table_shows_its_first_rows_until_asked(browser, long_page):
+    open_page(browser, long_page)
+    assert len(names(browser)) == 100
+    find(header(browser, "us8k"), "button").click()
+    find(header(browser, "us8k"), "button").click()
+    wait(browser, lambda: names(browser)[0] == "e0")
+    assert len(names(browser)) == 100
+    more = find(browser, "#scores .more")
+    assert more.text == "Show all 130 rows"
+    more.click()
+    wait(browser, lambda: len(names(browser)) == 130)
+    find(browser, "#filter-text").send_keys("e12")
+    wait(browser, lambda: len(names(browser)) == 11)
+    assert not more.is_displayed()
+
+
 def test_dark_mode_follows_the_system_and_the_button_which_is_remembered(browser, page):
     assert ground(browser) > 200
     look(browser, *DESKTOP, dark=True)
@@ -136,7 +154,7 @@ def test_dark_mode_follows_the_system_and_the_button_which_is_remembered(browser
     wait(browser, lambda: button.get_attribute("aria-pressed") == "true")
     button.click()
     wait(browser, lambda: ground(browser) > 200)
-    reopen(browser, page)
+    open_page(browser, page)
     assert ground(browser) > 200
     assert find(browser, "#theme").get_attribute("aria-pressed") == "false"
 
@@ -187,9 +205,17 @@ def test_an_injected_script_would_not_run(browser):
     assert browser.execute_script("return window.ran") is None
 
 
+def test_every_row_has_a_cell_for_each_column(browser):
+    tables = browser.execute_script(
+        "return [...document.querySelectorAll('table')].map(table => [...table.rows].map(row => row.cells.length))"
+    )
+    assert len(tables) > 20
+    assert [counts for counts in tables if len(set(counts)) > 1] == []
+
+
 def test_no_request_leaves_the_page(browser, page):
     browser.get_log("performance")
-    reopen(browser, page)
+    open_page(browser, page)
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = {each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"}
     assert page.as_uri() in asked

@@ -135,15 +135,23 @@ def test_run_that_is_a_path_is_refused(tmp_path, run):
         read_predictions(tmp_path / "deep", run)
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "lacking", "pickled", "unfitting"])
+@pytest.mark.parametrize("damage", ["cut", "garbled", "method", "empty", "text", "lacking", "pickled", "unfitting"])
 def test_broken_predictions_are_told(tmp_path, damage):
     add(tmp_path, run="one")
     path = tmp_path / "predictions" / "one.npz"
     content = path.read_bytes()
     with np.load(path) as kept:
         arrays = dict(kept)
-    if damage in ("cut", "empty", "text"):
-        path.write_bytes({"cut": content[:-100], "empty": b"", "text": b"hello"}[damage])
+    whole = {
+        "cut": content[:-100],
+        "garbled": content[:70] + b"\xff" * 20 + content[90:],  # inside the first array's compressed stream
+        "method": content.replace(b"\x08\x00\x00\x00\x21\x00", b"\x63\x00\x00\x00\x21\x00"),  # of compression
+        "empty": b"",
+        "text": b"hello",
+    }
+    if damage in whole:
+        assert whole[damage] != content
+        path.write_bytes(whole[damage])
     elif damage == "lacking":
         del arrays["clips"]
         np.savez(path, **arrays)

@@ -26,23 +26,17 @@ def layer_curves(rows: Sequence[Result]) -> list[Picture]:
 
 def shots_curves(rows: Sequence[Result]) -> list[Picture]:
     """One picture a task and probe of the numbers of shots that were tried; `rows` are oldest first."""
-    few = [row for row in rows if shots(row)]
-    latest = [each for number in sorted(set(map(shots, few))) for each in latest_runs(_with(few, number))]
-    return _pictures(latest, "shots", "training clips a class", shots, lambda row: f", {row.output}", doubling=True)
+    few = latest_runs([row for row in rows if row.shots])
+    return _pictures(few, "shots", "training clips a class", _shots, lambda row: f", {row.output}", doubling=True)
 
 
 def of_curve(row: Result) -> bool:
     """Whether the row is one point of a curve: one layer of a sweep, or few shots."""
-    return row.sweep or shots(row) > 0
+    return row.sweep or row.shots is not None
 
 
-def shots(row: Result) -> int:
-    """Training clips a class that the row was fitted on; 0 for all of them."""
-    return getattr(row, "shots", None) or 0
-
-
-def _with(rows: Sequence[Result], number: int) -> list[Result]:
-    return [row for row in rows if shots(row) == number]
+def _shots(row: Result) -> int:
+    return row.shots or 0
 
 
 def _layer(row: Result) -> int:

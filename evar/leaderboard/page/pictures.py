@@ -12,7 +12,7 @@ from evar.leaderboard.page.inline_svg import inline
 from evar.plots import Point, Series
 
 MOST_SERIES = 6  # colours that can be told apart
-MOST_LETTERS = 58  # of a name
+MOST_LETTERS = 50  # of a name
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from evar.leaderboard.published import Published
 from evar.leaderboard.table import Result
 from evar.leaderboard.views import Board, task_order
 
+PUBLISHED = " Hollow marks are published scores of linear classifiers on frozen encoders, whose protocols differ."
+
 
 @dataclass(frozen=True)
 class Section:
@@ -33,8 +35,7 @@ def sections(
     speeds = [speed_plot(task, max(with_task[task], key=lambda each: len(each.column(task))), names) for task in tasks]
     every = [
         Section(
-            "by-task", "Task by task", "Lines are 95 % intervals. Hollow marks are published scores of linear "
-            "classifiers on frozen encoders, whose protocols differ.", tuple(dots),
+            "by-task", "Task by task", "Lines are 95 % intervals." + (PUBLISHED if linear else ""), tuple(dots),
         ),
         Section(
             "speed", "Score against speed", "Speed is of embedding alone, each device by itself.",

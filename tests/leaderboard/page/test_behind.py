@@ -112,6 +112,12 @@ def test_validation_curve_spans_its_box_and_counts_the_choices():
     assert curve.rounds[1].endswith(f" {WIDTH - RIGHT},{TOP}")
 
 
+def test_settings_with_names_are_counted_by_them():
+    curve = selection_of({"test": {"1 cosine": 0.5, "3 cosine": 0.7}}, {"test": "3 cosine"})
+    assert [step.chosen for step in curve.steps] == [0, 1]
+    assert [(step.setting, step.anchor) for step in curve.named] == [("3 cosine", "end")]
+
+
 @pytest.mark.parametrize("curves", [{}, {"test": {}}, {"test": {"0.1": 0.5}}])
 def test_where_nothing_was_chosen_there_is_no_curve(curves):
     assert selection_of(curves, {"test": 0.1}) is None

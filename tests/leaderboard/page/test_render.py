@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 
+import numpy as np
 import pytest
 
 from evar.leaderboard.page.render import render_page
@@ -92,13 +93,11 @@ def test_predictions_that_cannot_be_read_are_told_and_cost_no_page(tmp_path, dam
         with_foreign_targets(file)
     page = render(tmp_path)
     assert page.count('class="missing"') == 1
-    assert page.count("Hardest clips</h4>") == 1
+    assert page.count("Hardest clips</h3>") == 1
     assert "score it again" in page
 
 
 def with_foreign_targets(file):
-    import numpy as np
-
     with np.load(file) as kept:
         arrays = dict(kept)
     np.savez(file, **{**arrays, "targets": arrays["targets"] + 7})
@@ -130,14 +129,11 @@ def test_no_rows_make_a_page_that_says_so(tmp_path):
     assert '<section id="scores">' not in page
 
 
-def test_shots_are_a_curve(tmp_path, monkeypatch):
-    """Rows of a later format have a number of shots; here it stands in their options."""
-    from evar.leaderboard.page import curves
-
-    monkeypatch.setattr(curves, "shots", lambda row: row.probe_options.get("shots", 0))
+def test_shots_are_a_curve_and_no_runs(tmp_path):
     for number, shots in enumerate((1, 4, 16)):
-        row = make_scored("m2d", "us8k", 0.3 + 0.1 * number, number, probe_options={"shots": shots}, ranked=False)
-        add(tmp_path, row)
+        add(tmp_path, make_scored("m2d", "us8k", 0.3 + 0.1 * number, number, shots=shots, ranked=False))
     page = render(tmp_path)
-    assert "Few shots" in page
-    assert "points of the curves above" in page
+    assert "us8k: accuracy over shots, logistic" in page
+    assert "m2d, last: 1: 30.0 %" in page
+    assert "3 points of the curves above" in page
+    assert '<details class="run"' not in page

@@ -2,6 +2,7 @@
 // What the page does: dark mode, sorting, filtering, and opening the run that a link leads to. Without it, all is there.
 
 const THEME = "evar-theme";
+const MOST_ROWS = 100; // of a table at first: a browser lays out thousands too slowly to sort them at once
 const root = document.documentElement;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -73,6 +74,7 @@ function sort(table, heads, column) {
     return ascending ? compare(one.value, other.value) : compare(other.value, one.value);
   });
   body.replaceChildren(...keyed.map(({ row }) => row));
+  table.dispatchEvent(new Event("sorted"));
   for (const head of heads) head.setAttribute("aria-sort", "none");
   heads[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
 }
@@ -83,7 +85,7 @@ function setUpFilters() {
   const task = document.getElementById("filter-task");
   const probe = document.getElementById("filter-probe");
   const blocks = [...document.querySelectorAll(".block")].map(readBlock);
-  const runs = [...document.querySelectorAll("details.run")].map((element) => ({ element, text: nameOf(element.querySelector("summary")) }));
+  const runs = [...document.querySelectorAll("details.run")].map(readRun);
   const figures = [...document.querySelectorAll("figure")];
   const sections = [...document.querySelectorAll("main > section")];
   const count = document.getElementById("count");
@@ -114,32 +116,70 @@ function nameOf(element) {
   return element.textContent.toLowerCase();
 }
 
+function readRun(element) {
+  return { element, text: `${nameOf(element.querySelector("summary"))} ${element.dataset.weights.toLowerCase()}` };
+}
+
 function fits(element, wanted) {
   const { task, probe } = element.dataset;
   return (!wanted.task || !task || task === wanted.task) && (!wanted.probe || !probe || probe === wanted.probe);
 }
 
 function readBlock(element) {
-  const heads = [...element.querySelectorAll("thead th")];
-  const rows = [...element.querySelectorAll("tbody tr")].map((row) => ({ row, name: nameOf(row.cells[0]) }));
-  return { element, heads, rows, tasks: heads.map((head) => head.dataset.task) };
+  const table = element.querySelector("table");
+  const heads = [...table.tHead.rows[0].cells];
+  const body = table.tBodies[0];
+  const rows = [...body.rows].map((row) => ({ row, name: nameOf(row.cells[0]) }));
+  const block = { element, heads, body, rows, tasks: heads.map((head) => head.dataset.task), excluded: new Set(), most: MOST_ROWS };
+  if (rows.length > MOST_ROWS) setUpMore(block, table);
+  return block;
 }
 
-// Hides the columns of other tasks, and rows without a score in what is left. Gives how many rows are left.
-function filterBlock({ element, heads, rows, tasks }, wanted) {
+// A long table shows its first rows and a button for all of them.
+function setUpMore(block, table) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet more";
+  button.addEventListener("click", () => {
+    block.most = block.most === MOST_ROWS ? Infinity : MOST_ROWS;
+    showRows(block);
+  });
+  block.more = button;
+  block.element.append(button);
+  table.addEventListener("sorted", () => showRows(block));
+  showRows(block);
+}
+
+// Shows, in their present order, the first rows that no filter excludes.
+function showRows({ body, rows, excluded, most, more }) {
+  let shown = 0;
+  for (const row of body.rows) {
+    row.hidden = excluded.has(row) || shown >= most;
+    shown += row.hidden ? 0 : 1;
+  }
+  if (!more) return;
+  const left = rows.length - excluded.size;
+  more.hidden = left <= MOST_ROWS;
+  more.textContent = most === MOST_ROWS ? `Show all ${left} rows` : `Show the first ${MOST_ROWS} rows`;
+}
+
+// Hides the columns of other tasks, and rows without a score in what is left. Gives how many rows fit.
+function filterBlock(block, wanted) {
+  const { element, heads, rows, tasks, excluded } = block;
   const ofTask = tasks.some(Boolean);
   const column = tasks.indexOf(wanted.task);
   const here = fits(element, wanted) && !(wanted.task && ofTask && column < 0);
   const hides = tasks.map((task) => Boolean(wanted.task && task && task !== wanted.task));
   const changes = heads.map((head, k) => k).filter((k) => heads[k].hidden !== hides[k]);
-  let left = 0;
+  excluded.clear();
   for (const { row, name } of rows) {
     const scored = !wanted.task || !ofTask || (column >= 0 && row.cells[column].textContent.trim() !== "");
-    row.hidden = !here || !scored || !fits(row, wanted) || !wanted.has(name);
-    left += row.hidden ? 0 : 1;
+    if (!here || !scored || !fits(row, wanted) || !wanted.has(name)) excluded.add(row);
     for (const k of changes) row.cells[k].hidden = hides[k];
   }
   for (const k of changes) heads[k].hidden = hides[k];
+  showRows(block);
+  const left = rows.length - excluded.size;
   element.hidden = left === 0;
   return element.querySelector(".heat") ? 0 : left;
 }
