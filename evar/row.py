@@ -7,6 +7,7 @@ from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, Fit
 from evar.leaderboard.table import Result
 from evar.preparation import Prepared, Settings
+from evar.scoring import summary
 from evar.scoring.leak_list import Leaks
 
 PROTOCOL_VERSION = 1  # grows when the same run would mean another thing: splits, cropping, selection, metrics
@@ -43,6 +44,7 @@ def make_result(
         classes_left_out=score.left_out,
         parts={each.name: score.parts[each.name] for each in rounds},
         seeds=list(score.seeds),
+        metrics=summary.other_metrics(fit.predictions, task.metric),
         setting={name: chosen.setting for name, chosen in fit.chosen.items()},
         at_edge=any(chosen.at_edge for chosen in fit.chosen.values()),
         converged=all(fitted.converged for chosen in fit.chosen.values() for fitted in chosen.fits),

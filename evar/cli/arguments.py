@@ -11,6 +11,7 @@ from evar.cli.options import (
     add_places,
     add_rate,
     add_results,
+    add_seed,
     add_shots,
     add_task,
     add_workers,
@@ -28,6 +29,7 @@ VERBS = {
     "prepare": "decode a task's audio into the prepared store, once",
     "check": "tell what a task's copy lacks, repeats or leaks, and whether it can be scored",
     "new-task": "write the task and the table of a folder that holds a folder of audio for each class",
+    "compare": "tell whether one run or encoder is better than another, paired on the clips that both were tested on",
     "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
     "weights": "list, fetch or check published checkpoints, which can be named instead of a file",
     "leaderboard": "show the results as a table for people, papers or programs, or as a page",
@@ -124,9 +126,7 @@ def _eval_parser() -> _Parser:
         help="clips a batch of the encoder (default: auto, by the clip's length and the device)",
     )
     add_workers(parser)
-    parser.add_argument(
-        "--seed", type=whole(0), default=42, metavar="N", help="of splits, probes and intervals (default: 42)"
-    )
+    add_seed(parser, "splits, probes and intervals")
     parser.add_argument(
         "--limit",
         type=whole(1),
@@ -201,6 +201,28 @@ def _new_task_parser() -> _Parser:
         type=seconds,
         metavar="S",
         help="length, in seconds, that clips are cut or padded to (default: what 95 %% of the clips do not exceed)",
+    )
+    return parser
+
+
+def _compare_parser() -> _Parser:
+    parser = _Parser("compare")
+    for name in ("a", "b"):
+        parser.add_argument(
+            name,
+            metavar=name.upper(),
+            help="a run's id, or the name of an encoder or its weights, of which the latest ranked row is taken",
+        )
+    parser.add_argument(
+        "--task", metavar="NAME[,..]", help="task names separated by commas (default: all that both have, in short)"
+    )
+    parser.add_argument(
+        "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
+    )
+    add_results(parser)
+    add_seed(parser, "the resamples")
+    parser.add_argument(
+        "--json", action="store_true", help="print comparisons as JSON, one object a line (default: for people)"
     )
     return parser
 
@@ -334,6 +356,7 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "prepare": _prepare_parser,
     "check": _check_parser,
     "new-task": _new_task_parser,
+    "compare": _compare_parser,
     "check-encoder": _check_encoder_parser,
     "weights": _weights_parser,
     "leaderboard": _leaderboard_parser,

@@ -1,8 +1,9 @@
 """Which tasks a command is about: a comma list of names, `all`, or a table of what there is."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from evar.cli.terminal import say, table
 from evar.data import task as tasks
@@ -10,6 +11,8 @@ from evar.data.manifest import find_root
 from evar.data.task import Task, load_task
 from evar.embeddings.share import Unfinished
 from evar.errors import EvarError, UsageError
+
+Item = TypeVar("Item")
 
 
 def choose_tasks(names: str | None) -> list[Task]:
@@ -31,12 +34,22 @@ def choose_tasks(names: str | None) -> list[Task]:
 
 def each_task(chosen: list[Task], work: Callable[[Task], None]) -> int:
     """Do `work` for each task; one that cannot be done does not stop the others. Returns the exit code."""
-    code = 0
-    for task in chosen:
+
+    def told(task: Task) -> None:
         try:
             work(task)
         except Unfinished as news:
             say(f"{task.name}: {news}; the last one to end adds the row")
+
+    return each(chosen, told)
+
+
+def each(items: Sequence[Item], work: Callable[[Item], None]) -> int:
+    """Do `work` for each item; an error of one is told and does not stop the others. Returns the exit code."""
+    code = 0
+    for item in items:
+        try:
+            work(item)
         except EvarError as error:
             say(f"error: {error}")
             code = 2

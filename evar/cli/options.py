@@ -53,6 +53,22 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """--results."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="folder of leaderboard.csv (default: results)",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
+    """--seed, of `what`."""
+    parser.add_argument("--seed", type=whole(0), default=42, metavar="N", help=f"of {what} (default: 42)")
+
+
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """--workers."""
     parser.add_argument(
@@ -88,17 +104,6 @@ def add_shots(parser: argparse.ArgumentParser) -> None:
         type=whole(1, most=1000),
         metavar="N",
         help=f"how often the clips of --shots are drawn anew; their scores are averaged (default: {DRAWS})",
-    )
-
-
-def add_results(parser: argparse.ArgumentParser) -> None:
-    """--results."""
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="FOLDER",
-        help="folder of leaderboard.csv (default: results)",
     )
 
 

@@ -21,6 +21,7 @@ from evar.errors import DataError
 from evar.leaderboard.lines import VERSION
 from evar.leaderboard.table import FORMAT, NAME, Result, read_sheet
 from evar.probes.predictions import Predictions
+from evar.scoring.compare import RunOutput
 
 
 def read_rows(results: Path, note: Callable[[str], None]) -> list[Result]:
@@ -54,12 +55,9 @@ def to_result(cells: Mapping[str, str]) -> Result:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The predictions of a run. clips: path of each row of `predictions`; curves: round -> setting -> validation."""
+class Kept(RunOutput):
+    """What a run kept beside its row. curves: round -> setting -> mean validation score."""
 
-    predictions: Predictions
-    clips: list[str]
-    classes: tuple[str, ...]
     curves: dict[str, dict[str, float]]
 
 

@@ -1,15 +1,64 @@
-"""Whether two rows of a task differ."""
+"""Whether the best row of a column and another one are separable: paired on the kept predictions where both have them.
 
+A paired comparison takes seconds for a large multi-label task, and its answer never changes: it is kept in
+`comparisons.json` of the results folder, by the names of both runs and the comparison's source. Without predictions two
+rows count as separable only where their intervals, each of 30 groups or more, do not touch.
+"""
+
+import json
 from pathlib import Path
 
+from evar import provenance
+from evar.errors import DataError, StorageError
+from evar.files import locked, write_atomic
+from evar.leaderboard.read import read_predictions
 from evar.leaderboard.table import Result
-from evar.leaderboard.views import Verdict
+from evar.scoring.compare import compare
+
+NAME = "comparisons.json"
+SEED = 42  # of the draws: the same rows give the same marks
 
 
-def verdicts(results: Path) -> Verdict:
-    """How to tell, for rows of this folder, whether the best of a column and another row are separable."""
+class Verdicts:
+    """Answers for the rows of one results folder; `keep` writes down what had to be computed."""
 
-    def separable(best: Result, other: Result) -> bool:
-        return best.low > other.high and not (best.few_groups or other.few_groups)
+    def __init__(self, results: Path) -> None:
+        self.results = results
+        self.known = _read(results / NAME)
+        self.new: dict[str, bool] = {}
+        self.source = provenance.hash_sources(provenance.imported_sources({"scoring/compare.py"}, within=("scoring",)))
 
-    return separable
+    def separable(self, best: Result, other: Result) -> bool:
+        """Whether the two rows' scores differ beyond doubt."""
+        key = f"{best.run} {other.run} {best.metric} {self.source[:16]}"
+        if key not in self.known:
+            self.known[key] = self.new[key] = self._compare(best, other)
+        return self.known[key]
+
+    def keep(self) -> None:
+        """Keep the new answers for the next time, where the folder can be written."""
+        if not self.new:
+            return
+        path = self.results / NAME
+        try:
+            with locked(path):
+                write_atomic(path, json.dumps({**_read(path), **self.new}, indent=0, sort_keys=True))
+        except StorageError:
+            return  # a folder that can only be read: the next call computes them again
+        self.new = {}
+
+    def _compare(self, best: Result, other: Result) -> bool:
+        try:
+            kept = [read_predictions(self.results, row.run) for row in (best, other)]
+            return compare(kept[0], kept[1], best.metric, SEED).separable
+        except DataError:
+            return best.low > other.high and not (best.few_groups or other.few_groups)
+
+
+def _read(path: Path) -> dict[str, bool]:
+    """What was kept; nothing where the file is not there or not whole."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in kept.items() if isinstance(value, bool)} if isinstance(kept, dict) else {}

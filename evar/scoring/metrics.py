@@ -1,129 +1,94 @@
-"""Metrics of classification, as numbers in [0, 1]; more is better.
+"""The metrics by name; more is better. What each is stands in `single_label.py` and `multi_label.py`.
 
-- accuracy: single-label targets (clip,) int64; the share of clips whose highest logit, the first of equals, is the
-  target's.
-- mAP: multi-label targets (clip, class) bool; the unweighted mean over classes of average precision. Classes without
-  a positive clip among those scored have none: they are left out of the mean, and `without_positives` counts them.
+    single-label   accuracy  balanced_accuracy  macro_f1  top5      a class's: recall, f1
+    multi-label    mAP  macro_auc  d_prime                          a class's: average_precision, auc
 
-A metric is prepared once for its logits (clip, class) and targets, and then gives one score for each column of a table
-of weights (clip, resample), in which a clip counts as often as its weight says: a bootstrap is one call.
+All lie in [0, 1] but d_prime, which has no bounds. Classes without a positive clip among those scored are left out of
+every mean over classes; `without_positives` counts them.
 """
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evar.errors import DataError, unknown
+from evar.errors import unknown
 from evar.probes.contract import Floats, ScoreFunction, Targets
+from evar.scoring import multi_label, single_label
+from evar.scoring.weighted import ByClass, Prepared, Scores, each_once
 
-Weights = NDArray[np.floating[Any]]
-Scores = NDArray[np.float64]
-Prepared = Callable[[Weights], Scores]
-"""Weights (clip, resample) -> scores (resample,), NaN where a resample leaves nothing to score."""
-
-Span = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
+Kind = Literal["single-label", "multi-label"]
 
 
-def accuracy(logits: Floats, targets: Targets) -> Prepared:
-    """Accuracy. Raises ValueError where shapes disagree or targets are multi-label."""
-    _check(logits, targets, labels=1)
-    correct = logits.argmax(axis=1) == targets
+@dataclass(frozen=True)
+class Metric:
+    """A metric: the kind of task that it is for, how it is prepared for (logits, targets), and what bounds it."""
 
-    def scores(weights: Weights) -> Scores:
-        return _divide(weights[correct].sum(axis=0, dtype=np.float64), weights.sum(axis=0, dtype=np.float64))
-
-    return scores
-
-
-def mean_average_precision(logits: Floats, targets: Targets) -> Prepared:
-    """Mean average precision. Raises ValueError for wrong shapes, DataError where no class has a positive clip."""
-    _check(logits, targets, labels=2)
-    classes = np.flatnonzero(targets.any(axis=0))
-    if not len(classes):
-        raise DataError("mAP needs a positive clip of at least one class, there is none among the clips to score")
-    rankings = [_rank(logits[:, k], targets[:, k].astype(np.bool_)) for k in classes]
-
-    def scores(weights: Weights) -> Scores:
-        total, present = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-        for ranking in rankings:
-            precision = _average_precision(weights, *ranking)
-            total += np.nan_to_num(precision)
-            present += ~np.isnan(precision)
-        return _divide(total, present)
-
-    return scores
+    kind: Kind
+    prepare: Callable[[Floats, Targets], Prepared]
+    low: float = 0.0
+    high: float = 1.0
 
 
-METRICS: dict[str, Callable[[Floats, Targets], Prepared]] = {
-    "accuracy": accuracy,
-    "mAP": mean_average_precision,
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("single-label", single_label.accuracy),
+    "balanced_accuracy": Metric("single-label", single_label.balanced_accuracy),
+    "macro_f1": Metric("single-label", single_label.macro_f1),
+    "top5": Metric("single-label", single_label.top5),
+    "mAP": Metric("multi-label", multi_label.mean_average_precision),
+    "macro_auc": Metric("multi-label", multi_label.macro_auc),
+    "d_prime": Metric("multi-label", multi_label.d_prime, low=-np.inf, high=np.inf),
 }
 """By the name that a task's `metric` gives."""
+
+OF_CLASSES: dict[str, Callable[[Floats, Targets], ByClass]] = {
+    "recall": single_label.recall_by_class,
+    "f1": single_label.f1_by_class,
+    "average_precision": multi_label.average_precision_by_class,
+    "auc": multi_label.auc_by_class,
+}
+"""Scores of each class, by name."""
+
+
+def lookup(name: str) -> Metric:
+    """The metric of this name. Raises UsageError, with near names, where there is none."""
+    if name not in METRICS:
+        raise unknown("metric", name, METRICS)
+    return METRICS[name]
 
 
 def prepare(name: str, logits: Floats, targets: Targets) -> Prepared:
     """The metric `name` for these clips. Raises UsageError where there is no such metric."""
-    if name not in METRICS:
-        raise unknown("metric", name, METRICS)
-    return METRICS[name](logits, targets)
+    return lookup(name).prepare(logits, targets)
 
 
 def metric(name: str) -> ScoreFunction:
     """The metric `name` as (logits, targets) -> score, each clip counted once. Raises UsageError for no such metric."""
-    if name not in METRICS:
-        raise unknown("metric", name, METRICS)
-    return lambda logits, targets: float(METRICS[name](logits, targets)(np.ones((len(logits), 1)))[0])
+    prepare_it = lookup(name).prepare
+    return lambda logits, targets: float(prepare_it(logits, targets)(each_once(len(logits)))[0])
 
 
-def without_positives(targets: Targets) -> int:
-    """How many classes of multi-label targets (clip, class) have no positive clip; 0 for single-label targets."""
-    return 0 if targets.ndim == 1 else int((~targets.any(axis=0)).sum())
+def of_classes(name: str, logits: Floats, targets: Targets) -> Scores:
+    """A score of each class (class,), NaN for a class that has none. Raises UsageError for no such score."""
+    if name not in OF_CLASSES:
+        raise unknown("score of classes", name, OF_CLASSES)
+    by_class: Scores = OF_CLASSES[name](logits, targets)(each_once(len(logits)))[:, 0]
+    return by_class
 
 
-def _rank(scores: Floats, positive: NDArray[np.bool_]) -> Span:
-    """A class's clips from the highest score down, cut where its precision is read.
-
-    scores (clip,), positive (clip,). Clips of equal score enter together, so precision is read at the end of each run
-    of equals that holds a positive. Gives: the ranked clips up to the last such end; the start of each stretch between
-    ends; the positive clips, ranked; the start of each run's positives among these.
-    """
-    order = np.argsort(-scores, kind="stable")
-    run = np.cumsum(np.diff(scores[order], prepend=scores[order[:1]]) != 0)  # number of the run of equals
-    hits = np.flatnonzero(positive[order])
-    read, first_hits = np.unique(run[hits], return_index=True)
-    ends = np.searchsorted(run, read, side="right")
-    starts = np.concatenate([[0], ends[:-1]])
-    return order[: ends[-1]], starts, order[hits], first_hits
+def kind_of(targets: Targets) -> Kind:
+    """The kind of task that targets are of."""
+    return "single-label" if targets.ndim == 1 else "multi-label"
 
 
-def _average_precision(
-    weights: Weights,
-    ranked: NDArray[np.intp],
-    starts: NDArray[np.intp],
-    positives: NDArray[np.intp],
-    first_positives: NDArray[np.intp],
-) -> Scores:
-    """AP = sum over thresholds of (recall - recall before) * precision, as scikit-learn defines it: (resample,).
-
-    NaN where a resample holds no positive.
-    """
-    seen = np.add.reduceat(weights[ranked], starts, axis=0, dtype=np.float64).cumsum(axis=0)
-    gained = np.add.reduceat(weights[positives], first_positives, axis=0, dtype=np.float64)
-    found = gained.cumsum(axis=0)
-    precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
-    return _divide((gained * precision).sum(axis=0), found[-1])
+def fitting(kind: Kind, classes: int) -> list[str]:
+    """Names of the metrics that say something about a task of this kind and number of classes."""
+    names = [name for name, each in METRICS.items() if each.kind == kind]
+    return [name for name in names if name != "top5" or classes > single_label.TOP]
 
 
-def _divide(over: Scores, under: Scores) -> Scores:
-    quotient: Scores = np.divide(over, under, out=np.full(under.shape, np.nan), where=under > 0)
-    return quotient
-
-
-def _check(logits: Floats, targets: Targets, labels: int) -> None:
-    """Raise ValueError unless logits are (clip, class) and targets are of `labels` dimensions and fit them."""
-    if logits.ndim != 2 or not len(logits):
-        raise ValueError(f"logits must be (clip, class) with at least one clip, not {logits.shape}")
-    if targets.shape != logits.shape[:labels]:
-        raise ValueError(f"targets must be {logits.shape[:labels]} for this metric, not {targets.shape}")
+def without_positives(targets: Targets, classes: int) -> int:
+    """How many of the classes have no positive clip: targets (clip,) class numbers, or (clip, class)."""
+    there = np.unique(targets) if targets.ndim == 1 else np.flatnonzero(targets.any(axis=0))
+    return classes - len(there)

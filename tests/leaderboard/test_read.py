@@ -98,6 +98,17 @@ def test_broken_line_is_told_with_its_number_and_skipped(tmp_path, old, new, sai
     assert note.endswith("the line is skipped")
 
 
+def test_rows_between_two_stray_quotes_are_read(tmp_path):
+    for run in ("one", "two"):
+        path = add(tmp_path, run=run)
+    header, *rows = path.read_text().splitlines()
+    assert not any('"' in row for row in rows)
+    path.write_text("\n".join([header, '2,"stray', *rows, 'stray",2', ""]))
+    notes = []
+    assert [row.run for row in read_rows(tmp_path, notes.append)] == ["one", "two"]
+    assert [note.partition(":")[0] for note in notes] == [f"{path}, line {line}" for line in (2, 5)]
+
+
 def test_foreign_file_is_refused(tmp_path):
     (tmp_path / NAME).write_text("model,score\nmine,3\n")
     with pytest.raises(StorageError, match="not that of a leaderboard"):

@@ -3,25 +3,105 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import accuracy_score, average_precision_score
+from scipy.special import ndtri
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    recall_score,
+    roc_auc_score,
+    top_k_accuracy_score,
+)
 
 from evar.errors import DataError, UsageError
 from evar.scoring import metrics
+from evar.scoring.metrics import METRICS, OF_CLASSES
 
 quick = settings(deadline=None, max_examples=40, database=None)
 CLIPS, CLASSES = 25, 4
 scores = hnp.arrays(np.float32, (CLIPS, CLASSES), elements=st.integers(-3, 3).map(float))  # integers: many are equal
-weights = hnp.arrays(np.float64, (CLIPS, 3), elements=st.integers(0, 4).map(float))
+weights = hnp.arrays(np.float64, (CLIPS, 3), elements=st.integers(0, 4).map(lambda count: count / 3))
 labels = hnp.arrays(np.bool_, (CLIPS, CLASSES))
 classes = hnp.arrays(np.int64, CLIPS, elements=st.integers(0, CLASSES - 1))
 
 
-def by_scikit_learn(targets: np.ndarray, logits: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Mean over the classes with a positive of any weight; NaN where there is none."""
-    weight = np.ones(len(logits)) if weight is None else weight
-    there = [k for k in range(logits.shape[1]) if weight[targets[:, k]].any()]
-    each = [average_precision_score(targets[:, k], logits[:, k], sample_weight=weight) for k in there]
-    return float(np.mean(each)) if each else float("nan")
+def of_one_class(name: str, targets: np.ndarray, logits: np.ndarray, weight: np.ndarray, k: int) -> float:
+    """What scikit-learn says of class k where `weight` (clip,) leaves something to score, else NaN."""
+    positive = targets == k if targets.ndim == 1 else targets[:, k]
+    if not weight[positive].any() or (name == "auc" and not weight[~positive].any()):
+        return float("nan")
+    if name == "auc":
+        return roc_auc_score(positive, logits[:, k], sample_weight=weight)
+    if name == "average_precision":
+        return average_precision_score(positive, logits[:, k], sample_weight=weight)
+    score = {"recall": recall_score, "f1": f1_score}[name]
+    (found,) = score(targets, logits.argmax(axis=1), labels=[k], average=None, sample_weight=weight, zero_division=0)
+    return float(found)
+
+
+def by_scikit_learn(name: str, targets: np.ndarray, logits: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Of all classes."""
+    return np.array([of_one_class(name, targets, logits, weight, k) for k in range(logits.shape[1])])
+
+
+def agree(name: str, logits: np.ndarray, targets: np.ndarray, table: np.ndarray) -> None:
+    """Each class's score for each column of weights, and their mean."""
+    found = OF_CLASSES[name](logits, targets)(table)
+    expected = np.stack([by_scikit_learn(name, targets, logits, column) for column in table.T], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(
+        metrics.of_classes(name, logits, targets),
+        by_scikit_learn(name, targets, logits, np.ones(len(logits))),
+        atol=1e-12,
+    )
+    means = [np.mean(column[~np.isnan(column)]) if not np.isnan(column).all() else np.nan for column in expected.T]
+    metric = {"recall": "balanced_accuracy", "f1": "macro_f1", "average_precision": "mAP", "auc": "macro_auc"}[name]
+    np.testing.assert_allclose(metrics.prepare(metric, logits, targets)(table), means, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["recall", "f1"])
+@given(scores, classes, weights)
+@quick
+def test_balanced_accuracy_and_macro_f1_agree_with_scikit_learn(
+    name: str, logits: np.ndarray, targets: np.ndarray, table: np.ndarray
+) -> None:
+    agree(name, logits, targets, table)
+
+
+@given(scores, labels.filter(np.any), weights)
+@quick
+def test_map_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray, table: np.ndarray) -> None:
+    agree("average_precision", logits, targets, table)
+
+
+@given(scores, labels.filter(lambda each: (each.any(axis=0) & ~each.all(axis=0)).any()), weights)
+@quick
+def test_macro_auc_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray, table: np.ndarray) -> None:
+    agree("auc", logits, targets, table)
+
+
+@given(scores, labels.filter(lambda each: (each.any(axis=0) & ~each.all(axis=0)).any()), weights)
+@quick
+def test_d_prime_is_that_of_macro_auc(logits: np.ndarray, targets: np.ndarray, table: np.ndarray) -> None:
+    area = metrics.prepare("macro_auc", logits, targets)(table)
+    np.testing.assert_allclose(metrics.prepare("d_prime", logits, targets)(table), 2**0.5 * ndtri(area), atol=1e-12)
+
+
+@given(st.integers(0, 1000), st.integers(6, 9))
+@quick
+def test_top5_agrees_with_scikit_learn_where_no_logits_are_equal(seed: int, count: int) -> None:
+    draws = np.random.default_rng(seed)
+    logits, targets = draws.normal(size=(40, count)).astype(np.float32), draws.integers(count, size=40)
+    table = draws.random((40, 3))
+    expected = [
+        top_k_accuracy_score(targets, logits, k=5, labels=np.arange(count), sample_weight=column) for column in table.T
+    ]
+    np.testing.assert_allclose(metrics.prepare("top5", logits, targets)(table), expected, atol=1e-12)
+
+
+def test_first_five_of_equal_logits_are_the_top_five() -> None:
+    found = [metrics.metric("top5")(np.zeros((1, 7), np.float32), np.array([target])) for target in range(7)]
+    assert found == [1, 1, 1, 1, 1, 0, 0]
 
 
 @given(scores, classes)
@@ -34,7 +114,7 @@ def test_accuracy_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarr
 @given(scores, classes, weights)
 @quick
 def test_weighted_accuracy_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray, table: np.ndarray) -> None:
-    found = metrics.accuracy(logits, targets)(table)
+    found = metrics.prepare("accuracy", logits, targets)(table)
     for column, score in zip(table.T, found, strict=True):
         if column.any():
             expected = accuracy_score(targets, logits.argmax(axis=1), sample_weight=column)
@@ -43,40 +123,54 @@ def test_weighted_accuracy_agrees_with_scikit_learn(logits: np.ndarray, targets:
             assert np.isnan(score)
 
 
-@given(scores, labels.filter(np.any))
-@quick
-def test_map_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray) -> None:
-    assert metrics.metric("mAP")(logits, targets) == pytest.approx(by_scikit_learn(targets, logits), abs=1e-12)
-
-
-@given(scores, labels.filter(np.any), weights)
-@quick
-def test_weighted_map_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray, table: np.ndarray) -> None:
-    found = metrics.mean_average_precision(logits, targets)(table)
-    expected = [by_scikit_learn(targets, logits, column) for column in table.T]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_weights_count_clips_that_often() -> None:
+@pytest.mark.parametrize("name", METRICS)
+def test_weights_count_clips_that_often(name: str) -> None:
     draws = np.random.default_rng(0)
-    logits, targets = draws.normal(size=(30, 3)).astype(np.float32), draws.random((30, 3)) < 0.3
+    logits = draws.normal(size=(30, 8)).astype(np.float32)
+    single = METRICS[name].kind == "single-label"
+    targets = draws.integers(8, size=30) if single else draws.random((30, 8)) < 0.3
     drawn = draws.integers(30, size=30)
-    weights = np.bincount(drawn, minlength=30)[:, None].astype(np.float32)
-    repeated = metrics.metric("mAP")(logits[drawn], targets[drawn])
-    assert metrics.mean_average_precision(logits, targets)(weights)[0] == pytest.approx(repeated, abs=1e-12)
+    for kind in (np.float32, np.float64):
+        weights = np.bincount(drawn, minlength=30)[:, None].astype(kind)
+        repeated = metrics.metric(name)(logits[drawn], targets[drawn])
+        assert metrics.prepare(name, logits, targets)(weights)[0] == pytest.approx(repeated, abs=1e-12)
 
 
 def test_classes_without_positive_clips_are_left_out_and_counted() -> None:
     logits = np.float32([[3, 0, 1], [2, 0, 2], [1, 0, 3]])
     targets = np.array([[True, False, True], [False, False, False], [False, False, False]])
     assert metrics.metric("mAP")(logits, targets) == pytest.approx((1 + 1 / 3) / 2)
-    assert metrics.without_positives(targets) == 1
-    assert metrics.without_positives(np.array([0, 1])) == 0
+    assert metrics.metric("macro_auc")(logits, targets) == pytest.approx((1 + 0) / 2)
+    assert metrics.without_positives(targets, 3) == 1
 
 
-def test_map_without_any_positive_clip_is_refused() -> None:
-    with pytest.raises(DataError, match="positive clip"):
-        metrics.metric("mAP")(np.zeros((3, 2), np.float32), np.zeros((3, 2), np.bool_))
+def test_class_without_test_clips_counts_neither_in_balanced_accuracy_nor_in_macro_f1() -> None:
+    """Also where it is predicted: that costs the recall of the class that the clip is of."""
+    logits, targets = np.eye(3, dtype=np.float32)[[0, 0, 2, 1]], np.array([0, 0, 0, 1])
+    assert metrics.metric("balanced_accuracy")(logits, targets) == pytest.approx((2 / 3 + 1) / 2)
+    assert metrics.metric("macro_f1")(logits, targets) == pytest.approx((4 / 5 + 1) / 2)
+    assert metrics.without_positives(targets, 3) == 1
+
+
+def test_class_without_negatives_has_no_auc() -> None:
+    logits, targets = np.float32([[1, 2], [2, 1]]), np.array([[True, True], [True, False]])
+    np.testing.assert_array_equal(metrics.of_classes("auc", logits, targets), [np.nan, 1])
+
+
+def test_perfect_ranking_has_an_infinite_d_prime() -> None:
+    assert metrics.metric("d_prime")(np.float32([[1], [0]]), np.array([[True], [False]])) == np.inf
+
+
+@pytest.mark.parametrize("name", ["mAP", "macro_auc", "d_prime"])
+def test_without_any_positive_clip_there_is_no_ranking_to_score(name: str) -> None:
+    with pytest.raises(DataError, match="positive"):
+        metrics.metric(name)(np.zeros((3, 2), np.float32), np.zeros((3, 2), np.bool_))
+
+
+def test_top5_says_nothing_about_five_classes() -> None:
+    assert "top5" not in metrics.fitting("single-label", 5)
+    assert metrics.fitting("single-label", 6) == ["accuracy", "balanced_accuracy", "macro_f1", "top5"]
+    assert metrics.fitting("multi-label", 6) == ["mAP", "macro_auc", "d_prime"]
 
 
 def test_first_of_equal_logits_is_the_prediction() -> None:
@@ -92,8 +186,10 @@ def test_huge_logits_are_ranked_exactly() -> None:
 def test_unknown_metric_names_the_near_one() -> None:
     with pytest.raises(UsageError, match="did you mean accuracy"):
         metrics.metric("acuracy")
-    with pytest.raises(UsageError, match="valid: accuracy, mAP"):
+    with pytest.raises(UsageError, match="valid: accuracy, balanced_accuracy"):
         metrics.prepare("loss", np.zeros((1, 1), np.float32), np.zeros(1, np.int64))
+    with pytest.raises(UsageError, match="unknown score of classes 'recal': did you mean recall"):
+        metrics.of_classes("recal", np.zeros((1, 1), np.float32), np.zeros(1, np.int64))
 
 
 @pytest.mark.parametrize(

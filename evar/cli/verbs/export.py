@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from evar.cli.terminal import say
+from evar.cli.verbs.leaderboard import judged
 from evar.errors import UsageError
 from evar.files import write_atomic
 from evar.leaderboard import exchange, formats
@@ -12,13 +13,12 @@ from evar.leaderboard.imported import read_imported
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import read_rows
 from evar.leaderboard.table import Result
-from evar.leaderboard.verdicts import verdicts
-from evar.leaderboard.views import Board, build
+from evar.leaderboard.views import Board
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the results in another shape: one file (long, parquet) or a folder of files (hear, mteb)."""
-    board = build(read_rows(arguments.results, say), verdicts(arguments.results))
+    board = judged(arguments.results, read_rows(arguments.results, say))
     if arguments.format in ("long", "parquet"):
         imported = read_imported(arguments.results, say)
         text = formats.to_long_csv(board, read_published(), imported)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from evar.cli.terminal import say, width
 from evar.errors import UsageError
@@ -14,8 +15,8 @@ from evar.leaderboard.imported import Imported, read_imported
 from evar.leaderboard.published import Kind, Published, read_published
 from evar.leaderboard.read import read_rows
 from evar.leaderboard.table import NAME, Result
-from evar.leaderboard.verdicts import verdicts
-from evar.leaderboard.views import build
+from evar.leaderboard.verdicts import Verdicts
+from evar.leaderboard.views import Board, build
 
 KINDS: dict[str, tuple[Kind, ...]] = {
     "none": (),
@@ -60,7 +61,7 @@ def render(
                 f"--history is a table for people: give --format terminal, markdown or latex, not {arguments.format}"
             )
         return as_text(arguments.format, shown)
-    board = build(rows, verdicts(arguments.results))
+    board = judged(arguments.results, rows)
     match arguments.format:
         case "csv":
             return formats.to_wide_csv(board)
@@ -71,6 +72,14 @@ def render(
         case _:
             others = [*blocks.imported_blocks(imported), *blocks.published_blocks(beside)]
             return as_text(arguments.format, [*blocks.own_blocks(board), *others])
+
+
+def judged(results: Path, rows: Sequence[Result]) -> Board:
+    """The tables of the rows, with what is not separable from the best."""
+    verdicts = Verdicts(results)
+    board = build(rows, verdicts.separable)
+    verdicts.keep()
+    return board
 
 
 def as_text(format: str, shown: Sequence[blocks.Block]) -> str:

@@ -1,0 +1,70 @@
+"""Which row a name on the command line means: a run's own, or the latest ranked one of an encoder or its weights."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from evar.errors import DataError, UsageError, few, unknown
+from evar.leaderboard.table import Result
+
+
+def run_of(rows: Sequence[Result], name: str) -> Result | None:
+    """The row of the run of this id, if it is one."""
+    return next((row for row in reversed(rows) if row.run == name), None)
+
+
+def tasks_of(rows: Sequence[Result], name: str, probe: str) -> list[str]:
+    """The tasks that a name has rows of: of a run its own; of an encoder all with a ranked row by this probe.
+
+    Raises UsageError, with near names, for a name that is none of the leaderboard's.
+    """
+    if (run := run_of(rows, name)) is not None:
+        return [run.task]
+    return list(dict.fromkeys(row.task for row in _ranked(_named(rows, name)) if row.probe == probe))
+
+
+def row_of(rows: Sequence[Result], name: str, task: str, probe: str) -> Result:
+    """The row that a name means for a task: the run's, or the encoder's latest ranked one by this probe.
+
+    Raises UsageError, with near names, for an unknown name or a run of another task, DataError where there is no row.
+    """
+    if (run := run_of(rows, name)) is not None:
+        if run.task != task:
+            raise UsageError(f"run {name} is of task {run.task}, not {task}")
+        return run
+    named = _ranked(_named(rows, name))
+    found = [row for row in named if (row.task, row.probe) == (task, probe)]
+    if not found:
+        has = few(dict.fromkeys(f"{row.task} by {row.probe}" for row in named)) or "none that is ranked"
+        raise DataError(f"{name} has no ranked row of task {task} by probe {probe}; it has {has}")
+    return latest(found)
+
+
+def rivals(rows: Sequence[Result], name: str, row: Result) -> int:
+    """How many other weights, options or outputs of the same name have ranked rows of the row's task and probe."""
+    if run_of(rows, name) is not None:
+        return 0
+    same = [each for each in _ranked(_named(rows, name)) if (each.task, each.probe) == (row.task, row.probe)]
+    return len({_kind(each) for each in same} - {_kind(row)})
+
+
+def latest(rows: Sequence[Result]) -> Result:
+    """The row of the latest time, of equals the last."""
+    return max(enumerate(rows), key=lambda item: (item[1].time, item[0]))[1]
+
+
+def _kind(row: Result) -> tuple[str, ...]:
+    return row.encoder, row.weights, row.weights_digest, str(row.encoder_options), row.output
+
+
+def _ranked(rows: Sequence[Result]) -> list[Result]:
+    return [row for row in rows if row.ranked]
+
+
+def _named(rows: Sequence[Result], name: str) -> list[Result]:
+    """Rows whose encoder, weights or weights' file has this name."""
+    found = [row for row in rows if name in (row.encoder, row.weights, PurePath(row.weights).name)]
+    if not found:
+        near = difflib.get_close_matches(name, [row.run for row in rows], n=3, cutoff=0.8)
+        raise unknown("run or encoder", name, {*near, *(row.encoder for row in rows), *(row.weights for row in rows)})
+    return found

@@ -1,0 +1,123 @@
+"""Metrics of multi-label tasks: targets (clip, class) bool; each class ranks the clips by its logit.
+
+- average precision (AP) of a class: the sum over thresholds of (recall - recall before) * precision, as scikit-learn
+  defines it. mAP is the mean over classes.
+- AUC of a class: the share of pairs of a positive and a negative clip in which the positive one is higher, a pair of
+  equals counting half: the area under the ROC curve. macro AUC is the mean over classes.
+- d': sqrt(2) times the inverse normal distribution of macro AUC, as AudioSet's papers have it (Hershey et al. 2017,
+  "CNN architectures for large-scale audio classification"). It lies between minus infinity and infinity.
+
+Clips of equal logit share a threshold, so their order does not matter and sorting need not be stable. A class without a
+positive clip among those scored has no AP, one without a positive or without a negative no AUC; they are left out of
+the means.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from evar.errors import DataError
+from evar.probes.contract import Floats, Targets
+from evar.scoring.weighted import Bags, ByClass, Prepared, Scores, Weights, divide, mean_over_classes, positives
+
+
+def average_precision_by_class(logits: Floats, targets: Targets) -> ByClass:
+    """AP of each class. Raises ValueError for wrong shapes, DataError where no class has a positive clip."""
+    positive = positives(logits, targets)
+    return _by_class(_average_precision, "mAP needs a positive clip", np.any(positive, axis=0), logits, positive)
+
+
+def auc_by_class(logits: Floats, targets: Targets) -> ByClass:
+    """AUC of each class. Raises ValueError for wrong shapes, DataError where no class has a positive and a negative."""
+    positive = positives(logits, targets)
+    scored = np.any(positive, axis=0) & ~np.all(positive, axis=0)
+    return _by_class(_area, "AUC needs a positive and a negative clip", scored, logits, positive)
+
+
+def mean_average_precision(logits: Floats, targets: Targets) -> Prepared:
+    """Mean average precision. Raises as `average_precision_by_class` does."""
+    return mean_over_classes(average_precision_by_class(logits, targets))
+
+
+def macro_auc(logits: Floats, targets: Targets) -> Prepared:
+    """Macro AUC. Raises as `auc_by_class` does."""
+    return mean_over_classes(auc_by_class(logits, targets))
+
+
+def d_prime(logits: Floats, targets: Targets) -> Prepared:
+    """The d' of macro AUC, infinite where that is 1. Raises as `auc_by_class` does."""
+    area = macro_auc(logits, targets)
+
+    def scores(weights: Weights) -> Scores:
+        found: Scores = np.sqrt(2) * ndtri(area(weights))
+        return found
+
+    return scores
+
+
+def _by_class(
+    rank: Callable[[Floats, NDArray[np.bool_]], Prepared],
+    needs: str,
+    scored: NDArray[np.bool_],
+    logits: Floats,
+    targets: NDArray[np.bool_],
+) -> ByClass:
+    """Rank the clips for each class that is `scored` (class,)."""
+    if not scored.any():
+        raise DataError(f"{needs} of at least one class, there is none among the clips to score")
+    prepared = {int(k): rank(logits[:, k], targets[:, k]) for k in np.flatnonzero(scored)}
+
+    def scores(weights: Weights) -> Scores:
+        found = np.full((len(scored), weights.shape[1]), np.nan)
+        for number, each in prepared.items():
+            found[number] = each(weights)
+        return found
+
+    return scores
+
+
+def _average_precision(scores: Floats, positive: NDArray[np.bool_]) -> Prepared:
+    """AP of one class: scores (clip,), positive (clip,).
+
+    Precision is read at the end of each run of equal scores that holds a positive: between two ends lies a stretch.
+    """
+    order = np.argsort(-scores)
+    run = np.cumsum(np.diff(scores[order], prepend=scores[order[:1]]) != 0)  # number of the run of equals
+    hits = np.flatnonzero(positive[order])
+    read, first_hits = np.unique(run[hits], return_index=True)
+    ends = np.searchsorted(run, read, side="right")
+    stretches = Bags.of(order[: ends[-1]], np.concatenate([[0], ends[:-1]]))
+    gains = Bags.of(order[hits], first_hits)
+
+    def of_weights(weights: Weights) -> Scores:
+        seen = stretches.running_sums(weights)
+        gained, found = gains.sums(weights), gains.running_sums(weights)
+        precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+        return divide((gained * precision).sum(axis=0), found[-1])
+
+    return of_weights
+
+
+def _area(scores: Floats, positive: NDArray[np.bool_]) -> Prepared:
+    """AUC of one class: scores (clip,), positive (clip,).
+
+    Each run of equal positives has a bag of the negatives between it and the run above, and one of its own equals.
+    """
+    hits, misses = np.flatnonzero(positive), np.flatnonzero(~positive)
+    hits = hits[np.argsort(-scores[hits])]
+    misses = misses[np.argsort(-scores[misses])]
+    runs, first_hits = np.unique(-scores[hits], return_index=True)
+    above = np.searchsorted(-scores[misses], runs, side="left")
+    above_or_equal = np.searchsorted(-scores[misses], runs, side="right")
+    ends = np.stack([above, above_or_equal], axis=1).ravel()
+    negatives, gains = Bags.of(misses, np.concatenate([[0], ends])), Bags.of(hits, first_hits)
+
+    def of_weights(weights: Weights) -> Scores:
+        passed = negatives.running_sums(weights)
+        gained, total = gains.sums(weights), passed[-1]
+        beaten = total - (passed[0:-1:2] + passed[1::2]) / 2
+        return divide((gained * beaten).sum(axis=0), gained.sum(axis=0) * total)
+
+    return of_weights

@@ -1,0 +1,51 @@
+"""All scores of a run's predictions but the main one's interval: the other metrics, and every class's scores.
+
+As the main score, each is the unweighted mean over folds and seeds.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from evar.errors import DataError
+from evar.probes.contract import Floats, Targets
+from evar.probes.predictions import Predictions
+from evar.scoring.metrics import fitting, kind_of, metric, of_classes
+from evar.scoring.weighted import Scores, divide
+
+
+def other_metrics(predictions: Predictions, main: str) -> dict[str, float | None]:
+    """Name -> score of each metric that fits the predictions' kind of task, other than the `main` one.
+
+    None where a fold leaves nothing to score or the score is infinite (d' of a perfect ranking).
+    """
+    classes = predictions.logits.shape[2]
+    names = [name for name in fitting(kind_of(predictions.targets), classes) if name != main]
+    return {name: _mean(predictions, name) for name in names}
+
+
+def class_scores(predictions: Predictions, name: str) -> Scores:
+    """The score `name` (recall, f1, average_precision, auc) of each class (class,): over the folds that have the class.
+
+    NaN for a class that no fold can score. Raises UsageError for no such name.
+    """
+    each = [of_classes(name, logits, targets) for logits, targets in _parts(predictions)]
+    there = ~np.isnan(each)
+    return divide(np.sum(each, axis=0, where=there), there.sum(axis=0, dtype=np.float64))
+
+
+def _mean(predictions: Predictions, name: str) -> float | None:
+    try:
+        mean = float(np.mean([metric(name)(logits, targets) for logits, targets in _parts(predictions)]))
+    except DataError:
+        return None
+    return mean if math.isfinite(mean) else None
+
+
+def _parts(predictions: Predictions) -> Iterator[tuple[Floats, Targets]]:
+    """Logits and targets of each fold and seed."""
+    for fold in np.unique(predictions.folds):
+        clips = predictions.folds == fold
+        for logits in predictions.logits:
+            yield logits[clips], predictions.targets[clips]

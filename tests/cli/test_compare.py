@@ -1,0 +1,189 @@
+"""`evar compare` as a user runs it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evar.cli import main
+from evar.leaderboard.table import append
+from tests.leaderboard.test_table import make_result
+from tests.scoring.test_intervals import of_correctness
+
+CLASSES = ("low", "high")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def add(run, encoder, right, task="tones", groups=None, clips=None, **changes):
+    """A row whose test clips are right where `right` (clip,) says so."""
+    predictions = of_correctness(right, groups)
+    result = make_result(
+        **{
+            "run": run,
+            "time": f"2026-01-01T00:00:{len(list(Path().glob('results/predictions/*'))):02}Z",
+            "task": task,
+            "encoder": encoder,
+            "weights": f"{encoder}.pth",
+            "probe": "logistic",
+            "metric": "accuracy",
+            "ranked": True,
+            **changes,
+        }
+    )
+    names = clips or [f"{number}.wav" for number in range(len(right))]
+    append(Path("results"), result, predictions, names, CLASSES, {})
+
+
+def compare(capsys, *arguments):
+    code = main(["compare", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_better_encoder_is_named_with_scores_interval_and_runs(capsys):
+    add("r1", "good", np.ones(100))
+    add("r2", "bad", np.arange(100) < 70)
+    code, out, err = compare(capsys, "good", "bad", "--task", "tones")
+    assert (code, err) == (0, "")
+    assert "100.00 %" in out
+    assert "70.00 %" in out
+    assert "+30.00 [+20." in out
+    assert "only A right: 30, only B right: 0, p = 1.9e-09" in out
+    assert "r1" in out
+    assert "r2" in out
+    assert out.endswith("A is better\n")
+    assert compare(capsys, "bad", "good", "--task", "tones")[1].endswith("B is better\n")
+
+
+def test_not_separable_is_said_in_words(capsys):
+    add("r1", "one", np.arange(100) < 70)
+    add("r2", "other", np.arange(100) >= 29)
+    assert "not separable: the interval holds 0\n" in compare(capsys, "one", "other", "--task", "tones")[1]
+
+
+def test_mcnemar_against_the_interval_is_not_separable(capsys):
+    add("r1", "one", np.ones(100))
+    add("r2", "other", np.arange(100) >= 5)
+    assert (
+        "not separable: McNemar's test finds no difference\n" in compare(capsys, "one", "other", "--task", "tones")[1]
+    )
+
+
+def test_few_groups_give_no_claim(capsys):
+    add("r1", "one", np.ones(100), groups=np.arange(100) % 20)
+    add("r2", "other", np.zeros(100), groups=np.arange(100) % 20)
+    out = compare(capsys, "one", "other", "--task", "tones")[1]
+    assert "100 clips, 20 groups" in out
+    assert "no claim: only 20 groups, fewer than 30 support none\n" in out
+
+
+def test_clips_that_one_lacks_are_told(capsys):
+    add("r1", "one", np.ones(100))
+    add("r2", "other", np.ones(90))
+    assert (
+        "90 clips in common (10 are not)"
+        in compare(capsys, "r1", "r2")[1] + compare(capsys, "r1", "r2", "--task", "tones")[1]
+    )
+
+
+def test_latest_of_several_weights_is_taken_and_told(capsys):
+    add("r1", "m2d", np.zeros(100), weights="old.pth", weights_digest="1")
+    add("r2", "m2d", np.ones(100), weights="new.pth", weights_digest="2")
+    add("r3", "logmel", np.ones(100))
+    _, out, err = compare(capsys, "m2d", "logmel", "--task", "tones")
+    assert "tones: m2d also has rows of 1 other weights, options or outputs; latest is r2" in err
+    assert "r2" in out
+    assert "r1" not in out
+
+
+def test_without_a_task_all_that_both_have_are_compared(capsys):
+    for task, right in (("one", 90), ("two", 50), ("three", 70)):
+        add(f"{task}-a", "a", np.arange(100) < right, task=task)
+        add(f"{task}-b", "b", np.arange(100) < 70, task=task)
+    add("four-a", "a", np.ones(100), task="four")
+    code, out, _ = compare(capsys, "a", "b")
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == ["task", "one", "two", "three", "mean"]
+    assert (
+        "mean difference +0.00 points over 3 tasks; A higher on 1, lower on 1; better on 1, worse on 1, no claim on 1"
+        in out
+    )
+    assert "A is better" in lines[1]
+    assert "B is better" in lines[2]
+    assert "not separable" in lines[3]
+    assert "one-a" in lines[1]
+
+
+def test_task_without_predictions_does_not_stop_the_others(capsys):
+    for task in ("one", "two"):
+        add(f"{task}-a", "a", np.ones(40), task=task)
+        add(f"{task}-b", "b", np.zeros(40), task=task)
+    Path("results/predictions/one-a.npz").unlink()
+    code, out, err = compare(capsys, "a", "b")
+    assert code == 2
+    assert "error: no predictions of run one-a" in err
+    assert "over 1 task;" in out
+
+
+def test_json_is_one_object_a_line(capsys):
+    add("r1", "one", np.ones(100))
+    add("r2", "other", np.zeros(100))
+    for more in ([], ["--task", "tones"]):
+        found = json.loads(compare(capsys, "one", "other", "--json", *more)[1])
+        assert {
+            "task": "tones",
+            "run_a": "r1",
+            "run_b": "r2",
+            "difference": 1.0,
+            "separable": True,
+        }.items() <= found.items()
+
+
+def test_probe_of_a_run_is_that_of_the_other_name(capsys):
+    add("r1", "one", np.ones(100), probe="m2d_paper")
+    add("r2", "other", np.zeros(100), probe="m2d_paper")
+    add("r3", "other", np.ones(100))
+    assert "r2" in compare(capsys, "r1", "other", "--task", "tones")[1]
+    assert "r3" in compare(capsys, "r1", "other", "--task", "tones", "--probe", "logistic")[1]
+
+
+def test_runs_whose_task_or_probe_changed_are_told(capsys):
+    add("r1", "one", np.ones(100), task_digest="1")
+    add("r2", "other", np.zeros(100), task_digest="2", probe_options={"grid": [1.0]})
+    err = compare(capsys, "one", "other", "--task", "tones")[2]
+    assert "tones: runs r1 and r2 differ in their task digest" in err
+    assert "differ in their probe options" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("one othr --task tones", "unknown run or encoder 'othr': did you mean other"),
+        ("one other --task tons", "unknown task of this leaderboard 'tons': did you mean tones"),
+        ("one other --task ,", "names no task (valid: apart, tones)"),
+        ("one other --task tones --probe knn", "one has no ranked row of task tones by probe knn"),
+        ("one other --probe knn", "no task in common with a ranked row by probe knn: one has none, other has none"),
+        ("one one --task tones", "A and B are the same run, r1"),
+        ("one ranking --task tones", "are scored by accuracy and mAP"),
+        ("one classes --task tones", "runs r1 and r4: the runs are of different tables: they have no clip in common"),
+        ("one", "the following arguments are required: B"),
+        ("one other --results nowhere", "no rows in nowhere/leaderboard.csv"),
+    ],
+)
+def test_mistake_gives_one_line_and_exit_code_2(capsys, line, said):
+    add("r1", "one", np.ones(100))
+    add("r2", "other", np.zeros(100))
+    add("r3", "ranking", np.zeros(100), metric="mAP")
+    add("r4", "classes", np.zeros(100), clips=[f"{number}.flac" for number in range(100)])
+    add("r5", "apart", np.zeros(100), task="apart")
+    code, out, err = compare(capsys, *line.split())
+    assert code == 2
+    assert out == ""
+    (error,) = [each for each in err.splitlines() if each.startswith("evar: error: ")]
+    assert said in error

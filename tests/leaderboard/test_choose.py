@@ -1,0 +1,70 @@
+"""Which row a name means."""
+
+import pytest
+
+from evar.errors import DataError, UsageError
+from evar.leaderboard.choose import rivals, row_of, tasks_of
+from tests.leaderboard.test_table import make_result
+
+
+def row(run, **changes):
+    usual = {"encoder": "m2d", "weights": "a.pth", "weights_digest": "1", "task": "us8k", "probe": "logistic"}
+    return make_result(**{**usual, "run": run, "time": f"2026-01-0{run}T00:00:00Z", "ranked": True, **changes})
+
+
+ROWS = [
+    row("1"),
+    row("3", weights="b.pth", weights_digest="2"),
+    row("2"),
+    row("4", ranked=False),
+    row("5", probe="m2d_paper"),
+    row("6", task="gtzan", encoder="logmel", weights="/some/folder/x.pth"),
+]
+
+
+@pytest.mark.parametrize(("name", "run"), [("m2d", "3"), ("b.pth", "3"), ("a.pth", "2"), ("1", "1"), ("4", "4")])
+def test_name_is_a_run_or_the_latest_ranked_row_of_an_encoder_or_weights(name, run):
+    assert row_of(ROWS, name, "us8k", "logistic").run == run
+
+
+def test_file_name_of_weights_in_a_folder_is_a_name_too():
+    assert row_of(ROWS, "x.pth", "gtzan", "logistic").run == "6"
+
+
+def test_of_rows_of_one_second_the_last_is_the_latest():
+    twins = [row("1"), row("2", time="2026-01-01T00:00:00Z")]
+    assert row_of(twins, "m2d", "us8k", "logistic").run == "2"
+
+
+def test_run_of_another_task_is_refused():
+    with pytest.raises(UsageError, match="run 6 is of task gtzan, not us8k"):
+        row_of(ROWS, "6", "us8k", "logistic")
+
+
+def test_encoder_without_such_a_row_is_told_what_it_has():
+    with pytest.raises(
+        DataError, match=r"m2d has no ranked row of task gtzan by probe logistic; it has us8k by logistic"
+    ):
+        row_of(ROWS, "m2d", "gtzan", "logistic")
+    with pytest.raises(DataError, match="it has none that is ranked"):
+        row_of([row("4", ranked=False)], "m2d", "us8k", "logistic")
+
+
+def test_typo_gives_near_names_of_encoders_weights_and_runs():
+    with pytest.raises(UsageError, match="unknown run or encoder 'logmell': did you mean logmel"):
+        row_of(ROWS, "logmell", "us8k", "logistic")
+    rows = [row("20260101T000000-abcdef01")]
+    with pytest.raises(UsageError, match="did you mean 20260101T000000-abcdef01"):
+        tasks_of(rows, "20260101T000000-abcdef02", "logistic")
+
+
+def test_tasks_are_those_of_ranked_rows_by_the_probe():
+    assert tasks_of(ROWS, "m2d", "logistic") == ["us8k"]
+    assert tasks_of(ROWS, "m2d", "knn") == []
+    assert tasks_of(ROWS, "6", "knn") == ["gtzan"]
+
+
+def test_other_weights_of_the_same_name_are_counted():
+    assert rivals(ROWS, "m2d", ROWS[1]) == 1
+    assert rivals(ROWS, "b.pth", ROWS[1]) == 0
+    assert rivals(ROWS, "3", ROWS[1]) == 0
