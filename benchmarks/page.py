@@ -1,8 +1,9 @@
 """`python -m benchmarks.page`: the leaderboard's page of 2,000 made-up rows: how long, how large, how fast it sorts.
 
 One line a size of the board: seconds from the CSV to the HTML text (Python's start not counted) at first, with every
-paired comparison with the best of a column, and again, when these are known; bytes, runs told in full, and, where Chromium and Selenium are installed, milliseconds until the page has loaded and until its largest table
-is sorted and laid out again: the fastest, the median and the slowest of ten.
+paired comparison with the best of a column, and again, when these are known; bytes, runs told in full, and, where
+Chromium and Selenium are installed, milliseconds until the page has loaded and until its largest table is sorted and
+laid out again: the fastest, the median and the slowest of ten.
 """
 
 import os
