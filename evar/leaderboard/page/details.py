@@ -30,7 +30,7 @@ def tell(template: Template, results: Path, board: Board, probes: ProbeNames, mo
     rows = _rows(board)
     names = encoder_names(rows)
     told: dict[str, str] = {}
-    for row in sorted(rows, key=lambda row: row.time, reverse=True):
+    for row in sorted(rows, key=lambda row: (row.time, row.run), reverse=True):
         run = open_run(results, row, names[row.run], why.get(row.run, ""))
         text = template.render(run=run, row=row, probe=probes.of(row))
         most_bytes -= len(text.encode(errors="replace"))
