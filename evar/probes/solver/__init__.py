@@ -16,11 +16,13 @@ That bound, evaluated in float64 at exactly solved intercepts, is the certificat
     designs.py       which rows a problem learns from; its standardisation, relative to the reference
     coordinates.py   the eigenvectors of X'X as coordinates of the weights, shared by all problems
     losses.py        softmax and one-logit losses of a block of rows: value, residual, curvature
-    objective.py     value and gradient of many problems: one forward and one backward product, float32
-    certificate.py   the same in float64 with the intercepts solved exactly, and the certificate
+    objective.py     problems, and where each of them stands
+    certificate.py   value and gradient in float64 with the intercepts solved exactly, and the certificate
+    model.py         the same near such an exact point, by fast products: one forward and one backward for all problems
+    precision.py     what products are fast, and what they round
     precondition.py  the approximate inverse Hessian
     lbfgs.py         curvature pairs and the search direction
-    descent.py       the iteration: line search, precision, stopping, dropping what has ended
+    descent.py       the iteration: line search, exact evaluations, stopping, dropping what has ended
     solve.py         which problems go together, and their optima
     workers.py       one thread a block of rows, sums in a fixed order: the same bits on any number of cores
 """

@@ -5,6 +5,8 @@ phi(W) - min phi <= |grad_W F(W, b(W))|^2 / 2. The intercepts are found by Newto
 objective is convex, of few variables, and nearly solved already.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -18,16 +20,42 @@ LONGEST_STEP = 2.0  # in logits
 LAST_STEP = 1e-6  # in logits: after so short a step the intercepts are exact to about its square
 
 
-def certify(objective: Objective, parameters: Tensor, batch: Batch) -> Point:
+@dataclass
+class Certified:
+    """Exact points, and what can be said of them.
+
+    bound:   (problem,) float64: (value - minimum) / value is at most this; inf where the intercepts were not found
+    logits:  (row, problem, class) float32, intercepts included
+    """
+
+    point: Point
+    bound: Tensor
+    logits: Tensor
+
+    def take(self, problems: Tensor) -> "Certified":
+        """Of these problems alone (number,)."""
+        return Certified(self.point.take(problems), self.bound[problems], self.logits[:, problems])
+
+    def put(self, problems: Tensor, other: "Certified") -> None:
+        """Let `other` stand in these problems' places (number,)."""
+        self.point.put(problems, other.point)
+        self.bound[problems] = other.bound
+        self.logits[:, problems] = other.logits
+
+
+def certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certified:
     """Evaluate at the weights of `parameters` (problem, class, coordinate + 1), the intercepts replaced by the best."""
     problems, classes = parameters.shape[:2]
-    at_once = max(1, LOGIT_BYTES // (8 * classes * objective.coordinates.blocks.count))
+    at_once = max(1, LOGIT_BYTES // (8 * classes * objective.rows))
     numbers = torch.arange(problems, device=parameters.device)
-    points = [_certify(objective, parameters[part], batch.take(numbers[part])) for part in pieces(problems, at_once)]
-    return Point.joined(points)
+    parts = [_certify(objective, parameters[part], batch.take(numbers[part])) for part in pieces(problems, at_once)]
+    if len(parts) == 1:
+        return parts[0]
+    point = Point.joined([part.point for part in parts])
+    return Certified(point, torch.cat([p.bound for p in parts]), torch.cat([p.logits for p in parts], dim=1))
 
 
-def _certify(objective: Objective, parameters: Tensor, batch: Batch) -> Point:
+def _certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certified:
     coordinates, designs, workers = objective.coordinates, objective.designs, objective.workers
     weights = coordinates.to_columns(parameters[..., :-1])
     scale, mean = designs.scale[batch.design][:, None], designs.mean[batch.design][:, None]
@@ -48,10 +76,12 @@ def _certify(objective: Objective, parameters: Tensor, batch: Batch) -> Point:
     along = (total.gradient - total.intercepts[..., None] * mean) * scale
     gradient = strength[..., None] * along + weights
     value = batch.strength * total.value + weights.square().sum((1, 2)) / 2
-    bound = torch.where(exact, gradient.square().sum((1, 2)) / 2 / value, torch.inf)
     by_parameters = torch.cat([coordinates.from_columns(gradient), (strength * total.intercepts)[..., None]], dim=2)
-    found = torch.cat([parameters[..., :-1], intercepts[..., None]], dim=2)
-    return Point(found, value, by_parameters, total.curvature, bound)
+    point = Point(
+        torch.cat([parameters[..., :-1], intercepts[..., None]], dim=2), value, by_parameters, total.curvature
+    )
+    bound = torch.where(exact, gradient.square().sum((1, 2)) / 2 / value, torch.inf)
+    return Certified(point, bound, torch.cat([(part + shift).float() for part in logits]))
 
 
 def _solve_intercepts(

@@ -3,8 +3,7 @@
 W = U V' with V (dim, coordinate) orthonormal, so |W| = |U|. For one design with fewer rows than dimensions V spans the
 rows, where the optimum lies. Features X V are kept in memory where they fit; then problems of one design cost nothing
 more, and those of several designs, whose scales differ from the reference by a factor 1 + e a column, take features
-times U (I + V' diag(e) V)': the small second part may be multiplied in low precision, since the certificate's pass
-(`certificate.py`) takes U V' itself. Features that do not fit are read, block by block, from the embeddings.
+times U (I + V' diag(e) V)'. Features that do not fit are read, block by block, from the embeddings.
 """
 
 from collections.abc import Callable
@@ -74,7 +73,7 @@ class Coordinates:
             own = weights[part].float()
             if self.features is None:
                 return (own @ self.basis.T) * scale[part]
-            return own + self._low(self._low(own, self.basis.T) * (scale[part] - 1), self.basis)
+            return self._rescaled(own, scale[part])
 
         found = self._by_pieces(work, weights)
         return found, (found * mean).sum(-1, dtype=torch.float64)
@@ -89,32 +88,38 @@ class Coordinates:
             own = gradient[part] - intercepts[part, :, None] * mean[part]
             if self.features is None:
                 return ((own.float() * scale[part]) @ self.basis).double()
-            return own + self._low(self._low(own.float(), self.basis.T) * (scale[part] - 1), self.basis).double()
+            return self._rescaled(own.float(), scale[part]).double()
 
         return self._by_pieces(work, gradient)
 
     def to_columns(self, weights: Tensor) -> Tensor:
         """U -> W = U V' (problem, class, dim), float64."""
-        basis = self.basis.double().T
+        basis = self._exact_basis.T
         return self._by_pieces(lambda part: weights[part] @ basis, weights)
 
     def from_columns(self, gradient: Tensor) -> Tensor:
         """Gradient by W (problem, class, dim) -> by U, float64."""
-        basis = self.basis.double()
+        basis = self._exact_basis
         return self._by_pieces(lambda part: gradient[part] @ basis, gradient)
 
     @cached_property
     def _means(self) -> Tensor:
         """(design, width) float64: the designs' means in the features' coordinates."""
         mean = self.designs.mean
-        return mean if self.features is None else mean @ self.basis.double()
+        return mean if self.features is None else mean @ self._exact_basis
+
+    def _rescaled(self, own: Tensor, scale: Tensor) -> Tensor:
+        """Times I + V' diag(scale - 1) V; what is added is small, so that low precision does."""
+        basis = self._low_basis
+        return own + ((own.to(basis.dtype) @ basis.T) * (scale - 1).to(basis.dtype)) @ basis
 
     @cached_property
-    def _low_precision(self) -> torch.dtype:
-        return PRECISIONS[choose_precision("auto", self.workers.device)]
+    def _low_basis(self) -> Tensor:
+        return self.basis.to(PRECISIONS[choose_precision("auto", self.workers.device)])
 
-    def _low(self, left: Tensor, right: Tensor) -> Tensor:
-        return (left.to(self._low_precision) @ right.to(self._low_precision)).float()
+    @cached_property
+    def _exact_basis(self) -> Tensor:
+        return self.basis.double()
 
     def _by_pieces(self, work: Callable[[slice], Tensor], like: Tensor) -> Tensor:
         """`work` on slices of the problems of `like` (problem, class, ...), side by side."""

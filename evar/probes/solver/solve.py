@@ -10,16 +10,19 @@ from torch import Tensor
 
 from evar.probes.contract import Floats, Rows, Targets
 from evar.probes.linear import Standardiser
+from evar.probes.solver.certificate import Certified, certify
 from evar.probes.solver.coordinates import Coordinates
 from evar.probes.solver.descent import GAP, Descent
 from evar.probes.solver.designs import Designs
 from evar.probes.solver.lbfgs import PAIRS
 from evar.probes.solver.objective import Batch, Objective
+from evar.probes.solver.precision import fast_products
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers, pieces
 
 STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
-VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 8  # a weight: its curvature pairs, its gradients and their temporaries
+VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries
+LOGIT_BYTES = 4 * 2  # a row: the logits that a model starts from, copied when others end
 SHARED = 0.5  # of a group's rows, at least, each of its designs learns from: others' rows are computed in vain
 
 
@@ -36,8 +39,8 @@ class Fit:
 class Optimum:
     """Weights (class, dim) on standardised features, intercepts (class,); one row where there is one logit.
 
-    bound:             certified bound of (value - minimum) / value; inf where the intercepts were not to be had
-    float32, float64:  evaluations (a forward and a backward product each) in each precision
+    bound:        certified bound of (value - minimum) / value; inf where the intercepts were not to be had
+    fast, exact:  evaluations, a forward and a backward product each, by the model and in float64
     Classes that the training rows lack have weights and intercepts of no meaning.
     """
 
@@ -45,8 +48,8 @@ class Optimum:
     weights: Floats
     intercepts: NDArray[np.float64]
     bound: float
-    float32: int
-    float64: int
+    fast: int
+    exact: int
 
     @property
     def converged(self) -> bool:
@@ -72,7 +75,7 @@ def solve(
     designs:  training rows, rising
     """
     found: dict[int, Optimum] = {}
-    with Workers(device) as workers, torch.no_grad():
+    with Workers(device) as workers, torch.no_grad(), fast_products(device):
         for group in _groups(designs, x.shape[1]):
             numbers = [number for number, fit in enumerate(fits) if fit.design in group]
             if numbers:
@@ -98,38 +101,48 @@ class _Group:
 
     def optima(self, fits: Sequence[Fit], group: Sequence[int], max_iter: int) -> Iterator[tuple[int, Optimum]]:
         """(place in `fits`, optimum) of each, in the order in which they end; `group`: numbers of its designs."""
-        column = self._objective.coordinates.basis.shape[1] * VECTOR_BYTES * self._classes
-        at_once = max(1, STATE_BYTES[self._targets.device.type] // column)
+        column = self._objective.coordinates.basis.shape[1] * VECTOR_BYTES + self._blocks.count * LOGIT_BYTES
+        at_once = max(1, STATE_BYTES[self._targets.device.type] // (column * self._classes))
         place = {design: number for number, design in enumerate(group)}
         for part in pieces(len(fits), at_once):
             own = fits[part]
             batch = self._batch(own, [place[fit.design] for fit in own])
             for each in Descent(self._objective, batch, self._start(batch), max_iter).run():
                 standardise = self._standardisers[place[own[each.number].design]]
-                optimum = Optimum(standardise, each.weights, each.intercepts, each.bound, each.float32, each.float64)
+                optimum = Optimum(standardise, each.weights, each.intercepts, each.bound, each.fast, each.exact)
                 yield part.start + each.number, optimum
 
     def _batch(self, fits: Sequence[Fit], designs: Sequence[int]) -> Batch:
         device = self._targets.device
-        design = torch.tensor(designs, device=device)
         strength = torch.tensor([fit.strength for fit in fits], dtype=torch.float64, device=device)
-        if self._targets.ndim == 1:
-            return Batch(design, strength, None, self._shares[design] > 0)
-        label = torch.tensor([fit.label for fit in fits], device=device)
-        return Batch(design, strength, label, torch.ones((len(fits), 1), dtype=torch.bool, device=device))
+        label = None if self._targets.ndim == 1 else torch.tensor([fit.label for fit in fits], device=device)
+        return self._problems(torch.tensor(designs, device=device), strength, label)
 
-    def _start(self, batch: Batch) -> Tensor:
-        """No weights, and the intercepts that are best without them (problem, class, coordinate + 1)."""
-        coordinates = self._objective.coordinates.basis.shape[1]
-        start = torch.zeros(
-            (len(batch.design), self._classes, coordinates + 1), dtype=torch.float64, device=self._targets.device
-        )
-        if batch.label is None:
-            logs = self._shares[batch.design].log().masked_fill(~batch.present, 0.0)
-            mean = logs.sum(1, keepdim=True) / batch.present.sum(1, keepdim=True)
-            start[..., -1] = torch.where(batch.present, logs - mean, 0.0)
+    def _problems(self, design: Tensor, strength: Tensor, label: Tensor | None) -> Batch:
+        present = self._shares[design] > 0 if label is None else torch.ones_like(design[:, None], dtype=torch.bool)
+        return Batch(design, strength, label, present)
+
+    def _start(self, batch: Batch) -> Certified:
+        """Exact points without weights, the intercepts the best of those.
+
+        There value and gradient are proportional to C: evaluated once for all C of a design and label.
+        """
+        labels = 1 if batch.label is None else self._targets.shape[1]
+        keys = batch.design * labels + (0 if batch.label is None else batch.label)
+        keys, place = torch.unique(keys, return_inverse=True)
+        ones = torch.ones(len(keys), dtype=torch.float64, device=keys.device)
+        design = keys // labels
+        unit = self._problems(design, ones, None if batch.label is None else keys % labels)
+        width = self._objective.coordinates.basis.shape[1] + 1
+        parameters = torch.zeros((len(keys), self._classes, width), dtype=torch.float64, device=keys.device)
+        if unit.label is None:
+            parameters[..., -1] = self._shares[design].log().masked_fill(~unit.present, 0.0)
         else:
-            start[:, 0, -1] = torch.special.logit(self._shares[batch.design, batch.label])
+            parameters[:, 0, -1] = torch.special.logit(self._shares[design, unit.label])
+        start = certify(self._objective, parameters, unit).take(place)
+        start.point.value *= batch.strength
+        start.point.gradient *= batch.strength[:, None, None]
+        start.bound *= batch.strength
         return start
 
     def _class_shares(self) -> Tensor:
