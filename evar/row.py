@@ -10,7 +10,7 @@ from evar.preparation import Prepared, Settings
 from evar.scoring import summary
 from evar.scoring.leak_list import Leaks
 
-PROTOCOL_VERSION = 1  # grows when the same run would mean another thing: splits, cropping, selection, metrics
+PROTOCOL_VERSION = 2  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
 
 def make_result(

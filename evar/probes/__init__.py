@@ -1,7 +1,10 @@
 """Probes: one file for each kind of classifier on frozen embeddings; see `contract.py`.
 
 A file of this folder is a probe where it defines `open_probe`; every other file supports them.
+`from evar.probes import LogisticRegressionProbe` gives the logistic probe as a scikit-learn classifier.
 """
+
+from typing import Any
 
 from evar import plugins
 from evar.probes.contract import Probe
@@ -25,3 +28,12 @@ def open_probe(spec: str) -> Probe:
     function = plugins.load(PACKAGE, OPENER, name, "probe")
     probe: Probe = function(**check_options("probe", name, function, options))
     return probe
+
+
+def __getattr__(name: str) -> Any:
+    """The scikit-learn classifier, imported when it is asked for: it takes half a second."""
+    if name == "LogisticRegressionProbe":
+        from evar.probes.estimator import LogisticRegressionProbe
+
+        return LogisticRegressionProbe
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

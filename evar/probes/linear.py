@@ -53,7 +53,10 @@ class LinearFit:
     converged: bool
 
     def logits(self, x: Floats) -> Floats:
-        """(clip, dim) -> (clip, class)."""
+        """(clip, dim) -> (clip, class). The scale is folded into the weights; the mean stays, for far offsets."""
+        mean, scale = self.standardise.mean, self.standardise.scale
+        centre = mean.astype(np.float32)
+        weights = (self.weights * scale[:, None]).astype(np.float32)
+        bias = (self.bias + (centre - mean) @ weights).astype(np.float32)
         with one_thread():
-            logits: Floats = self.standardise(x) @ self.weights + self.bias
-        return logits
+            return np.asarray((x - centre) @ weights + bias, dtype=np.float32)

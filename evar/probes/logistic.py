@@ -5,24 +5,24 @@ Objective (scikit-learn's): minimise over weights W and intercepts b, on feature
     1/2 |W|^2 + C * sum over clips of the log loss;  the intercepts carry no penalty.
 
 Log loss: softmax over classes, two classes as one logit, multi-label one-vs-rest. Classes that the training rows
-cannot teach keep their column, with a constant logit: LOWEST without positives, -LOWEST without negatives.
+cannot teach keep their column, with a constant logit: LOWEST without positives, -LOWEST without negatives. All
+problems are solved together, to a certified optimum; see `solver/`.
 """
 
 import math
-import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+import torch
+from numpy.typing import NDArray
 
 from evar.errors import UsageError
-from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
+from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import LinearFit, Standardiser
-from evar.probes.threads import fit_each, one_thread
+from evar.probes.solver.solve import Fit, Optimum, solve
 from evar.progress import Advance
 
 GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)  # C, from the strongest penalty
@@ -34,9 +34,16 @@ def open_probe(grid: Sequence[float] = GRID, max_iter: int = MAX_ITER) -> Probe:
     """Logistic regression. Raises UsageError where an option cannot be.
 
     grid:      values of C to choose from, rising
-    max_iter:  most L-BFGS iterations of a fit; one that reaches it is reported as not converged
+    max_iter:  most L-BFGS iterations of a fit; one that is not certified by then is reported as not converged
     """
     return Logistic(grid, max_iter)
+
+
+@dataclass(frozen=True)
+class LogisticFit(LinearFit):
+    """A fitted logistic regression; optima: one, or one a label, or none where nothing was to fit."""
+
+    optima: tuple[Optimum, ...]
 
 
 class Logistic(Probe):
@@ -56,86 +63,103 @@ class Logistic(Probe):
     def fit(
         self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
     ) -> list[Fitted]:
-        """Fit every problem; those with the same training rows share their standardisation and rotation."""
+        """Fit every problem to its certified optimum, all of them together."""
         del score  # the objective alone decides when a fit ends
-        fitted: dict[int, Fitted] = {}
-        for members in _by_training_rows(problems):
-            train = problems[members[0]].train
-            fit_with = partial(self._fit, Design.of(x[train]), y[train], classes)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # said by `converged`
-                fits = fit_each(fit_with, [problems[member].setting for member in members], advance)
-            fitted.update(zip(members, fits, strict=True))
-        return [fitted[index] for index in range(len(problems))]
+        designs, design_of = _distinct([problem.train for problem in problems])
+        learnable = [_learnable(y[train]) for train in designs]
+        jobs = [
+            (number, Fit(design, _strength(problem), label))
+            for number, (problem, design) in enumerate(zip(problems, design_of, strict=True))
+            for label in learnable[design]
+        ]
+        drafts = [_Draft.of(y[designs[design]], x.shape[1], classes) for design in design_of]
+        awaited = Counter(number for number, _ in jobs)
+        for number in range(len(problems)):
+            if not awaited[number]:
+                advance(1)
+        for own in ([job for job in jobs if job[1].label is None], [job for job in jobs if job[1].label is not None]):
 
-    def _fit(self, design: "Design", y: Targets, classes: int, c: Setting) -> LinearFit:
-        weights = np.zeros((design.features.shape[1], classes), dtype=np.float32)
-        bias = np.full(classes, LOWEST, dtype=np.float32)
-        converged = True
-        if y.ndim == 1:
-            present = np.unique(y)
-            weights[:, present], bias[present], converged = self._softmax(design.features, y, c)
-        else:
-            for column in range(classes):
-                if y[:, column].all():
-                    bias[column] = -LOWEST
-                elif y[:, column].any():
-                    weights[:, [column]], bias[[column]], ended = self._solve(design.features, y[:, column], c)
-                    converged &= ended
-        return LinearFit(design.standardise, design.to_standardised(weights), bias, converged)
+            def ended(place: int, own: list[tuple[int, Fit]] = own) -> None:
+                number = own[place][0]
+                awaited[number] -= 1
+                if not awaited[number]:
+                    advance(1)
 
-    def _softmax(self, features: Floats, y: Targets, c: Setting) -> tuple[Floats, Floats, bool]:
-        """Weights (dim, present class), bias (present class,), converged; one, two or more classes present."""
-        present = len(np.unique(y))
-        if present == 1:
-            return np.zeros((features.shape[1], 1), dtype=np.float32), np.zeros(1, dtype=np.float32), True
-        weights, bias, converged = self._solve(features, y, c)
-        if present == 2:  # one logit z of the second class: -z/2 and z/2 have the same softmax
-            return np.hstack([-weights / 2, weights / 2]), np.hstack([-bias / 2, bias / 2]), converged
-        return weights, bias, converged
-
-    def _solve(self, features: Floats, y: Targets, c: Setting) -> tuple[Floats, Floats, bool]:
-        """scikit-learn's coefficients as columns: one for two classes, else one a class."""
-        model = LogisticRegression(C=c, max_iter=self.max_iter).fit(features, y)
-        converged = bool(model.n_iter_.max() < self.max_iter)
-        return model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32), converged
+            if own:
+                targets = y if own[0][1].label is None or y.ndim == 2 else y[:, None] == np.arange(classes)
+                fits = [fit for _, fit in own]
+                device = torch.device(self.device)
+                optima = solve(x, targets, classes, designs, fits, max_iter=self.max_iter, device=device, ended=ended)
+                for (number, fit), optimum in zip(own, optima, strict=True):
+                    drafts[number].take(optimum, fit.label)
+        return [draft.fitted() for draft in drafts]
 
 
-@dataclass(frozen=True)
-class Design:
-    """Training features of a fit, and the way back from their weights to weights of standardised embeddings.
+class _Draft:
+    """Weights and bias of a fit, part by part."""
 
-    With fewer clips n than dimensions, the standardised rows Z (n, dim) are rotated into their own span: Z^T = Q R,
-    features R^T (n, n). W = Q V has |W| = |V| and Z W = R^T V, and the optimal W lies in that span, so that both
-    problems have one optimum, and one path of L-BFGS iterates.
-    """
-
-    standardise: Standardiser
-    features: Floats
-    basis: Floats | None
+    def __init__(self, weights: Floats, bias: Floats, present: NDArray[np.int64], *, multi_label: bool) -> None:
+        self.weights, self.bias, self.present, self.multi_label = weights, bias, present, multi_label
+        self.optima: list[Optimum] = []
 
     @classmethod
-    def of(cls, x: Floats) -> "Design":
-        """The design of training rows (clip, dim)."""
-        standardise = Standardiser.of(x)
-        features = standardise(x)
-        if len(x) >= x.shape[1]:
-            return cls(standardise, features, None)
-        with one_thread():
-            basis, triangle = np.linalg.qr(features.T)
-        return cls(standardise, np.ascontiguousarray(triangle.T), basis)
+    def of(cls, y: Targets, dim: int, classes: int) -> "_Draft":
+        """What is known before any fit: the bias of classes that the training targets `y` cannot teach."""
+        weights, bias = np.zeros((dim, classes), dtype=np.float32), np.full(classes, LOWEST, dtype=np.float32)
+        if y.ndim == 2:
+            bias[y.all(axis=0)] = -LOWEST
+            return cls(weights, bias, np.arange(classes), multi_label=True)
+        present = np.unique(y).astype(np.int64)
+        bias[present] = 0
+        return cls(weights, bias, present, multi_label=False)
 
-    def to_standardised(self, weights: Floats) -> Floats:
-        """(feature, class) -> (dim, class)."""
-        return weights if self.basis is None else self.basis @ weights
+    def take(self, optimum: Optimum, label: int | None) -> None:
+        """Put an optimum in its columns."""
+        self.optima.append(optimum)
+        weights, bias = optimum.weights.T, optimum.intercepts
+        if label is None:
+            self.weights[:, self.present], self.bias[self.present] = weights[:, self.present], bias[self.present]
+        elif self.multi_label:
+            self.weights[:, [label]], self.bias[[label]] = weights, bias
+        else:  # one logit z of the second class: -z/2 and z/2 have the same softmax
+            self.weights[:, self.present] = np.hstack([-weights / 2, weights / 2])
+            self.bias[self.present] = np.hstack([-bias / 2, bias / 2])
+
+    def fitted(self) -> LogisticFit:
+        """The whole fit."""
+        nothing = np.zeros(len(self.weights))
+        standardise = self.optima[0].standardise if self.optima else Standardiser(nothing, nothing)
+        converged = all(optimum.converged for optimum in self.optima)
+        return LogisticFit(standardise, self.weights, self.bias, converged, tuple(self.optima))
 
 
-def _by_training_rows(problems: Sequence[Problem]) -> list[list[int]]:
-    """Numbers of the problems, grouped by equal training rows."""
-    members: dict[bytes, list[int]] = {}
-    for index, problem in enumerate(problems):
-        members.setdefault(problem.train.tobytes(), []).append(index)
-    return list(members.values())
+def _distinct(trains: Sequence[Rows]) -> tuple[list[Rows], list[int]]:
+    """The different sets of training rows, each rising, and the number of each problem's own."""
+    numbers: dict[bytes, int] = {}
+    distinct: list[Rows] = []
+    own = []
+    for train in map(np.sort, trains):
+        number = numbers.setdefault(train.tobytes(), len(distinct))
+        if number == len(distinct):
+            distinct.append(train)
+        own.append(number)
+    return distinct, own
+
+
+def _learnable(y: Targets) -> list[int | None]:
+    """What training targets ask for: one softmax (None), or one logit for each of these labels or classes."""
+    if y.ndim == 2:
+        return list(map(int, np.flatnonzero(y.any(axis=0) & ~y.all(axis=0))))
+    present = np.unique(y)
+    if len(present) > 2:
+        return [None]
+    return [int(present[1])] if len(present) == 2 else []
+
+
+def _strength(problem: Problem) -> float:
+    if not isinstance(problem.setting, float):
+        raise TypeError(f"probe logistic: {problem.setting!r} is no C")
+    return problem.setting
 
 
 def _is_grid(grid: Sequence[float]) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from evar.machine import cores
+from evar.machine import cores as cores
 from evar.progress import Advance
 
 Item = TypeVar("Item")

@@ -3,10 +3,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from evar.probes import logistic
 from evar.probes.contract import Fitted, Floats, Problem, Targets
-from evar.probes.linear import Standardiser
-from evar.probes.logistic import GRID, LOWEST, Design, open_probe
+from evar.probes.logistic import GRID, LOWEST, open_probe
 from tests.probes.clouds import clouds, labels
 
 NONE = np.empty(0, dtype=np.int64)
@@ -50,28 +48,6 @@ def test_multi_label_is_one_binary_fit_a_class() -> None:
     logits = fit(x, y).logits(x)
     for column in range(3):
         np.testing.assert_allclose(logits[:, column], by_scikit_learn(x, y[:, column]), atol=1e-2)
-
-
-def test_fewer_clips_than_dimensions_are_rotated_without_a_change() -> None:
-    x, _ = clouds(30, 100, 3)
-    design, z = Design.of(x), Standardiser.of(x)(x)
-    assert design.features.shape == (30, 30)
-    np.testing.assert_allclose(design.features @ design.features.T, z @ z.T, atol=1e-3)
-    v = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
-    np.testing.assert_allclose(z @ design.to_standardised(v), design.features @ v, atol=1e-4)
-    np.testing.assert_allclose(np.linalg.norm(design.to_standardised(v)), np.linalg.norm(v), rtol=1e-5)
-
-
-def test_training_rows_are_standardised_once_for_the_whole_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = clouds(60, 5, 3)
-    made = []
-    monkeypatch.setattr(logistic.Design, "of", lambda rows: made.append(len(rows)) or of(rows))
-    problems = [Problem(rows, NONE, c, 42) for c in GRID for rows in (np.arange(40), np.arange(10, 60))]
-    open_probe().fit(x, y, problems, 3, lambda *_: 0.0, lambda amount: None)
-    assert sorted(made) == [40, 50]
-
-
-of = Design.of
 
 
 def test_class_without_training_clips_never_wins() -> None:

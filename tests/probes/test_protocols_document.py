@@ -11,7 +11,7 @@ SENTENCES = [
 ]
 FILES = [
     ROOT / "tests" / "contract" / "test_probes.py",
-    *(ROOT / "tests").glob("probes/*.py"),
+    *(ROOT / "tests").glob("probes/**/*.py"),
     *(ROOT / "tests").glob("scoring/*.py"),
     *(ROOT / "tests").glob("leaderboard/*.py"),
     *(ROOT / "tests").glob("cli/*.py"),

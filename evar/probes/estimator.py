@@ -1,0 +1,80 @@
+"""The logistic probe as a scikit-learn classifier, to be used alone: standardised features, certified optimum."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from evar.probes.contract import Problem
+from evar.probes.linear import Standardiser
+from evar.probes.logistic import MAX_ITER, Logistic, LogisticFit
+
+NO_ROWS = np.empty(0, dtype=np.int64)
+
+
+class LogisticRegressionProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """L2-penalised logistic regression on standardised features, solved to a relative gap of 1e-6.
+
+    The objective is that of `make_pipeline(StandardScaler(), LogisticRegression(C))`; float32 on `device`.
+
+    C:         inverse strength of the penalty
+    max_iter:  most iterations; ConvergenceWarning where they do not suffice
+    device:    "cpu", "cuda", ...
+
+    Fitted attributes: classes_, coef_ (class, feature; for standardised features) and intercept_ (class,), one row
+    where there are two classes, as in scikit-learn; n_iter_, n_features_in_.
+    """
+
+    def __init__(self, C: float = 1.0, *, max_iter: int = MAX_ITER, device: str = "cpu") -> None:
+        self.C = C
+        self.max_iter = max_iter
+        self.device = device
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit to X (row, feature) and class labels y (row,). Raises UsageError for a C or max_iter that cannot be."""
+        x, labels = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(labels)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        self._standardise = Standardiser.of(x)
+        probe = Logistic([self.C], self.max_iter)
+        probe.device = self.device
+        problem = Problem(np.arange(len(x)), NO_ROWS, float(self.C), 0)
+        targets, count = numbers.astype(np.int64), len(self.classes_)
+        (fitted,) = probe.fit(self._standardise(x), targets, [problem], count, lambda *_: 0.0, lambda _: None)
+        assert isinstance(fitted, LogisticFit)
+        if not fitted.converged:
+            warnings.warn(f"max_iter={self.max_iter} iterations were too few", ConvergenceWarning, stacklevel=2)
+        weights, bias = fitted.weights.T.astype(np.float64), fitted.bias.astype(np.float64)
+        two = len(self.classes_) == 2
+        self.coef_ = weights[1:] - weights[:1] if two else weights
+        self.intercept_ = bias[1:] - bias[:1] if two else bias
+        self.n_iter_ = max(1, sum(optimum.fast for optimum in fitted.optima))
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logits (row, class), or (row,) of the second of two classes."""
+        check_is_fitted(self)
+        x = validate_data(self, X, dtype=np.float64, reset=False)
+        z = (x - self._standardise.mean) * self._standardise.scale
+        logits: NDArray[np.float64] = z @ self.coef_.T + self.intercept_
+        return logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities (row, class)."""
+        logits = self.decision_function(X)
+        if logits.ndim == 1:
+            logits = np.stack([np.zeros_like(logits), logits], axis=1)
+        return torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most probable class of each row."""
+        logits = self.decision_function(X)
+        best = (logits > 0).astype(np.int64) if logits.ndim == 1 else logits.argmax(axis=1)
+        found: NDArray[Any] = self.classes_[best]
+        return found

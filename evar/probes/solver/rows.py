@@ -1,0 +1,62 @@
+"""The embeddings of a group of problems, read in blocks of rows, centred and scaled by one reference.
+
+The reference is mean and deviation over all rows of the group. It is no statistic of any problem: it keeps float32
+products exact for features with large offsets, and each problem's own standardisation is applied on top of it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evar.probes.contract import Floats, Rows
+from evar.probes.solver.workers import Workers
+
+BLOCK_ROWS = 1024
+BLOCKS_MULTIPLE = 4  # of several blocks, so that two or four cores end together
+MOST_SCALE = 1e30  # a column of smaller spread than its inverse stays finite in float32
+
+
+class RowBlocks:
+    """x[rows], (row, dim), in blocks: x may be a memory map. `mean`, `scale` (dim,) float64: the reference."""
+
+    def __init__(self, x: Floats, rows: Rows, workers: Workers) -> None:
+        self._x, self._rows, self._workers = x, rows, workers
+        self.count, self.dim = len(rows), x.shape[1]
+        blocks = -(-len(rows) // BLOCK_ROWS)
+        if blocks > 1:
+            blocks = -(-blocks // BLOCKS_MULTIPLE) * BLOCKS_MULTIPLE
+        size = -(-len(rows) // blocks)
+        self.slices = [slice(start, min(start + size, self.count)) for start in range(0, self.count, size)]
+        self.mean = torch.zeros(self.dim, dtype=torch.float64, device=workers.device)
+        self.scale = torch.ones_like(self.mean)
+        self.mean = self._total(lambda z: z.sum(0)) / self.count
+        spread = (self._total(lambda z: z.square().sum(0)) / self.count).sqrt()
+        self.scale = torch.where(self._varies(), (1 / spread).clamp(max=MOST_SCALE), 0.0)
+
+    def read(self, block: slice) -> Tensor:
+        """Rows of a block, (row, dim) float64: (x - mean) * scale."""
+        return (self._raw(block).double() - self.mean) * self.scale
+
+    def columns(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Values of x at some rows (bool over this group's rows) and columns, (row, column) float32."""
+        return torch.from_numpy(np.ascontiguousarray(self._x[self._rows[rows.cpu().numpy()]][:, columns.cpu().numpy()]))
+
+    def _raw(self, block: slice) -> Tensor:
+        rows = self._rows[block]
+        if rows[-1] - rows[0] == len(rows) - 1:  # a run of rows needs no gathering
+            found = np.array(self._x[rows[0] : rows[-1] + 1])
+        else:
+            found = np.asarray(self._x[rows])
+        return torch.from_numpy(found).to(self._workers.device)
+
+    def _total(self, of_block: Callable[[Tensor], Tensor]) -> Tensor:
+        parts = self._workers.in_order(lambda block: of_block(self.read(block)), self.slices)
+        return sum(parts, start=torch.zeros((), dtype=torch.float64, device=self._workers.device))
+
+    def _varies(self) -> Tensor:
+        """(dim,) bool: whether a column has two different values."""
+        ranges = list(self._workers.in_order(lambda block: torch.aminmax(self._raw(block), dim=0), self.slices))
+        low, high = (torch.stack(each) for each in zip(*ranges, strict=True))
+        return high.amax(0) > low.amin(0)

@@ -1,0 +1,173 @@
+"""Which problems are solved together, and their certified optima."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evar.probes.contract import Floats, Rows, Targets
+from evar.probes.linear import Standardiser
+from evar.probes.solver.certificate import Certified, certify
+from evar.probes.solver.coordinates import Coordinates
+from evar.probes.solver.descent import GAP, Descent
+from evar.probes.solver.designs import Designs
+from evar.probes.solver.lbfgs import PAIRS
+from evar.probes.solver.objective import Batch, Objective
+from evar.probes.solver.precision import fast_products
+from evar.probes.solver.rows import RowBlocks
+from evar.probes.solver.workers import Workers, pieces
+
+STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
+VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries
+LOGIT_BYTES = 4 * 2  # a row: the logits that a model starts from, copied when others end
+SHARED = 0.5  # of a group's rows, at least, each of its designs learns from: others' rows are computed in vain
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One problem: the number of its training rows among the designs, C, and the targets' column (None: softmax)."""
+
+    design: int
+    strength: float
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Weights (class, dim) on standardised features, intercepts (class,); one row where there is one logit.
+
+    bound:        certified bound of (value - minimum) / value; inf where the intercepts were not to be had
+    fast, exact:  evaluations, a forward and a backward product each, by the model and in float64
+    Classes that the training rows lack have weights and intercepts of no meaning.
+    """
+
+    standardise: Standardiser
+    weights: Floats
+    intercepts: NDArray[np.float64]
+    bound: float
+    fast: int
+    exact: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the bound is small enough to call it the optimum."""
+        return self.bound <= GAP
+
+
+def solve(
+    x: Floats,
+    targets: Targets,
+    classes: int,
+    designs: Sequence[Rows],
+    fits: Sequence[Fit],
+    *,
+    max_iter: int,
+    device: torch.device,
+    ended: Callable[[int], None] = lambda number: None,
+) -> list[Optimum]:
+    """Solve all fits, all of them softmax or all of one logit; `ended(number)` as each ends, from the calling thread.
+
+    x:        (row, dim) float32, may be a memory map; read only at the rows of the designs
+    targets:  (row,) int64 class numbers below `classes`, or (row, label) bool, each with both values in its fit's rows
+    designs:  training rows, rising
+    """
+    found: dict[int, Optimum] = {}
+    with Workers(device) as workers, torch.no_grad(), fast_products(device):
+        for group in _groups(designs, x.shape[1]):
+            numbers = [number for number, fit in enumerate(fits) if fit.design in group]
+            if numbers:
+                solver = _Group(x, targets, classes, [designs[design] for design in group], workers)
+                for number, optimum in solver.optima([fits[number] for number in numbers], group, max_iter):
+                    found[numbers[number]] = optimum
+                    ended(numbers[number])
+    return [found[number] for number in range(len(fits))]
+
+
+class _Group:
+    """Designs that share one reading of their rows, one set of coordinates and every product."""
+
+    def __init__(self, x: Floats, targets: Targets, classes: int, trains: Sequence[Rows], workers: Workers) -> None:
+        rows = trains[0] if len(trains) == 1 else np.unique(np.concatenate(trains))
+        self._blocks = RowBlocks(x, rows, workers)
+        self._designs = Designs.of(self._blocks, rows, trains, workers)
+        self._classes = 1 if targets.ndim == 2 else classes
+        self._targets = torch.from_numpy(targets[rows]).to(workers.device)
+        self._standardisers = [self._designs.standardiser(self._blocks, design) for design in range(len(trains))]
+        self._objective = Objective(Coordinates.of(self._blocks, self._designs, workers), self._targets)
+        self._shares = self._class_shares()
+
+    def optima(self, fits: Sequence[Fit], group: Sequence[int], max_iter: int) -> Iterator[tuple[int, Optimum]]:
+        """(place in `fits`, optimum) of each, in the order in which they end; `group`: numbers of its designs."""
+        column = self._objective.coordinates.basis.shape[1] * VECTOR_BYTES + self._blocks.count * LOGIT_BYTES
+        at_once = max(1, STATE_BYTES[self._targets.device.type] // (column * self._classes))
+        place = {design: number for number, design in enumerate(group)}
+        for part in pieces(len(fits), at_once):
+            own = fits[part]
+            batch = self._batch(own, [place[fit.design] for fit in own])
+            for each in Descent(self._objective, batch, self._start(batch), max_iter).run():
+                standardise = self._standardisers[place[own[each.number].design]]
+                optimum = Optimum(standardise, each.weights, each.intercepts, each.bound, each.fast, each.exact)
+                yield part.start + each.number, optimum
+
+    def _batch(self, fits: Sequence[Fit], designs: Sequence[int]) -> Batch:
+        device = self._targets.device
+        strength = torch.tensor([fit.strength for fit in fits], dtype=torch.float64, device=device)
+        label = None if self._targets.ndim == 1 else torch.tensor([fit.label for fit in fits], device=device)
+        return self._problems(torch.tensor(designs, device=device), strength, label)
+
+    def _problems(self, design: Tensor, strength: Tensor, label: Tensor | None) -> Batch:
+        present = self._shares[design] > 0 if label is None else torch.ones_like(design[:, None], dtype=torch.bool)
+        return Batch(design, strength, label, present)
+
+    def _start(self, batch: Batch) -> Certified:
+        """Exact points without weights, the intercepts the best of those.
+
+        There value and gradient are proportional to C: evaluated once for all C of a design and label.
+        """
+        labels = 1 if batch.label is None else self._targets.shape[1]
+        keys = batch.design * labels + (0 if batch.label is None else batch.label)
+        keys, place = torch.unique(keys, return_inverse=True)
+        ones = torch.ones(len(keys), dtype=torch.float64, device=keys.device)
+        design = keys // labels
+        unit = self._problems(design, ones, None if batch.label is None else keys % labels)
+        width = self._objective.coordinates.basis.shape[1] + 1
+        parameters = torch.zeros((len(keys), self._classes, width), dtype=torch.float64, device=keys.device)
+        if unit.label is None:
+            parameters[..., -1] = self._shares[design].log().masked_fill(~unit.present, 0.0)
+        else:
+            parameters[:, 0, -1] = torch.special.logit(self._shares[design, unit.label])
+        start = certify(self._objective, parameters, unit).take(place)
+        start.point.value *= batch.strength
+        start.point.gradient *= batch.strength[:, None, None]
+        start.bound *= batch.strength
+        return start
+
+    def _class_shares(self) -> Tensor:
+        """(design, class) float64: the share of a design's rows that are of the class, or have the label."""
+        if self._targets.ndim == 2:
+            positive = self._targets.double()
+        else:
+            positive = torch.nn.functional.one_hot(self._targets, self._classes).double()
+        return (self._designs.member.double().T @ positive) / self._designs.count[:, None]
+
+
+def _groups(designs: Sequence[Rows], dim: int) -> list[list[int]]:
+    """Numbers of designs that go together: alone those of fewer rows than dimensions, whose own span is small."""
+    groups: list[tuple[list[int], Rows]] = []
+    alone = []
+    for number, train in enumerate(designs):
+        if len(train) < dim:
+            alone.append([number])
+            continue
+        for members, rows in groups:
+            union = np.union1d(rows, train)
+            if min(len(designs[member]) for member in [*members, number]) >= SHARED * len(union):
+                members.append(number)
+                groups[groups.index((members, rows))] = (members, union)
+                break
+        else:
+            groups.append(([number], train))
+    return [*(members for members, _ in groups), *alone]

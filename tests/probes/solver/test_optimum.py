@@ -1,0 +1,184 @@
+"""The solver against scikit-learn in float64 and against its own certificate, over shapes and through every route."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from evar.probes.contract import Floats, Problem, Targets
+from evar.probes.logistic import GRID, LOWEST, LogisticFit, open_probe
+from evar.probes.solver import certificate, coordinates, objective, rows, solve
+from evar.probes.solver.descent import GAP
+from tests.probes.clouds import clouds, labels
+from tests.probes.solver.oracle import fitted_value, minimum, standardised
+
+NONE = np.empty(0, dtype=np.int64)
+
+
+def fits(x: Floats, y: Targets, problems: list[tuple[np.ndarray, float]], classes: int) -> list[LogisticFit]:
+    asked = [Problem(train, NONE, c, 0) for train, c in problems]
+    found = open_probe().fit(x, y, asked, classes, lambda *_: 0.0, lambda amount: None)
+    assert all(isinstance(each, LogisticFit) for each in found)
+    return found  # type: ignore[return-value]
+
+
+def embeddings(clips: int, dim: int, classes: int, seed: int = 0) -> tuple[Floats, np.ndarray]:
+    """Correlated features of a decaying spectrum, overlapping classes."""
+    draws = np.random.default_rng(seed)
+    x, y = clouds(clips, dim, classes, apart=0.5, seed=seed)
+    mixed = (x * np.arange(1, dim + 1) ** -0.7) @ draws.normal(size=(dim, dim)) + 3 * draws.normal(size=dim)
+    return mixed.astype(np.float32), y
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("shape", [(500, 40), (120, 200)], ids=["more clips", "more dimensions"])
+def test_every_c_reaches_the_optimum_and_scikit_learn_s_predictions(shape: tuple[int, int], classes: int) -> None:
+    x, y = embeddings(2 * shape[0], shape[1], classes)
+    train, test = np.arange(shape[0]), np.arange(shape[0], 2 * shape[0])
+    z = standardised(x[train])
+    everything = (x.astype(np.float64) - x[train].mean(0, dtype=np.float64)) / x[train].std(0, dtype=np.float64)
+    equal = []
+    for c, fit in zip(GRID, fits(x, y, [(train, c) for c in GRID], classes), strict=True):
+        least, model = minimum(z, y[train], c)
+        assert fit.converged
+        assert fitted_value(fit, z, y[train], c) <= least * (1 + GAP)
+        equal.append(fit.logits(x[test]).argmax(axis=1) == model.predict(everything[test]))
+    assert np.mean(equal) >= 0.999
+
+
+def test_bound_is_no_lower_than_the_true_gap() -> None:
+    x, y = embeddings(300, 30, 4)
+    z, c = standardised(x), 1.0
+    least, _ = minimum(z, y, c)
+    for max_iter in (1, 4, 8):
+        (fit,) = open_probe(max_iter=max_iter).fit(
+            x, y, [Problem(np.arange(300), NONE, c, 0)], 4, lambda *_: 0.0, lambda amount: None
+        )
+        assert isinstance(fit, LogisticFit)
+        found = fitted_value(fit, z, y, c)
+        assert (found - least) / found <= fit.optima[0].bound + 1e-12
+        assert fit.converged == (fit.optima[0].bound <= GAP)
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> tuple[Floats, np.ndarray, int]:
+    """Embeddings with constant and collinear columns, scales from 1e-6 to 1e6, offsets, rare classes."""
+    clips, dim, classes = draw(st.integers(8, 60)), draw(st.integers(1, 80)), draw(st.integers(2, 5))
+    draws = np.random.default_rng(draw(st.integers(0, 10_000)))
+    shares = np.arange(1, classes + 1.0) ** -draw(st.sampled_from([0.0, 3.0]))
+    y = draws.choice(classes, clips, p=shares / shares.sum())
+    y[:classes] = np.arange(classes)
+    x = draws.normal(size=(clips, dim)) + draw(st.sampled_from([0.0, 1.0])) * draws.normal(size=(classes, dim))[y]
+    if dim > 2 and draw(st.booleans()):
+        x[:, 0] = 0.1
+        x[:, 1] = 2 * x[:, 2] - 1
+    units = 10 ** draws.uniform(-6, 6, dim) if draw(st.booleans()) else np.ones(dim)
+    return (units * (x + draw(st.sampled_from([0.0, 30.0])))).astype(np.float32), y, classes
+
+
+@given(shapes(), st.sampled_from(GRID))
+@settings(deadline=None, max_examples=60, database=None)
+def test_any_shape_reaches_the_optimum(drawn: tuple[Floats, np.ndarray, int], c: float) -> None:
+    x, y, classes = drawn
+    (fit,) = fits(x, y, [(np.arange(len(x)), c)], classes)
+    z = standardised(x)
+    assert fit.converged
+    assert fitted_value(fit, z, y, c) <= minimum(z, y, c)[0] * (1 + GAP)
+
+
+@given(shapes(), st.sampled_from([1e-3, 1.0]))
+@settings(deadline=None, max_examples=30, database=None)
+def test_folds_together_reach_each_their_own_optimum(drawn: tuple[Floats, np.ndarray, int], c: float) -> None:
+    """Among folds: columns and classes that only some of them have, groups with more and fewer rows than dimensions."""
+    x, y, classes = drawn
+    x[::4, -1] = x[0, -1]
+    parts = np.arange(len(x)) % 4
+    trains = [np.flatnonzero(parts != part) for part in range(4)]
+    trains = [train for train in trains if len(np.unique(y[train])) > 1]
+    for train, fit in zip(trains, fits(x, y, [(train, c) for train in trains], classes), strict=True):
+        present, own = np.unique(y[train], return_inverse=True)
+        absent = np.setdiff1d(np.arange(classes), present)
+        assert fit.converged
+        assert (fit.bias[absent] == LOWEST).all()
+        kept = LogisticFit(fit.standardise, fit.weights[:, present], fit.bias[present], True, fit.optima)
+        z = standardised(x[train])
+        assert fitted_value(kept, z, own, c) <= minimum(z, own, c)[0] * (1 + GAP)
+
+
+def test_every_label_reaches_its_own_optimum() -> None:
+    x, y = labels(200, 20, 6)
+    y[:, 5] = np.arange(200) < 3
+    (fit,) = fits(x, y, [(np.arange(200), 1.0)], 6)
+    z = standardised(x)
+    assert fit.converged
+    assert len(fit.optima) == 6
+    for column in range(6):
+        model = LogisticRegression(C=1.0, tol=1e-8, max_iter=20_000).fit(z, y[:, column])
+        np.testing.assert_allclose(fit.logits(x)[:, column], model.decision_function(z), atol=2e-2)
+
+
+PAIRS = [
+    (np.flatnonzero((np.arange(400) % 5 != i) & (np.arange(400) % 5 != j)), c)
+    for c in (1e-3, 1e-1, 10.0)
+    for i, j in ((0, 1), (2, 4), (1, 3))
+]
+
+
+def values(found: list[LogisticFit], x: Floats, y: np.ndarray) -> list[float]:
+    assert all(fit.converged for fit in found)
+    return [
+        fitted_value(fit, standardised(x[train]), y[train], c) for fit, (train, c) in zip(found, PAIRS, strict=True)
+    ]
+
+
+@pytest.fixture
+def usual() -> tuple[Floats, np.ndarray, list[float]]:
+    """Embeddings, classes, and the values of the optima of PAIRS as they are usually found."""
+    x, y = embeddings(400, 30, 4)
+    return x, y, values(fits(x, y, PAIRS, 4), x, y)
+
+
+def test_streamed_embeddings_reach_the_same_optimum(
+    usual: tuple[Floats, np.ndarray, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y, expected = usual
+    monkeypatch.setattr(coordinates, "RESIDENT_BYTES", {"cpu": 0})
+    monkeypatch.setattr(rows, "BLOCK_ROWS", 37)
+    np.testing.assert_allclose(values(fits(x, y, PAIRS, 4), x, y), expected, rtol=GAP)
+
+
+def test_problems_one_after_another_reach_the_same_optimum(
+    usual: tuple[Floats, np.ndarray, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y, expected = usual
+    monkeypatch.setattr(solve, "STATE_BYTES", {"cpu": 1})
+    monkeypatch.setattr(certificate, "LOGIT_BYTES", 1)
+    np.testing.assert_allclose(values(fits(x, y, PAIRS, 4), x, y), expected, rtol=GAP)
+
+
+def test_products_that_round_reach_the_same_optimum(
+    usual: tuple[Floats, np.ndarray, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y, expected = usual
+    monkeypatch.setattr(objective, "products_round", lambda device: True)
+    read = coordinates.Coordinates.block
+    monkeypatch.setattr(coordinates.Coordinates, "block", lambda self, block: read(self, block).bfloat16().float())
+    np.testing.assert_allclose(values(fits(x, y, PAIRS, 4), x, y), expected, rtol=GAP)
+
+
+def test_number_of_cores_changes_no_bit_of_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = embeddings(400, 30, 4)
+    monkeypatch.setattr(rows, "BLOCK_ROWS", 37)
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr("evar.probes.threads.cores", lambda cores=cores: cores)
+        found.append(fits(x, y, PAIRS, 4))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one.weights, other.weights)
+        assert np.array_equal(one.bias, other.bias)
+
+
+def test_designs_that_overlap_share_a_group_and_small_ones_stand_alone() -> None:
+    all_, most, half, few = np.arange(100), np.arange(20, 100), np.arange(40), np.arange(10)
+    assert solve._groups([all_, most, few, half], dim=20) == [[0, 1], [3], [2]]
