@@ -1,8 +1,10 @@
 """Whether the best row of a column and another one are separable: paired on the kept predictions where both have them.
 
-A paired comparison takes seconds for a large multi-label task, and its answer never changes: it is kept in
-`comparisons.json` of the results folder, by the names of both runs and the comparison's source. Without predictions two
-rows count as separable only where their intervals, each of 30 groups or more, do not touch.
+Where the two intervals do not touch, nothing has to be computed: the error of a difference is never more than the sum
+of both errors, however the runs are correlated. Else the answer of a paired comparison, which takes seconds for a large
+multi-label task, is kept in `comparisons.json` of the results folder, by the names of both runs and the comparison's
+source. Rows without predictions are separable only where the intervals do not touch; fewer than 30 groups support no
+claim.
 """
 
 import json
@@ -30,6 +32,10 @@ class Verdicts:
 
     def separable(self, best: Result, other: Result) -> bool:
         """Whether the two rows' scores differ beyond doubt."""
+        if best.few_groups or other.few_groups:
+            return False
+        if best.low > other.high:
+            return True
         key = f"{best.run} {other.run} {best.metric} {self.source[:16]}"
         if key not in self.known:
             self.known[key] = self.new[key] = self._compare(best, other)
@@ -52,7 +58,7 @@ class Verdicts:
             kept = [read_predictions(self.results, row.run) for row in (best, other)]
             return compare(kept[0], kept[1], best.metric, SEED).separable
         except DataError:
-            return best.low > other.high and not (best.few_groups or other.few_groups)
+            return False
 
 
 def _read(path: Path) -> dict[str, bool]:

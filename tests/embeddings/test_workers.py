@@ -50,8 +50,10 @@ def run(
     return embed(encoder, plan_of(root, encoder.sample_rate), runtime, cache, progress=silent, note=note)
 
 
-@pytest.mark.parametrize("key", EXAMPLES)
-def test_two_processes_give_the_bits_of_one_for_every_example(key: str, root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "key", ["random tiny", "hear file", "xares", "file", "ge2e generated", "transformers wav2vec2"]
+)
+def test_two_processes_give_the_bits_of_one_for_every_kind_of_encoder(key: str, root: Path, tmp_path: Path) -> None:
     spec, weights = EXAMPLES[key](tmp_path / "example")
     encoder = encoders.open_encoder(spec, weights)
     notes: list[str] = []

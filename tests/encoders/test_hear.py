@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evar import encoders
-from evar.errors import CheckpointError, UsageError
+from evar.errors import CheckpointError, DataError, UsageError
 from evar.nn.checkpoint import digest_of
 from tests.encoders import written
 
@@ -133,9 +133,9 @@ def test_typo_in_the_module_is_explained(
         encoders.open_encoder(spec(module))
 
 
-def test_memory_that_runs_out_is_left_to_those_who_can_halve_the_batch(tmp_path: Path) -> None:
+def test_memory_that_runs_out_while_it_is_opened_is_one_clear_error(tmp_path: Path) -> None:
     more = "\ndef get_scene_embeddings(audio, model):\n    raise torch.OutOfMemoryError('full')\n"
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(DataError, match="encoder hear does not fit into the memory"):
         encoders.open_encoder(spec(written.write(tmp_path, "mine", written.HEAR + more)))
 
 

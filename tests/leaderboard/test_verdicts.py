@@ -11,6 +11,7 @@ from evar.probes.predictions import Predictions
 from tests.leaderboard.rows import make_row
 
 CLIPS = 200
+WIDE = {"low": 0.0, "high": 1.0}  # intervals that touch
 TARGETS = np.arange(CLIPS) % 2
 
 
@@ -41,7 +42,7 @@ def test_without_predictions_intervals_must_not_touch(tmp_path, other, separable
 
 
 def test_answers_are_kept_and_read_back(tmp_path, monkeypatch):
-    best, far = add(tmp_path, "b", 20), add(tmp_path, "f", 60)
+    best, far = add(tmp_path, "b", 20, **WIDE), add(tmp_path, "f", 60, **WIDE)
     first = Verdicts(tmp_path)
     assert first.separable(best, far)
     first.keep()
@@ -50,7 +51,7 @@ def test_answers_are_kept_and_read_back(tmp_path, monkeypatch):
 
 
 def test_a_broken_file_of_answers_is_no_answer(tmp_path):
-    best, far = add(tmp_path, "b", 20), add(tmp_path, "f", 60)
+    best, far = add(tmp_path, "b", 20, **WIDE), add(tmp_path, "f", 60, **WIDE)
     (tmp_path / NAME).write_text("{broken", encoding="utf-8")
     verdicts = Verdicts(tmp_path)
     assert verdicts.separable(best, far)
@@ -59,7 +60,13 @@ def test_a_broken_file_of_answers_is_no_answer(tmp_path):
 
 
 def test_rows_of_another_table_are_judged_by_their_intervals(tmp_path):
-    best = add(tmp_path, "b", 20, low=0.85, high=0.95)
-    other = dataclasses.replace(add(tmp_path, "o", 60), low=0.6, high=0.8)
+    best, other = add(tmp_path, "b", 20, **WIDE), add(tmp_path, "o", 60, **WIDE)
     (tmp_path / "predictions" / "o.npz").write_bytes(b"broken")
-    assert Verdicts(tmp_path).separable(best, other)
+    assert not Verdicts(tmp_path).separable(best, other)
+    assert Verdicts(tmp_path).separable(dataclasses.replace(best, low=0.85), dataclasses.replace(other, high=0.8))
+
+
+def test_intervals_that_do_not_touch_need_no_comparison(tmp_path, monkeypatch):
+    best, far = add(tmp_path, "b", 20, low=0.85), add(tmp_path, "f", 60, high=0.8)
+    monkeypatch.setattr(Verdicts, "_compare", lambda *_: pytest.fail("computed"))
+    assert Verdicts(tmp_path).separable(best, far)

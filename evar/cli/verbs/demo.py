@@ -1,21 +1,16 @@
-"""`evar demo`: write the demo dataset, then do the main job on it, with a leaderboard and a cache of its own."""
+"""`evar demo`: write the demo dataset, do the main job on it, and make the leaderboard's page, all in one folder."""
 
 import argparse
 from pathlib import Path
 
-from evar.cli.arguments import parse
-from evar.cli.verbs import eval as eval_verb
+from evar.cli import main
 from evar.data.demo import write_demo
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the demo dataset, then do the main job on it, with a leaderboard and a cache of its own."""
+    """Write the demo dataset, do the main job on it, and make the leaderboard's page."""
     folder: Path = arguments.folder
     write_demo(folder / "data" / "demo", seed=0)
     places = ["--data", str(folder / "data"), "--results", str(folder / "results"), "--cache", str(folder / "cache")]
-    codes = []
-    for encoder in ("logmel", "m2d"):
-        chosen = parse(["eval", "--task", "demo", "--encoder", encoder, *places])
-        assert chosen is not None
-        codes.append(eval_verb.run(chosen))
-    return max(codes)
+    codes = [main(["eval", "--task", "demo", "--encoder", encoder, *places]) for encoder in ("logmel", "m2d")]
+    return max(*codes, main(["leaderboard", "--format", "html", "--results", str(folder / "results")]))

@@ -206,3 +206,14 @@ def test_split_terms_are_short_and_lose_next_to_nothing() -> None:
     assert torch.equal(high.bfloat16().float(), high)
     error = (high + low.bfloat16().float() - matrix).abs()
     assert (error <= 2.0**-16 * matrix.abs()).all()
+
+
+def test_preconditioner_does_without_eigenvectors_that_are_not_to_be_had(monkeypatch):
+    def give_up(matrix):
+        raise torch.linalg.LinAlgError("no convergence")
+
+    curvature = torch.tensor([[[0.2, 0.1], [0.1, 0.4]]], dtype=torch.float64)
+    monkeypatch.setattr(torch.linalg, "eigh", give_up)
+    made = Preconditioner.of(curvature, torch.tensor([2.0]), torch.tensor([1.0]), torch.tensor([3.0]))
+    assert torch.equal(made.rates, torch.tensor([[0.2, 0.4]]))
+    assert torch.equal(made.turn, torch.eye(2)[None])
