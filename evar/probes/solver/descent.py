@@ -23,15 +23,16 @@ from evar.probes.solver.precondition import Preconditioner
 from evar.probes.solver.workers import pieces
 
 GAP = 1e-6  # relative to the value: what is certified
-ESTIMATED_GAP = 5e-7  # by the model, at which a certificate is asked for
+ESTIMATED_GAP = 5e-7  # by the model, at which a certificate is asked for,
+PROGRESS = 0.1  # if it is also at most this share of the last one
 TRUST = (1e-6, 1e-4)  # of the bound at the exact point, at which its model is left for the next (if products round)
 DECREASE = 1e-4  # Armijo's share of the decrease that the slope promises
 FLATTER = 0.8  # Hager & Zhang (2005), eq. 4.1: a slope so much flatter will do where values are lost in rounding
 ROUNDING = 1e-6  # error of the model's values, relative to the value at the exact point
 TRIALS = 8  # step lengths an iteration
 SHORTEST, LONGEST = 0.1, 0.5  # the next trial's step, relative to the last
-PATIENCE = 2  # looks at the bound that found neither half of it nor a decrease above ROUNDING
-STRIKES = 3  # exact points in a row that are no progress
+PATIENCE = 3  # looks at the bound that found neither half of it nor a decrease above ROUNDING
+STRIKES = 8  # exact points in a row that are no progress
 EARLY, EVERY = 3, 4  # the preconditioner is measured anew in each early iteration, then in every fourth
 CERTIFY_EVERY = 4  # iterations: exact evaluations are shared
 PIECE_BYTES = 4 << 20  # of one vector, a piece of work
@@ -195,7 +196,8 @@ class Descent:
         progress.see(bound, point.value)
         far = bound <= TRUST[self._objective.rounds] * self._anchor.bound
         stalled = progress.stalled(point.value, ROUNDING * self._anchor.point.value)
-        wanted = (bound <= ESTIMATED_GAP) | far | stalled | torch.full_like(far, self._over)
+        near = bound <= (PROGRESS * self._anchor.bound).clamp(max=ESTIMATED_GAP)
+        wanted = near | far | stalled | torch.full_like(far, self._over)
         problems = torch.nonzero(wanted)[:, 0]
         if len(problems):
             exact = certify(self._objective, point.parameters[problems], self._batch.take(problems))
