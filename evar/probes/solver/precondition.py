@@ -70,7 +70,7 @@ def _axes(curvature: Tensor) -> tuple[Tensor, Tensor]:
     for exact in (curvature.float(), curvature.double()):
         try:
             rates, turn = torch.linalg.eigh(exact)
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             continue
         return rates.float(), turn.float()
     diagonal = curvature.diagonal(dim1=1, dim2=2).float()
