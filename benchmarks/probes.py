@@ -1,0 +1,238 @@
+"""`python -m benchmarks.probes [us8k] [as20k] [vc1] [--scale S]`: the logistic probe at the sizes of real tasks.
+
+us8k    8,732 x 3,840, 10 classes, 10 folds: choosing C from 45 fold pairs x 8 values, then 10 final fits, against ONE
+        scikit-learn process at its default tolerance and its better number of threads. Its side is an even sample of
+        the fits, extrapolated; its standardisation is not timed, ours is, and so is judging on validation rows.
+as20k   20,000 x 3,840, 527 labels: one fit; choosing C on a tenth and the final fit.
+vc1     138,361 x 3,840, 1,251 classes, 8 values of C: peak memory. On a CPU the iterations are cut short, and said so.
+
+Embeddings are synthetic: correlated features of a decaying spectrum, classes that overlap. FLOPs count the products of
+rows with weights alone: 4 for each row, dimension and class or label of an evaluation, in float32 or float64. The limit
+is the best rate of float32 products here, by either of PyTorch's libraries. Every size runs in a process of its own.
+"""
+
+import argparse
+import multiprocessing
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from benchmarks.limits import matrix_rate, timed
+from evar import machine, provenance
+from evar.cli.terminal import size
+from evar.data.manifest import Round
+from evar.embeddings.device import choose_device, describe, peak_memory_bytes
+from evar.probes import selection
+from evar.probes.contract import Fitted, Floats, Problem, Rows, Setting, Targets
+from evar.probes.linear import Standardiser
+from evar.probes.logistic import GRID, MAX_ITER, Logistic, LogisticFit
+from evar.probes.solver.precision import fast_products
+from evar.scoring.metrics import metric
+
+DIM = 3840
+ONE_C = 1e-2  # of the single fit
+CHUNK_ROWS = 4096
+LATENT_SHARE = 8  # dimensions a latent factor
+DECAY = 0.7  # factor j has deviation j ** -DECAY
+SAMPLE_STEP = 41  # every 41st of the 370 fits by scikit-learn: nine of them, every C in turn
+CPU_ITERATIONS = 4  # of vc1
+NO_ROWS = np.empty(0, dtype=np.int64)
+
+
+def main(names: Sequence[str], scale: float) -> None:
+    """Print a few lines a size."""
+    device = choose_device("auto")
+    commit, dirty = provenance.commit()
+    print(
+        f"{describe(device)}  torch {torch.__version__}  commit {commit[:12]}{' + changes' if dirty else ''}",
+        flush=True,
+    )
+    for name in names:
+        process = multiprocessing.get_context("spawn").Process(target=SIZES[name], args=(scale, device))
+        process.start()
+        process.join()
+
+
+def us8k(scale: float, device: torch.device) -> None:
+    """The whole selection against scikit-learn."""
+    rows, dim, classes = round(8732 * scale), round(DIM * scale), 10
+    targets = np.random.default_rng(0).integers(0, classes, rows)
+    x = embeddings(targets, classes, dim, signal=0.2 / scale**0.5)
+    folds = np.random.default_rng(1).permutation(rows) % 10
+    rounds = [Round(str(f), np.flatnonzero(folds != f), None, np.flatnonzero(folds == f)) for f in range(10)]
+    probe = Kept(device)
+    limit = products_limit(device)
+    took, chosen = timed(lambda: select(probe, x, targets, rounds, classes))
+    report("us8k", x, probe, took, limit)
+    right = [
+        fit.logits(x[r.test]).argmax(1) == targets[r.test]
+        for r, c in zip(rounds, chosen, strict=True)
+        for fit in c.fits
+    ]
+    print(f"  accuracy {np.concatenate(right).mean():.1%}, chosen C {sorted({c.setting for c in chosen})}", flush=True)
+    compare(x, targets, probe.problems, took)
+
+
+def as20k(scale: float, device: torch.device) -> None:
+    """One fit, and the whole selection, of a multi-label task."""
+    rows, dim, labels = round(20_000 * scale), round(DIM * scale), max(10, round(527 * scale))
+    x = embeddings(np.zeros(rows, dtype=np.int64), 1, dim, signal=0.0)
+    targets = multi_label(x, labels)
+    train, test = np.arange(rows), np.arange(10)
+    limit = products_limit(device)
+    probe = Kept(device)
+    took, _ = timed(lambda: probe.fit(x, targets, [Problem(train, NO_ROWS, ONE_C, 0)], labels, *UNUSED))
+    report(f"as20k, one fit, C = {ONE_C:g}", x, probe, took, limit)
+    probe = Kept(device)
+    took, (chosen,) = timed(lambda: select(probe, x, targets, [Round("all", train, None, test)], labels))
+    report(
+        f"as20k, selection (C = {chosen.setting:g}, validation mAP {max(chosen.curve.values()):.3f})",
+        x,
+        probe,
+        took,
+        limit,
+    )
+
+
+def vc1(scale: float, device: torch.device) -> None:
+    """All values of C at once, with the embeddings in a memory map."""
+    rows, dim, classes = round(138_361 * scale), round(DIM * scale), max(10, round(1251 * scale))
+    targets = np.random.default_rng(0).integers(0, classes, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        x = embeddings(targets, classes, dim, signal=0.5 / scale**0.5, file=Path(folder) / "x.npy")
+        before = machine.peak_memory_bytes()
+        iterations = MAX_ITER if device.type == "cuda" else CPU_ITERATIONS
+        probe = Kept(device, iterations)
+        limit = products_limit(device)
+        problems = [Problem(np.arange(rows), NO_ROWS, c, 0) for c in GRID]
+        took, _ = timed(lambda: probe.fit(x, targets, problems, classes, *UNUSED))
+        report(f"vc1, 8 values of C, at most {iterations} iterations", x, probe, took, limit)
+        peak = machine.peak_memory_bytes()
+        print(
+            f"  peak memory {size(peak)} ({size(before)} before), device {size(peak_memory_bytes(device))}", flush=True
+        )
+
+
+SIZES = {"us8k": us8k, "as20k": as20k, "vc1": vc1}
+UNUSED: tuple[Any, ...] = (lambda *_: 0.0, lambda amount: None)  # score, advance
+
+
+class Kept(Logistic):
+    """The logistic probe, with all problems and fits kept."""
+
+    def __init__(self, device: torch.device, max_iter: int = MAX_ITER) -> None:
+        super().__init__(GRID, max_iter)
+        self.device = str(device)
+        self.problems: list[Problem] = []
+        self.fits: list[LogisticFit] = []
+
+    def fit(self, x: Floats, y: Targets, problems: Sequence[Problem], *others: Any) -> list[Fitted]:
+        """As ever."""
+        found = super().fit(x, y, problems, *others)
+        self.problems += problems
+        self.fits += [fit for fit in found if isinstance(fit, LogisticFit)]
+        return found
+
+
+def select(probe: Kept, x: Floats, y: Targets, rounds: Sequence[Round], classes: int) -> list[Any]:
+    """What the pipeline does: choose C on validation rows, then the final fits."""
+    groups = np.arange(len(x)).astype(np.str_)
+    score = metric("accuracy" if y.ndim == 1 else "mAP")
+    return selection.run(probe, x, y, groups, rounds, classes, score, 42, lambda amount: None)
+
+
+def report(name: str, x: Floats, probe: Kept, took: float, limit: float) -> None:
+    """Time, iterations, certified gaps, FLOPs and their share of the limit."""
+    optima = [optimum for fit in probe.fits for optimum in fit.optima]
+    fast, exact = (np.array([getattr(optimum, kind) for optimum in optima]) for kind in ("fast", "exact"))
+    columns = np.array([len(optimum.weights) for optimum in optima])
+    rate = float((4 * len(x) * x.shape[1] * columns * (fast + exact)).sum()) / took
+    certified, gap = sum(optimum.converged for optimum in optima), max(optimum.bound for optimum in optima)
+    print(f"{name}: {x.shape[0]:,} x {x.shape[1]:,}, {len(optima):,} problems: {took:.1f} s")
+    print(
+        f"  certified {certified:,}, greatest gap {gap:.1e}; evaluations a problem {fast.mean():.1f} fast + "
+        f"{exact.mean():.1f} exact; {rate / 1e12:.3f} TFLOP/s, {rate / limit:.0%} of {limit / 1e12:.3f}",
+        flush=True,
+    )
+
+
+def compare(x: Floats, y: Targets, problems: Sequence[Problem], took: float) -> None:
+    """scikit-learn on an even sample of the problems, by its better number of threads."""
+    threads = min({1, machine.cores()}, key=lambda count: by_scikit_learn(x, y, problems[len(problems) // 2], count))
+    sample = problems[SAMPLE_STEP // 2 :: SAMPLE_STEP]
+    seconds = np.mean([by_scikit_learn(x, y, problem, threads) for problem in sample]) * len(problems)
+    print(
+        f"  scikit-learn at its default tolerance, {threads} threads: {seconds:,.0f} s for {len(problems)} fits "
+        f"(extrapolated from {len(sample)}); ours is {seconds / took:.1f} times faster",
+        flush=True,
+    )
+
+
+def by_scikit_learn(x: Floats, y: Targets, problem: Problem, threads: int) -> float:
+    """Seconds of one fit."""
+    train = x[problem.train]
+    z = Standardiser.of(train)(train)
+    with threadpool_limits(threads):
+        took, _ = timed(
+            lambda: LogisticRegression(C=strength(problem.setting), max_iter=MAX_ITER).fit(z, y[problem.train])
+        )
+    return took
+
+
+def strength(setting: Setting) -> float:
+    """C."""
+    assert isinstance(setting, float)
+    return setting
+
+
+def products_limit(device: torch.device) -> float:
+    """FLOP/s of float32 products, by the faster of both libraries."""
+    with fast_products(device):
+        fast = matrix_rate(device, "float32")
+    return max(fast, matrix_rate(device, "float32"))
+
+
+def embeddings(y: Rows, classes: int, dim: int, signal: float, file: Path | None = None) -> Floats:
+    """(row, dim) for class numbers y: latent factors of decaying deviation, mixed, rectified, and some noise."""
+    draws = np.random.default_rng(2)
+    latent = max(2, dim // LATENT_SHARE)
+    deviation = np.arange(1, latent + 1) ** -DECAY
+    centres = signal * draws.normal(size=(classes, latent)) * draws.uniform(0.2, 1, latent)
+    mixing = draws.normal(size=(latent, dim)).astype(np.float32)
+    unit, offset = draws.uniform(0.1, 3, dim), draws.normal(size=dim)
+    noise = 0.05 * np.sqrt(np.square(deviation).sum())
+    shape = (len(y), dim)
+    x = np.empty(shape, dtype=np.float32) if file is None else np.lib.format.open_memmap(file, "w+", np.float32, shape)
+    for start in range(0, len(y), CHUNK_ROWS):
+        own = y[start : start + CHUNK_ROWS]
+        factors = (draws.normal(size=(len(own), latent)) + centres[own]) * deviation
+        mixed = factors.astype(np.float32) @ mixing
+        mixed += 0.3 * np.maximum(mixed, 0) + noise * draws.standard_normal(mixed.shape, dtype=np.float32)
+        x[start : start + len(own)] = mixed * unit + offset
+    return x
+
+
+def multi_label(x: Floats, labels: int) -> NDArray[np.bool_]:
+    """(row, label) targets that embeddings predict in part; shares of positives from a tenth down to a thousandth."""
+    draws = np.random.default_rng(3)
+    known = (x - x.mean(0)) / x.std(0) @ draws.normal(size=(x.shape[1], labels)).astype(np.float32)
+    scores = known / known.std(0) + draws.normal(size=known.shape)
+    shares = np.geomspace(0.1, 0.001, labels)
+    positive = scores > [np.quantile(column, 1 - share) for column, share in zip(scores.T, shares, strict=True)]
+    positive[: len(positive) // 20] |= draws.random((len(positive) // 20, labels)) < 2 * shares  # wrong labels
+    return np.asarray(positive, dtype=np.bool_)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", choices=[*SIZES, []], help="which (default: all)")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of rows, dimensions, and of many classes")
+    arguments = parser.parse_args()
+    main(arguments.sizes or list(SIZES), arguments.scale)
