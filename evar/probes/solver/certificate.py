@@ -14,7 +14,7 @@ from evar.probes.solver.losses import Terms
 from evar.probes.solver.objective import Batch, Objective, Point, Total, shifts
 from evar.probes.solver.workers import pieces
 
-LOGIT_BYTES = 2 << 30  # of stored logits, for as many problems at a time
+LOGIT_BYTES = {"cpu": 2 << 30, "cuda": 16 << 30}  # of stored logits, for as many problems at a time
 MOST_STEPS = 50  # of Newton's method
 LONGEST_STEP = 2.0  # in logits
 LAST_STEP = 1e-6  # in logits: after so short a step the intercepts are exact to about its square
@@ -46,7 +46,7 @@ class Certified:
 def certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certified:
     """Evaluate at the weights of `parameters` (problem, class, coordinate + 1), the intercepts replaced by the best."""
     problems, classes = parameters.shape[:2]
-    at_once = max(1, LOGIT_BYTES // (8 * classes * objective.rows))
+    at_once = max(1, LOGIT_BYTES[parameters.device.type] // (8 * classes * objective.rows))
     numbers = torch.arange(problems, device=parameters.device)
     parts = [_certify(objective, parameters[part], batch.take(numbers[part])) for part in pieces(problems, at_once)]
     if len(parts) == 1:

@@ -15,6 +15,7 @@ from evar.probes.solver.workers import Workers
 
 BLOCK_ROWS = 1024
 BLOCKS_MULTIPLE = 4  # of several blocks, so that two or four cores end together
+KEPT_BYTES = {"cpu": 0, "cuda": 32 << 30}  # of embeddings copied to the device; more are copied at each reading
 MOST_SCALE = 1e30  # a column of smaller spread than its inverse stays finite in float32
 
 
@@ -29,6 +30,9 @@ class RowBlocks:
             blocks = -(-blocks // BLOCKS_MULTIPLE) * BLOCKS_MULTIPLE
         size = -(-len(rows) // blocks)
         self.slices = [slice(start, min(start + size, self.count)) for start in range(0, self.count, size)]
+        self._kept: Tensor | None = None
+        if 4 * self.count * self.dim <= KEPT_BYTES[workers.device.type]:
+            self._kept = torch.cat([self._raw(block) for block in self.slices])
         self.mean = torch.zeros(self.dim, dtype=torch.float64, device=workers.device)
         self.scale = torch.ones_like(self.mean)
         self.mean = self._total(lambda z: z.sum(0)) / self.count
@@ -44,6 +48,8 @@ class RowBlocks:
         return torch.from_numpy(np.ascontiguousarray(self._x[self._rows[rows.cpu().numpy()]][:, columns.cpu().numpy()]))
 
     def _raw(self, block: slice) -> Tensor:
+        if self._kept is not None:
+            return self._kept[block]
         rows = self._rows[block]
         if rows[-1] - rows[0] == len(rows) - 1:  # a run of rows needs no gathering
             found = np.array(self._x[rows[0] : rows[-1] + 1])

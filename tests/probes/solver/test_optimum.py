@@ -148,12 +148,20 @@ def test_streamed_embeddings_reach_the_same_optimum(
     np.testing.assert_allclose(values(fits(x, y, PAIRS, 4), x, y), expected, rtol=GAP)
 
 
+def test_embeddings_kept_on_the_device_give_the_same_bits(
+    usual: tuple[Floats, np.ndarray, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y, expected = usual
+    monkeypatch.setattr(rows, "KEPT_BYTES", {"cpu": 1 << 30})
+    assert values(fits(x, y, PAIRS, 4), x, y) == expected
+
+
 def test_problems_one_after_another_reach_the_same_optimum(
     usual: tuple[Floats, np.ndarray, list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, y, expected = usual
     monkeypatch.setattr(solve, "STATE_BYTES", {"cpu": 1})
-    monkeypatch.setattr(certificate, "LOGIT_BYTES", 1)
+    monkeypatch.setattr(certificate, "LOGIT_BYTES", {"cpu": 1})
     np.testing.assert_allclose(values(fits(x, y, PAIRS, 4), x, y), expected, rtol=GAP)
 
 
