@@ -141,7 +141,8 @@ def report(measured: list[Measured], scale: float, limit: float) -> None:
     if scale < 1:
         print(
             f"\nExtrapolated from {scale:g} of the clips to all, not measured: every stage is taken to grow with the "
-            "clips, its fixed costs too,\nand the probe's where it would not, with fewer clips than dimensions:"
+            "clips, its fixed costs too,\nand the probe's where it would not, with fewer clips than dimensions, fewer "
+            "classes:"
         )
         print(times([each.times(each.full / each.clips) for each in measured], limit))
 

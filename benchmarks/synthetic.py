@@ -22,6 +22,7 @@ CLIPS_A_GROUP = {"us8k": 7, "vc1": 7, "spcv2": 40}  # 1,297 recordings; 22,496 v
 MIXED_GROUPS = {"spcv2"}  # a speaker says several words; a recording or a video has one class
 FURTHER_LABELS = 1.7  # of a multi-label clip, on average; the k-th class of them has a share like 1 / k
 LEAST_CLIPS = 10  # of a part, however small the scale
+LEAST_CLIPS_A_CLASS = 8  # of the training clips of single labels: with hardly any, solvers meet another problem
 VOICE_SAMPLES = 2**15
 NOISE_SAMPLES = 2**22
 BANDS, BAND_DECIBELS = 40, 6.0  # a voice's spectrum: independent levels from 50 Hz to half the rate
@@ -34,10 +35,15 @@ Waveform = NDArray[np.float32]
 
 
 def in_shape_of(task: Task, scale: float = 1.0) -> Task:
-    """The task with `scale` of its clips in each part, and a table for a reader. It must say what it `expects`."""
+    """The task with `scale` of its clips in each part, and a table for a reader. It must say what it `expects`.
+
+    Classes that would have too few clips each are fewer.
+    """
     assert task.expects is not None
     parts = {part: min(count, max(round(scale * count), LEAST_CLIPS)) for part, count in task.expects.parts.items()}
     classes = task.classes or [f"class {number:04}" for number in range(task.expects.classes)]
+    if scale < 1 and task.kind == "single-label":
+        classes = classes[: max(LEAST_CLIPS, max(parts.values()) // LEAST_CLIPS_A_CLASS)]
     expects = Expects(rows=sum(parts.values()), classes=len(classes), parts=parts)
     changed = {"reader": "table", "folder": task.name, "split_file": None, "classes": classes, "expects": expects}
     return task.model_copy(update=changed)

@@ -11,7 +11,7 @@ from evar.data.task import CORE, load_task
 
 
 @pytest.mark.parametrize("name", CORE)
-@pytest.mark.parametrize("scale", [1.0, 0.03])
+@pytest.mark.parametrize("scale", [1.0, 0.08])
 def test_manifest_has_the_tasks_parts_classes_and_protocol(tmp_path: Path, name: str, scale: float) -> None:
     task = load_task(name)
     small = in_shape_of(task, scale)
@@ -25,6 +25,16 @@ def test_manifest_has_the_tasks_parts_classes_and_protocol(tmp_path: Path, name:
     assert manifest.leaks == ()
     used = {label for labels in manifest.table["labels"] for label in labels}
     assert used == set(manifest.classes)
+
+
+def test_small_scale_keeps_clips_enough_of_each_class(tmp_path: Path) -> None:
+    task = load_task("vc1")
+    small = in_shape_of(task, 0.01)
+    table = write_table(small, None, tmp_path / "vc1", seed=0)
+    counts = table.loc[table["part"] == "train", "labels"].value_counts()
+    assert small.expects is not None
+    assert len(counts) == small.expects.classes == 173
+    assert counts.min() >= 7  # 8 to within one
 
 
 def test_classes_have_their_own_shares_of_every_part(tmp_path: Path) -> None:
