@@ -1,122 +1,14 @@
-"""Every picture; the only door to matplotlib, which is imported when a picture is asked for.
-
-Pictures are SVG files, drawn without a display; colours are Okabe and Ito's, which colour-blind readers tell apart.
-"""
+"""Pictures inside a page: SVG text, transparent, in the page's own font and colour, readable at 300 pixels' width."""
 
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from evar.files import atomic_path
-
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-INCHES = (6.4, 4.0)
-MOST_POINTS = 5_000  # of a curve over steps
-
-
-@dataclass(frozen=True)
-class Point:
-    """A score with its 95 % interval, all as shares (0 to 1); spread: the scores that it is the mean of."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    spread: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class RateCurve:
-    """A probe's scores at each of `rates`, and that of another one, which has no rate."""
-
-    name: str
-    rates: tuple[float, ...]
-    points: tuple[Point, ...]
-    other: Point
-
-
-def layer_curve(path: Path, title: str, metric: str, layers: Sequence[Point], chosen: Point) -> None:
-    """Draw the score over depth, with intervals, and the score of the layer chosen on validation as a line across.
-
-    Raises StorageError where `path` cannot be written.
-    """
-
-    def draw(axes: Any) -> None:
-        depth = range(len(layers))
-        _errorbar(axes, depth, layers, "each layer")
-        axes.axhline(100 * chosen.value, color=ORANGE, linestyle="--", label="layer chosen on validation")
-        axes.set_xticks(depth)
-
-    _picture(path, title, "layer, from 0", metric, draw)
-
-
-def shots_curve(path: Path, title: str, metric: str, points: Sequence[Point]) -> None:
-    """Draw the score over the number of shots (the points' names), with intervals, and each draw's score as a dot.
-
-    Raises StorageError where `path` cannot be written.
-    """
-
-    def draw(axes: Any) -> None:
-        shots = [int(point.name) for point in points]
-        dots = [(number, 100 * score) for number, point in zip(shots, points, strict=True) for score in point.spread]
-        axes.plot(*zip(*dots, strict=True), ".", color=ORANGE, alpha=0.6, label="each draw of the training clips")
-        _errorbar(axes, shots, points, "mean of the draws, interval over test clips")
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(shots, [point.name for point in points])
-        axes.minorticks_off()
-
-    _picture(path, title, "training clips a class", metric, draw)
-
-
-def rate_curves(path: Path, title: str, metric: str, curves: Sequence[RateCurve], other: str) -> None:
-    """Draw scores over the learning rate, with intervals, for up to four encoders, and those of `other` as lines.
-
-    Raises StorageError where `path` cannot be written.
-    """
-
-    def draw(axes: Any) -> None:
-        for curve, colour in zip(curves, (BLUE, ORANGE, GREEN, PURPLE), strict=False):
-            _errorbar(axes, curve.rates, curve.points, curve.name, colour)
-            axes.axhline(100 * curve.other.value, color=colour, linestyle="--", linewidth=1)
-        axes.plot([], [], color="grey", linestyle="--", linewidth=1, label=other)
-        axes.set_xscale("log")
-
-    _picture(path, title, "learning rate", metric, draw)
-
-
-def _errorbar(axes: Any, places: Sequence[float], points: Sequence[Point], label: str, colour: str = BLUE) -> None:
-    values = [100 * point.value for point in points]
-    below = [100 * (point.value - point.low) for point in points]
-    above = [100 * (point.high - point.value) for point in points]
-    axes.errorbar(places, values, yerr=[below, above], fmt="o-", color=colour, capsize=3, label=label)
-
-
-def _picture(path: Path, title: str, xlabel: str, metric: str, draw: Callable[[Any], None]) -> None:
-    """Write what `draw` puts on the axes, with a grid and a legend."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=INCHES, layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel=xlabel, ylabel=f"{metric}, %")
-    draw(axes)
-    axes.grid(axis="y", alpha=0.3)
-    axes.legend()
-    FigureCanvasSVG(figure)
-    # ids that are not drawn anew each time; text as text
-    with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}), atomic_path(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})
-
-
-# Pictures for a page: SVG text, transparent, text in the page's own colour and font, readable at 300 pixels' width.
+from evar.plots.points import COLOURS, GREY, Series
 
 PAGE_INCHES = 4.0  # width; at the page's scale a letter is as tall as the text around it
-COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = ("o", "s", "D", "^", "v", "P")
-GREY = "#808080"
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "evar",  # the same picture, the same bytes
@@ -136,16 +28,6 @@ STYLE: dict[Any, Any] = {
 }
 LOG_FROM = 5  # times the slowest: from there on speeds are drawn on a logarithmic axis
 NAME_INCHES, DOT_INCHES, LEGEND_INCHES, EDGE_INCHES = 0.3, 0.13, 0.2, 0.45
-
-
-@dataclass(frozen=True)
-class Series:
-    """Points that are drawn alike. places: x of each point, or the line (from the top) on which a dot plot has it."""
-
-    name: str
-    points: tuple[Point, ...]
-    places: tuple[float, ...]
-    hollow: bool = False
 
 
 def dot_plot(metric: str, lines: Sequence[str], series: Sequence[Series]) -> str:
@@ -276,26 +158,3 @@ def _svg(height: float, legend: Sequence[Series], draw: Callable[[Any], None], l
         FigureCanvasSVG(figure)
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()
-
-
-def loss_curve(path: Path, title: str, steps: Sequence[int], losses: Sequence[float]) -> None:
-    """Draw the loss over the steps: each step pale, and the mean over a hundredth of them as a line.
-
-    Raises StorageError where `path` cannot be written.
-    """
-    import numpy as np
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    shown = max(1, len(steps) // MOST_POINTS)  # of so many steps one is drawn
-    window = max(1, len(steps) // 100)
-    means = np.convolve(losses, np.full(window, 1 / window), mode="valid")
-    figure = Figure(figsize=INCHES, layout="constrained")
-    axes = figure.add_subplot(title=title, xlabel="step", ylabel="loss")
-    axes.plot(steps[::shown], losses[::shown], color=BLUE, alpha=0.25, linewidth=0.5, label="a step")
-    axes.plot(steps[window - 1 :: shown], means[::shown], color=BLUE, label=f"mean of {window:,} steps")
-    axes.grid(axis="y", alpha=0.3)
-    axes.legend()
-    FigureCanvasSVG(figure)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})
