@@ -36,6 +36,7 @@ VERBS = {
     "export": "write the results for pandas, or in the shapes of the HEAR kit and of MTEB",
     "import": "put scores of the M2D authors' EVAR package beside one's own, marked as imported",
     "pretrain": "train an M2D encoder on a folder of audio, or on tasks' training clips, without labels",
+    "synthesise": "make sounds by chance, for pre-training beside real ones",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
 }
@@ -318,6 +319,15 @@ def _pretrain_parser() -> _Parser:
     return parser
 
 
+def _synthesise_parser() -> _Parser:
+    parser = _Parser("synthesise")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the WAV files go")
+    parser.add_argument("--clips", type=whole(1), default=6000, metavar="N", help="how many (default: 6000)")
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of all chance (default: 0)")
+    add_workers(parser)
+    return parser
+
+
 def _cache_parser() -> _Parser:
     parser = _Parser("cache")
     parser.add_argument(
@@ -386,6 +396,7 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "export": _export_parser,
     "import": _import_parser,
     "pretrain": _pretrain_parser,
+    "synthesise": _synthesise_parser,
     "cache": _cache_parser,
     "demo": _demo_parser,
 }

@@ -12,13 +12,13 @@ colour of noise and tilt. `oracle` reads the class from the waveform; tests/data
 
 import itertools
 import json
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.data.wav import write_wav
 from evar.files import locked, storage_errors, write_atomic
 
 VERSION = 1  # another one is written anew
@@ -57,7 +57,7 @@ def write_demo(folder: Path, seed: int) -> Path:
         generator = np.random.default_rng(seed)
         for _, group in _groups():
             for label, waveform in zip(CLASSES, recording(generator), strict=True):
-                _write_wav(folder / _wav(group, label), waveform)
+                write_wav(folder / _wav(group, label), waveform, RATE)
         write_atomic(table, "\n".join(lines) + "\n")
         write_atomic(marker, state)
     return table
@@ -167,11 +167,3 @@ def _wav(group: str, label: str) -> str:
 
 def _complete(folder: Path) -> bool:
     return all((folder / _wav(group, label)).is_file() for _, group in _groups() for label in CLASSES)
-
-
-def _write_wav(path: Path, waveform: Waveform) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.rint(waveform * 32767).astype("<i2").tobytes())

@@ -1,0 +1,56 @@
+"""The synthesised sounds: reproducible, of every family, audible and never clipped."""
+
+import numpy as np
+import pytest
+
+from evar.cli import main
+from evar.data import audio
+from evar.pretrain import synthesis
+
+
+@pytest.mark.parametrize("family", synthesis.FAMILIES, ids=lambda family: family.__name__)
+def test_every_family_fills_its_length_with_sound(family):
+    for seed in range(10):
+        waveform = family(30_001, np.random.default_rng(seed))
+        assert waveform.shape == (30_001,)
+        assert np.isfinite(waveform).all()
+        assert waveform.std() > 0
+
+
+def test_clip_hangs_on_seed_and_number_alone():
+    first = synthesis.clip(7, 3)
+    synthesis.clip(7, 4)
+    assert np.array_equal(synthesis.clip(7, 3), first)
+    assert not np.array_equal(synthesis.clip(8, 3)[:1000], first[:1000])
+
+
+def test_clips_are_within_their_bounds():
+    for number in range(20):
+        waveform = synthesis.clip(0, number)
+        assert synthesis.SECONDS[0] <= len(waveform) / synthesis.RATE <= synthesis.SECONDS[1] + 1e-4
+        loudest = 20 * np.log10(np.abs(waveform).max())
+        assert synthesis.GAIN[0] - 1e-9 <= loudest <= synthesis.GAIN[1] + 1e-9
+
+
+def test_folder_of_clips_is_the_same_when_it_grows(tmp_path, capsys):
+    assert main(["synthesise", str(tmp_path / "a"), "--clips", "2", "--seed", "5"]) == 0
+    assert main(["synthesise", str(tmp_path / "b"), "--clips", "3", "--seed", "5"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"wrote 3 clips to {tmp_path / 'b'}"
+    for name in ("000000.wav", "000001.wav"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    samples = audio.read(tmp_path / "b" / "000002.wav", synthesis.RATE).samples
+    assert np.abs(samples / 2**15 - synthesis.clip(5, 2)).max() < 2**-14
+    assert len(list((tmp_path / "b").iterdir())) == 3
+
+
+def test_typo_ends_in_one_line(tmp_path, capsys):
+    assert main(["synthesise", str(tmp_path), "--clips", "many"]) == 2
+    assert "must be a whole number of at least 1, not 'many'" in capsys.readouterr().err
+    assert main(["synthesise"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["synthesise", str(tmp_path / "file" / "below"), "--clips", "1"]) == 2
+    assert str(tmp_path / "file" / "below") in capsys.readouterr().err
