@@ -3,21 +3,22 @@
 What is read is the table that the EVAR package of the M2D authors writes: columns representation, task, score (a share)
 and report (free text); other columns are left out. Nothing of a run's provenance is in it, so its rows are never ranked
 among one's own.
+
+`imported.csv` may be edited by hand: rows are added below what is there, in the order of its own header.
 """
 
-import csv
-import io
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evar.errors import DataError
+from evar.errors import DataError, StorageError
 from evar.files import locked, storage_errors, write_atomic
+from evar.leaderboard import lines
 
 NAME = "imported.csv"
 COLUMNS = ("representation", "task", "score", "report", "source")
-ENCODING, ON_ERROR = "utf-8-sig", "surrogateescape"
 
 
 @dataclass(frozen=True)
@@ -33,52 +34,95 @@ class Imported:
 
 def read_scores(file: Path, note: Callable[[str], None]) -> list[Imported]:
     """The rows of a scores.csv; `note` is told of lines that are no rows. Raises DataError for another table."""
-    return _read(file, file.name, note)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}") from error
+    unix = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return [dataclasses.replace(row, source=file.name) for row in _rows(file, _sheet(file, unix), note)]
 
 
 def read_imported(results: Path, note: Callable[[str], None]) -> list[Imported]:
-    """What was imported into this results folder; none where nothing was."""
-    return _read(results / NAME, None, note) if (results / NAME).exists() else []
+    """What was imported into this results folder; none where nothing was.
+
+    `note` is told of lines that are no rows. Raises DataError for another table, StorageError where it is unreadable.
+    """
+    sheet = _kept(results / NAME)
+    return [] if sheet is None else _rows(results / NAME, sheet, note)
 
 
 def add(results: Path, rows: Sequence[Imported], note: Callable[[str], None]) -> int:
-    """Add the rows that are not there yet; returns how many. Raises StorageError where the folder is not writable."""
+    """Add the rows that are not there yet; returns how many. Scores that agree in ten digits are the same.
+
+    All that the file holds stays, lines that are no rows too: `note` is told of them. Raises DataError where it is
+    another table, StorageError where the folder is not writable.
+    """
     path = results / NAME
     with locked(path):
-        before = read_imported(results, note)
-        new = [row for row in dict.fromkeys(rows) if row not in before]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if not before:
-            writer.writerow(COLUMNS)
-        writer.writerows((row.representation, row.task, f"{row.score:.10g}", row.report, row.source) for row in new)
-        with storage_errors(path):
-            content = path.read_bytes() if before else b""
+        sheet = _kept(path)
+        known = {_same(row) for row in (_rows(path, sheet, note) if sheet else ())}
+        new: dict[Imported, Imported] = {}
+        for row in rows:
+            if _same(row) not in known:
+                new.setdefault(_same(row), row)
         if new:
-            write_atomic(path, content + text.getvalue().encode("utf-8", ON_ERROR))
+            write_atomic(path, _added(sheet or _sheet(path, lines.line(COLUMNS).encode()), list(new.values())))
     return len(new)
 
 
-def _read(file: Path, source: str | None, note: Callable[[str], None]) -> list[Imported]:
+def _added(sheet: lines.Sheet, rows: Sequence[Imported]) -> bytes:
+    """The file with `rows` as its last ones."""
+    first, *rest = [{**dataclasses.asdict(row), "score": repr(row.score)} for row in rows]
+    header = [*sheet.header, *(name for name in COLUMNS if name not in sheet.header)]
+    more = "".join(lines.line([cells.get(name, "") for name in header]) for cells in rest)
+    return lines.extended(sheet, COLUMNS, first) + more.encode(lines.ENCODING, lines.ON_ERROR)
+
+
+def _same(row: Imported) -> Imported:
+    """What is equal of rows that tell the same, also where one was written with fewer digits."""
+    return dataclasses.replace(row, score=float(f"{row.score:.10g}"))
+
+
+def _kept(path: Path) -> lines.Sheet | None:
+    """What was imported, taken apart; None where there is no file or nothing in it."""
+    with storage_errors(path):
+        content = path.read_bytes() if path.exists() else b""
+    return _sheet(path, content) if content else None
+
+
+def _sheet(file: Path, content: bytes) -> lines.Sheet:
+    """A table of scores, taken apart. Raises DataError where it is none."""
+    needs = f"a scores.csv has {', '.join(COLUMNS[:4])}"
     try:
-        text = file.read_text(encoding=ENCODING, errors=ON_ERROR)
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}") from error
-    reader = csv.DictReader(io.StringIO(text))
-    wanted = COLUMNS[:3]
-    if missing := [name for name in wanted if name not in (reader.fieldnames or [])]:
-        raise DataError(f"{file} lacks the column {', '.join(missing)}: a scores.csv has {', '.join(COLUMNS[:4])}")
+        sheet = lines.parse(content, str(file))
+    except StorageError as error:
+        raise DataError(f"{file}, line 1: no list of columns, each once: {needs}") from error
+    if missing := [name for name in COLUMNS[:3] if name not in sheet.header]:
+        raise DataError(f"{file} lacks the column {', '.join(missing)}: {needs}")
+    return sheet
+
+
+def _rows(file: Path, sheet: lines.Sheet, note: Callable[[str], None]) -> list[Imported]:
     rows = []
-    for cells in reader:
-        told = {name: cells.get(name) or "" for name in COLUMNS}
-        score = _share(told["score"])
-        if score is None or not told["representation"] or not told["task"]:
-            why = f"score {told['score']!r} is no share from 0 to 1" if score is None else "a name is missing"
-            note(f"{file}, line {reader.line_num}: {why}; the line is skipped")
-            continue
-        name, origin = told["representation"], source if source is not None else told["source"]
-        rows.append(Imported(name, told["task"], score, told["report"], origin))
+    for line, cells in sheet.records():
+        try:
+            if cells is None:
+                raise ValueError(f"not a row of {len(sheet.header)} cells")
+            rows.append(_row(cells))
+        except ValueError as error:
+            note(f"{file}, line {line}: {error}; the line is skipped")
     return rows
+
+
+def _row(cells: Mapping[str, str]) -> Imported:
+    """A row of text, column -> cell. Raises ValueError where it is no score."""
+    representation, task, score, report, source = (cells.get(name, "") for name in COLUMNS)
+    share = _share(score)
+    if share is None:
+        raise ValueError(f"score {score!r} is no share from 0 to 1")
+    if not representation or not task:
+        raise ValueError("a name is missing")
+    return Imported(representation, task, share, report, source)
 
 
 def _share(text: str) -> float | None:

@@ -50,6 +50,90 @@ def test_rows_are_added_once_and_read_back(tmp_path):
     assert read_imported(results, nothing) == [*rows, newer]
 
 
+def test_a_score_of_many_digits_is_added_once_and_kept_whole(tmp_path):
+    row = Imported("m2d", "us8k", 0.8567123287671232, "", "scores.csv")
+    assert [add(tmp_path, [row], nothing) for _ in range(3)] == [1, 0, 0]
+    assert read_imported(tmp_path, nothing) == [row]
+
+
+def test_a_score_that_was_written_with_ten_digits_is_not_added_again(tmp_path):
+    write(tmp_path, "representation,task,score,report,source\nm2d,us8k,0.8567123288,,scores.csv\n", "imported.csv")
+    row = Imported("m2d", "us8k", 0.8567123287671232, "", "scores.csv")
+    assert add(tmp_path, [row, row], nothing) == 0
+
+
+ROW = Imported("new", "us8k", 0.5, "a,b", "scores.csv")
+
+
+def test_a_line_by_hand_that_is_no_row_stays_where_rows_are_added(tmp_path):
+    notes = []
+    file = write(tmp_path, "representation,task,score,report,source\nby hand,us8k,87 %,,me\n", "imported.csv")
+    before = file.read_text(encoding="utf-8")
+    assert add(tmp_path, [ROW], notes.append) == 1
+    assert file.read_text(encoding="utf-8") == before + 'new,us8k,0.5,"a,b",scores.csv\n'
+    assert notes == [f"{file}, line 2: score '87 %' is no share from 0 to 1; the line is skipped"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "representation,task,score,report,source\nold,us8k,0.4,x,old.csv",
+        "\ufefftask,source,report,score,representation\r\nus8k,old.csv,x,0.4,old\r\n",
+        "mine,task,score,report,representation,source\n1,us8k,0.4,x,old,old.csv\n",
+    ],
+    ids=["a last line that is not ended", "another order", "a column of one's own"],
+)
+def test_rows_are_added_below_the_columns_that_are_there(tmp_path, text):
+    file = write(tmp_path, text, "imported.csv")
+    before = file.read_bytes()
+    other = Imported("newer", "vc1", 0.6, "", "scores.csv")
+    assert add(tmp_path, [ROW, other], nothing) == 2
+    assert file.read_bytes().startswith(before)
+    assert read_imported(tmp_path, nothing) == [Imported("old", "us8k", 0.4, "x", "old.csv"), ROW, other]
+
+
+def test_a_file_without_report_and_source_gets_the_columns(tmp_path):
+    file = write(tmp_path, "representation,task,score\nold,us8k,0.4\n", "imported.csv")
+    assert add(tmp_path, [ROW, ROW], nothing) == 1
+    lines = ["representation,task,score,report,source", "old,us8k,0.4,,", 'new,us8k,0.5,"a,b",scores.csv']
+    assert file.read_text(encoding="utf-8").splitlines() == lines
+
+
+def test_an_empty_file_gets_a_header(tmp_path):
+    write(tmp_path, "", "imported.csv")
+    assert read_imported(tmp_path, nothing) == []
+    assert add(tmp_path, [ROW], nothing) == 1
+    assert read_imported(tmp_path, nothing) == [ROW]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["a,us8k,0.5," + 200_000 * "x", 'a,us8k,0.5,"never closed', "a,us8k,0,5,x"],
+    ids=["long", "quote", "cells"],
+)
+def test_a_broken_line_is_told_and_takes_no_other_with_it(tmp_path, broken):
+    notes = []
+    file = write(tmp_path, f'representation,task,score,report\n{broken}\nb,us8k,0.5,"x\ny"\nc,us8k,0.6,x\n')
+    assert [row.representation for row in read_scores(file, notes.append)] == ["b", "c"]
+    assert notes == [f"{file}, line 2: not a row of 4 cells; the line is skipped"]
+
+
+@pytest.mark.parametrize("header", [200_000 * "x", "task,task", '"task'], ids=["long", "twice", "quote"])
+def test_a_header_that_is_none_is_refused(tmp_path, header):
+    with pytest.raises(DataError, match="scores.csv, line 1: no list of columns") as caught:
+        read_scores(write(tmp_path, f"{header}\na,us8k,0.5\n"), nothing)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_any_system_are_read_and_added_once(tmp_path, end):
+    file = tmp_path / "scores.csv"
+    file.write_bytes(f'representation,task,score,report{end}a,us8k,0.5,"x{end}y"{end}'.encode())
+    rows = read_scores(file, nothing)
+    assert rows == [Imported("a", "us8k", 0.5, "x\ny", "scores.csv")]
+    assert [add(tmp_path, rows, nothing) for _ in range(2)] == [1, 0]
+
+
 def test_they_are_shown_as_imported(tmp_path):
     (block,) = imported_blocks(read_scores(write(tmp_path, TABLE), nothing))
     assert "Imported" in block.title
