@@ -1,7 +1,8 @@
 """Results in the shapes of other harnesses: the HEAR kit's JSON and MTEB's.
 
 Tasks keep names of our own, `evar/us8k`: the protocols (splits, selection, cropping) are not theirs, and a score under
-their task's name would claim that they are. Scores are shares. Both shapes are a file a task in a folder an encoder.
+their task's name would claim that they are. Scores are shares. Both shapes are a file a task in a folder an encoder
+(with its options, weights and output) and probe. Names that would be the same end in a hash of what they name.
 
 - HEAR: MODULE/TASK/test.predicted-scores.json: {fold: {"test_score": .., "test_NAME": ..}}, with `aggregated_scores`
   (mean and standard deviation over folds) where there are several. Source: heareval 2021.1.3, task_predictions.py.
@@ -9,9 +10,11 @@ their task's name would claim that they are. Scores are shares. Both shapes are 
   results/task_result.py.
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -31,15 +34,15 @@ def task_name(row: Result) -> str:
 def to_hear(rows: Iterable[Result]) -> dict[PurePosixPath, str]:
     """Path below the output folder -> JSON, for each row."""
     return {
-        PurePosixPath(_folder(row), _slug(task_name(row)), "test.predicted-scores.json"): _hear(row) for row in rows
+        PurePosixPath(folder, task, "test.predicted-scores.json"): _hear(row) for row, folder, task in _placed(rows)
     }
 
 
 def to_mteb(rows: Iterable[Result]) -> dict[PurePosixPath, str]:
     """Path below the output folder -> JSON, for each row."""
     return {
-        PurePosixPath(_folder(row), row.weights_digest[:40] or NO_REVISION, f"{_slug(task_name(row))}.json"): _mteb(row)
-        for row in rows
+        PurePosixPath(folder, row.weights_digest[:40] or NO_REVISION, f"{task}.json"): _mteb(row)
+        for row, folder, task in _placed(rows)
     }
 
 
@@ -76,9 +79,11 @@ def _provenance(row: Result) -> dict[str, Any]:
     names = (
         "run",
         "encoder",
+        "encoder_options",
         "weights",
         "output",
         "probe",
+        "probe_options",
         "protocol",
         "metric",
         "low",
@@ -88,6 +93,29 @@ def _provenance(row: Result) -> dict[str, Any]:
         "evar",
     )
     return {f"evar_{name}": getattr(row, name) for name in names}
+
+
+def _placed(rows: Iterable[Result]) -> list[tuple[Result, str, str]]:
+    """Each row with the folder of its encoder and the name of its task."""
+    rows = list(rows)
+    folders = _distinct({_identity(row): _folder(row) for row in rows})
+    tasks = _distinct({row.task: _slug(task_name(row)) for row in rows})
+    return [(row, folders[_identity(row)], tasks[row.task]) for row in rows]
+
+
+def _distinct(names: Mapping[str, str]) -> dict[str, str]:
+    """What is named -> its name, with a hash of what is named where several would share it, on any file system."""
+    shared = Counter(name.lower() for name in names.values())
+    return {
+        what: name if shared[name.lower()] == 1 else f"{name}-{hashlib.sha256(what.encode()).hexdigest()[:8]}"
+        for what, name in names.items()
+    }
+
+
+def _identity(row: Result) -> str:
+    """All that tells the rows of one folder from those of another."""
+    names = ("encoder", "encoder_options", "weights", "weights_digest", "output", "probe", "probe_options")
+    return json.dumps({name: getattr(row, name) for name in names}, sort_keys=True)
 
 
 def _folder(row: Result) -> str:

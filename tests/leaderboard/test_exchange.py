@@ -50,3 +50,40 @@ def test_names_never_leave_the_folder_or_meet():
     paths = list(to_hear(rows))
     assert len(set(paths)) == 2
     assert not [part for path in paths for part in path.parts if part.startswith(".")]
+
+
+SAME = [
+    {"encoder": "a,b"},
+    {"encoder": 'a"b'},
+    {"encoder": "A,b"},
+    {"encoder": "a_b", "probe_options": {"max_iter": 50}},
+    {"encoder": "a_b", "encoder_options": {"layers": 7}},
+    {"encoder": "a_b", "weights": "other.pth"},
+    {"encoder": "a_b", "weights_digest": "0123456789"},
+    {"encoder": "a_b", "weights_digest": "0123456700"},
+    {"encoder": "a_b-chosen"},
+    {"encoder": "a_b", "output": "chosen"},
+    {"encoder": "a_b", "task": "my,task"},
+    {"encoder": "a_b", "task": "my task"},
+]
+
+
+@pytest.mark.parametrize("shape", [to_hear, to_mteb])
+def test_rows_of_different_things_never_share_a_file(shape):
+    rows = [make_row(run=str(number), **changes) for number, changes in enumerate(SAME)]
+    files = shape(rows)
+    assert len({str(path).lower() for path in files}) == len(SAME)
+    assert shape(rows[::-1]) == files
+
+
+def test_a_folder_has_one_name_for_all_tasks_and_options_are_told_inside():
+    rows = [make_row(task=task, probe_options={"steps": steps}) for task in ("us8k", "vc1") for steps in (1, 2)]
+    files = to_hear(rows)
+    assert len(files) == 4
+    assert len({path.parts[0] for path in files}) == 2
+    assert sorted(json.loads(text)["provenance"]["evar_probe_options"]["steps"] for text in files.values()) == [
+        1,
+        1,
+        2,
+        2,
+    ]
