@@ -48,6 +48,11 @@ def rivals(rows: Sequence[Result], name: str, row: Result) -> int:
     return len({_kind(each) for each in same} - {_kind(row)})
 
 
+def names_of(row: Result) -> tuple[str, ...]:
+    """What the row's encoder may be called by: its name, its weights, and the bare name of their file."""
+    return row.encoder, row.weights, PurePath(row.weights).name
+
+
 def latest(rows: Sequence[Result]) -> Result:
     """The row of the latest time, of equals the last."""
     return max(enumerate(rows), key=lambda item: (item[1].time, item[0]))[1]
@@ -62,8 +67,7 @@ def _ranked(rows: Sequence[Result]) -> list[Result]:
 
 
 def _named(rows: Sequence[Result], name: str) -> list[Result]:
-    """Rows whose encoder, weights or weights' file has this name."""
-    found = [row for row in rows if name in (row.encoder, row.weights, PurePath(row.weights).name)]
+    found = [row for row in rows if name in names_of(row)]
     if not found:
         near = difflib.get_close_matches(name, [row.run for row in rows], n=3, cutoff=0.8)
         raise unknown("run or encoder", name, {*near, *(row.encoder for row in rows), *(row.weights for row in rows)})

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from evar.errors import unknown
+from evar.leaderboard.choose import names_of
+from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
 from evar.leaderboard.table import Result
 
@@ -14,9 +16,11 @@ Row = TypeVar("Row", Result, Published)
 
 @dataclass(frozen=True)
 class Filters:
-    """Values to keep, None for all. `encoder` fits the encoder's name or its weights; `since` is the first day (UTC).
+    """Values to keep, None for all. `encoder` fits the encoder's name, its weights or the bare name of their file;
+    `since` is the first day (UTC).
 
-    Published rows are asked for task, metric and encoder (their model) alone.
+    Published rows are asked for task, metric and encoder (their model) alone. Of imported rows no more than task and
+    encoder (their representation) is known: a filter by anything else keeps none.
     """
 
     task: Sequence[str] | None = None
@@ -26,13 +30,20 @@ class Filters:
     encoder: Sequence[str] | None = None
     since: datetime.date | None = None
 
-    def own(self, rows: Iterable[Result], published: Iterable[Published] = ()) -> list[Result]:
-        """One's own rows that all filters keep. Raises UsageError for a value that no row has, `published` included."""
-        rows, published = list(rows), list(published)
+    def own(
+        self, rows: Iterable[Result], published: Iterable[Published] = (), imported: Iterable[Imported] = ()
+    ) -> list[Result]:
+        """One's own rows that all filters keep.
+
+        Raises UsageError for a value that no row has, `published` and `imported` included.
+        """
+        rows, published, imported = list(rows), list(published), list(imported)
         for name, wanted, told in self._each():
             valid = {value for row in rows for value in told(row)}
             if name in ("task", "metric", "encoder"):
                 valid |= {value for row in published for value in _published(row, name)}
+            if name in ("task", "encoder"):
+                valid |= {value for row in imported for value in _imported(row, name)}
             for value in wanted or ():
                 if value not in valid:
                     raise unknown(name, value, valid)
@@ -52,13 +63,24 @@ class Filters:
             if all(values is None or set(_published(row, name)) & set(values) for name, values in wanted.items())
         ]
 
+    def imported(self, rows: Iterable[Imported]) -> list[Imported]:
+        """Imported rows that the filters of task and encoder keep; none where another filter is given."""
+        if any(wanted is not None for wanted in (self.probe, self.protocol, self.metric, self.since)):
+            return []
+        wanted = {"task": self.task, "encoder": self.encoder}
+        return [
+            row
+            for row in rows
+            if all(values is None or set(_imported(row, name)) & set(values) for name, values in wanted.items())
+        ]
+
     def _each(self) -> list[tuple[str, Sequence[str] | None, Callable[[Result], tuple[str, ...]]]]:
         return [
             ("task", self.task, lambda row: (row.task,)),
             ("probe", self.probe, lambda row: (row.probe,)),
             ("protocol", self.protocol, lambda row: (row.protocol,)),
             ("metric", self.metric, lambda row: (row.metric,)),
-            ("encoder", self.encoder, lambda row: (row.encoder, row.weights)),
+            ("encoder", self.encoder, names_of),
         ]
 
 
@@ -68,3 +90,7 @@ def _day(row: Result) -> datetime.date:
 
 def _published(row: Published, name: str) -> tuple[str, ...]:
     return {"task": (row.task,), "metric": (row.metric,), "encoder": (row.model,)}[name]
+
+
+def _imported(row: Imported, name: str) -> tuple[str, ...]:
+    return {"task": (row.task,), "encoder": (row.representation,)}[name]

@@ -121,6 +121,34 @@ def test_imported_scores_stand_in_every_view(results, capsys, tmp_path):
     assert "byola" not in call(capsys, "leaderboard", "--results", results, "--format", "csv")[1]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ([], {"us8k", "nsynth"}),
+        (["--task", "nsynth"], {"nsynth"}),
+        (["--task", "us8k"], {"us8k"}),
+        (["--encoder", "byola"], {"us8k", "nsynth"}),
+        (["--encoder", "m2d"], set()),
+        (["--metric", "accuracy"], set()),
+        (["--probe", "logistic"], set()),
+    ],
+)
+def test_filters_are_about_imported_scores_too(results, capsys, tmp_path, arguments, shown):
+    table = "representation,task,score,report\nbyola,us8k,0.787,old\nbyola,nsynth,0.7,old\n"
+    (tmp_path / "scores.csv").write_text(table, encoding="utf-8")
+    assert call(capsys, "import", tmp_path / "scores.csv", "--results", results)[0] == 0
+    code, out, _ = call(capsys, "leaderboard", "--results", results, "--format", "long", *arguments)
+    assert code == 0
+    assert {row["task"] for row in csv.DictReader(io.StringIO(out)) if row["origin"] == "imported"} == shown
+
+
+def test_filters_that_leave_no_row_of_ones_own_are_told(results, capsys):
+    code, _, err = call(capsys, "leaderboard", "--results", results, "--since", "2030-01-01", "--task", "us8k")
+    assert code == 0
+    assert f"no row of {results / 'leaderboard.csv'} is left by --task --since" in err
+    assert call(capsys, "leaderboard", "--results", results, "--since", "2026-11-01")[2] == ""
+
+
 def test_the_page_goes_beside_the_results_or_where_it_is_told(results, capsys, tmp_path):
     code, out, err = call(capsys, "leaderboard", "--results", results, "--format", "html")
     assert (code, out) == (0, "")

@@ -33,14 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"no {NAME} in {arguments.results} yet: an evaluation adds the first row")
     wanted = {name: getattr(arguments, name) for name in ("task", "probe", "protocol", "metric", "encoder", "since")}
     filters = Filters(**wanted)
-    rows = filters.own(read_rows(arguments.results, say), read_published())
+    every, imported = read_rows(arguments.results, say), read_imported(arguments.results, say)
+    rows = filters.own(every, read_published(), imported)
+    if every and not rows:
+        given = " ".join(f"--{name}" for name, value in wanted.items() if value is not None)
+        say(f"no row of {arguments.results / NAME} is left by {given}: give other values to see rows of your own")
     tasks = {row.task for row in rows}
     published = arguments.published or ("all" if arguments.format == "html" else "linear")
     beside = [row for row in filters.beside(read_published()) if row.kind in KINDS[published]]
     if rows and filters.task is None:
         beside = [row for row in beside if row.task in tasks]
-    imported = [row for row in read_imported(arguments.results, say) if row.task in tasks or not wanted["task"]]
-    text = render(arguments, rows, beside, imported)
+    text = render(arguments, rows, beside, filters.imported(imported))
     out = arguments.out
     if out is None and arguments.format == "html":
         out = arguments.results / PAGE
