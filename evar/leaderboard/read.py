@@ -5,6 +5,7 @@ lacks, or an empty cell, reads as the field's default. What cannot be read is to
 """
 
 import dataclasses
+import datetime
 import functools
 import json
 import typing
@@ -23,15 +24,17 @@ from evar.leaderboard.lines import VERSION
 from evar.leaderboard.table import FORMAT, NAME, Result, read_sheet
 from evar.probes.predictions import Predictions
 from evar.scoring.compare import RunOutput
+from evar.scoring.metrics import METRICS
 
 BROKEN = (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What numpy and zipfile raise for an archive that was damaged anywhere."""
 
 
 def read_rows(results: Path, note: Callable[[str], None]) -> list[Result]:
-    """Every row of the leaderboard in this folder, oldest first; none where there is no leaderboard.
+    """Every row of the leaderboard in this folder, oldest first by `time`; none where there is no leaderboard.
 
-    `note` is told of each line that is no row, with its number, and of rows of a format newer than this version's.
+    `note` is told of each line that is no row or repeats an earlier one's run, with its number, and of rows of a format
+    newer than this version's.
     Raises StorageError where the file is not a leaderboard.
     """
     path = results / NAME
@@ -40,22 +43,49 @@ def read_rows(results: Path, note: Callable[[str], None]) -> list[Result]:
         return []
     if (newest := sheet.newest_format()) > FORMAT:
         note(f"{path} has rows of format {newest}; they are read for what format {FORMAT} knows")
-    rows = []
+    rows: dict[str, Result] = {}
     for line, cells in sheet.records():
         try:
             if cells is None:
                 raise ValueError(f"not a row of {len(sheet.header)} cells")
-            rows.append(to_result(cells))
+            row = to_result(cells)
+            if row.run in rows:
+                raise ValueError(f"run {row.run} stands on an earlier line too")
+            rows[row.run] = row
         except ValueError as error:
             note(f"{path}, line {line}: {error}; the line is skipped")
-    return rows
+    return sorted(rows.values(), key=moment)
 
 
 def to_result(cells: Mapping[str, str]) -> Result:
-    """A row of text, column -> cell, as `Result`. Raises ValueError, naming the column, where a cell cannot be read."""
+    """A row of text, column -> cell, as `Result`. Raises ValueError, naming the column, where a cell cannot be read.
+
+    Bytes that are no UTF-8 are read as U+FFFD; in the file they stay as they are.
+    """
+    cells = {name: cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name, cell in cells.items()}
     if not VERSION.fullmatch(cells.get("format", "")):
         raise ValueError(f"format cannot be {cells.get('format', '')!r}")
-    return Result(**{field.name: _value(cells.get(field.name, ""), field) for field in dataclasses.fields(Result)})
+    row = Result(**{field.name: _value(cells.get(field.name, ""), field) for field in dataclasses.fields(Result)})
+    _require_possible(row)
+    return row
+
+
+def moment(row: Result) -> datetime.datetime:
+    """When the row was made. Raises ValueError where its time is none."""
+    when = datetime.datetime.fromisoformat(row.time)
+    return when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
+
+
+def _require_possible(row: Result) -> None:
+    """Raise ValueError for a score outside its interval or its metric's bounds, and for a time that is none."""
+    if not row.low <= row.score <= row.high:
+        raise ValueError(f"score cannot be {row.score:g} in an interval from {row.low:g} to {row.high:g}")
+    if (known := METRICS.get(row.metric)) is not None and not known.low <= row.low <= row.high <= known.high:
+        raise ValueError(f"{row.metric} cannot be {row.score:g} [{row.low:g}, {row.high:g}]")
+    try:
+        moment(row)
+    except ValueError as error:
+        raise ValueError(f"time cannot be {_shown(row.time)}: {error}") from error
 
 
 @dataclass(frozen=True)

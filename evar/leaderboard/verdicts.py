@@ -38,7 +38,10 @@ class Verdicts:
             return True
         key = f"{best.run} {other.run} {best.metric} {self.source[:16]}"
         if key not in self.known:
-            self.known[key] = self.new[key] = self._compare(best, other)
+            try:
+                self.known[key] = self.new[key] = self._compare(best, other)
+            except DataError:  # no predictions: they may come back
+                self.known[key] = False
         return self.known[key]
 
     def keep(self) -> None:
@@ -54,11 +57,9 @@ class Verdicts:
         self.new = {}
 
     def _compare(self, best: Result, other: Result) -> bool:
-        try:
-            kept = [read_predictions(self.results, row.run) for row in (best, other)]
-            return compare(kept[0], kept[1], best.metric, SEED).separable
-        except DataError:
-            return False
+        """Raises DataError where the predictions are missing, broken, or not of the same clips."""
+        kept = [read_predictions(self.results, row.run) for row in (best, other)]
+        return compare(kept[0], kept[1], best.metric, SEED).separable
 
 
 def _read(path: Path) -> dict[str, bool]:

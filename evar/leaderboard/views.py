@@ -164,9 +164,14 @@ def _probe_key(row: Result) -> tuple[str, str]:
 
 
 def _current_versions(rows: Sequence[Result]) -> dict[str, tuple[int, str]]:
-    """Task -> protocol version and task file in force: those of its latest row of the newest version."""
+    """Task -> protocol version and task file in force: those of its latest row of the newest version.
+
+    Rows that are never ranked say so only where a task has no others.
+    """
     current: dict[str, tuple[int, str]] = {}
-    for row in rows:
+    rankable = [row for row in rows if not why_apart(row)]
+    tasks = {row.task for row in rankable}
+    for row in [*rankable, *(row for row in rows if row.task not in tasks)]:
         if row.protocol_version >= current.get(row.task, (0, ""))[0]:
             current[row.task] = (row.protocol_version, row.task_digest)
     return current

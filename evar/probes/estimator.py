@@ -1,6 +1,7 @@
 """The logistic probe as a scikit-learn classifier, to be used alone: standardised features, certified optimum."""
 
 import warnings
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from evar.embeddings.device import choose_device
+from evar.errors import UsageError
 from evar.probes.contract import Problem
 from evar.probes.linear import Standardiser
 from evar.probes.logistic import MAX_ITER, Logistic, LogisticFit
@@ -25,7 +28,7 @@ class LogisticRegressionProbe(ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     C:         inverse strength of the penalty
     max_iter:  most iterations; ConvergenceWarning where they do not suffice
-    device:    "cpu", "cuda", ...
+    device:    "cpu", "cuda", "cuda:1", "auto"
 
     Fitted attributes: classes_, coef_ (class, feature; for standardised features) and intercept_ (class,), one row
     where there are two classes, as in scikit-learn; n_iter_, n_features_in_.
@@ -37,13 +40,14 @@ class LogisticRegressionProbe(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self.device = device
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit to X (row, feature) and class labels y (row,). Raises UsageError for a C or max_iter that cannot be."""
+        """Fit to X (row, feature) and class labels y (row,). Raises ValueError for a parameter that cannot be."""
+        device = self._checked_device()
         x, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         self._standardise = Standardiser.of(x)
         probe = Logistic([self.C], self.max_iter)
-        probe.device = self.device
+        probe.device = device
         problem = Problem(np.arange(len(x)), NO_ROWS, float(self.C), 0)
         targets, count = numbers.astype(np.int64), len(self.classes_)
         (fitted,) = probe.fit(self._standardise(x), targets, [problem], count, lambda *_: 0.0, lambda _: None)
@@ -56,6 +60,17 @@ class LogisticRegressionProbe(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self.intercept_ = bias[1:] - bias[:1] if two else bias
         self.n_iter_ = max(1, sum(optimum.fast for optimum in fitted.optima))
         return self
+
+    def _checked_device(self) -> str:
+        """The device by its full name. Raises ValueError for any parameter that cannot be."""
+        if not isinstance(self.C, Real) or not 0 < float(self.C) < np.inf:
+            raise ValueError(f"C must be a finite number above 0, not {self.C!r}")
+        if not isinstance(self.max_iter, Integral) or int(self.max_iter) < 1:
+            raise ValueError(f"max_iter must be a whole number of at least 1, not {self.max_iter!r}")
+        try:
+            return str(choose_device(self.device))
+        except UsageError as error:
+            raise ValueError(str(error)) from error
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Logits (row, class), or (row,) of the second of two classes."""

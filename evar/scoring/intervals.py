@@ -12,8 +12,8 @@ for 50 clips and an accuracy of 0.9). For a score v in [0, 1] the interval holds
 that is, a share's standard error depends on the share, and the truth's counts: Wilson's interval (1927, Journal of the
 American Statistical Association 22, pp. 209-212) for n = v (1 - v) / e^2 independent clips, however many there are. The
 quantile t is Student's for as many degrees of freedom as groups less folds, and e is the bootstrap's times
-sqrt(groups / (groups - folds)), which makes a mean's variance unbiased. At v = 0 or 1, where resamples have no spread,
-n is the number of groups. A metric without bounds gets v +- t e.
+sqrt(groups / (groups - folds)), which makes a mean's variance unbiased. Where resamples have no
+spread, as at v = 0 or 1, n is the number of groups. A metric without bounds gets v +- t e.
 
 What an interval covers is the score that other test sets of this size would have on average: mAP of few positives lies
 above that of many. `python -m benchmarks.coverage` measures how often it does.
@@ -115,7 +115,7 @@ def share_interval(value: float, error: float, quantile: float, groups: int) -> 
     if not math.isfinite(error):
         return 0.0, 1.0
     spread = value * (1 - value)
-    ratio = quantile**2 * (error**2 / spread if spread > 0 else 1 / groups)  # t^2 / n
+    ratio = quantile**2 * (error**2 / spread if error > 0 and spread > 0 else 1 / groups)  # t^2 / n
     centre, half = value + ratio / 2, math.sqrt(ratio * spread + ratio**2 / 4)
     low, high = (centre - half) / (1 + ratio), (centre + half) / (1 + ratio)
     return min(max(low, 0.0), value), max(min(high, 1.0), value)

@@ -16,8 +16,8 @@ from evar.files import write_atomic
 
 KINDS = {
     "duplicates": "equal a clip on the other side of the split",
-    "near_duplicates": "nearly equal one",
-    "groups": "share a group with one",
+    "near_duplicates": "nearly equal a clip on the other side",
+    "groups": "share a group with a clip on the other side",
     "silent": "are silent",
 }
 EXAMPLES = 2  # of each kind, for the warning

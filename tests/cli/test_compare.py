@@ -161,6 +161,14 @@ def test_runs_whose_task_or_probe_changed_are_told(capsys):
     assert "differ in their probe options" in err
 
 
+def test_run_that_is_never_ranked_is_told_with_the_reason(capsys):
+    add("r1", "one", np.ones(100), ranked=False, shots=4)
+    add("r2", "other", np.zeros(100))
+    err = compare(capsys, "r1", "r2", "--task", "tones")[2]
+    assert "tones: runs r1 and r2 differ in their shots" in err
+    assert "tones: A, run r1, is never ranked: 4 training clips a class" in err
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

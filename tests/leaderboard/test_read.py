@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -31,12 +32,63 @@ def read(results):
 @settings(deadline=None, max_examples=60, database=None)
 def test_row_reads_as_what_was_written(name, score, count, truth, settings, seeds):
     result = make_result(
-        encoder=name, score=score, n=count, ranked=truth, setting=settings, seeds=seeds, metrics=settings, limit=None
+        encoder=name,
+        score=score,
+        low=0.0,
+        high=1.0,
+        n=count,
+        ranked=truth,
+        setting=settings,
+        seeds=seeds,
+        metrics=settings,
+        limit=None,
     )
     assert to_result(result.row()) == result
 
 
-def test_rows_come_in_the_order_of_the_file(tmp_path):
+def test_rows_come_oldest_first_whatever_the_order_of_the_file(tmp_path):
+    for run, time in (
+        ("new", "2026-11-02T00:00:00Z"),
+        ("old", "2026-10-30T00:00:00Z"),
+        ("mid", "2026-11-01T09:00:00+02:00"),
+    ):
+        add(tmp_path, run=run, time=time)
+    assert [row.run for row in read(tmp_path)] == ["old", "mid", "new"]
+
+
+def test_run_that_stands_twice_is_read_once_and_told(tmp_path):
+    add(tmp_path, run="one", encoder="first")
+    path = add(tmp_path, run="two", encoder="second")
+    path.write_text(path.read_text().replace("two,", "one,"))
+    notes = []
+    assert [row.encoder for row in read_rows(tmp_path, notes.append)] == ["first"]
+    assert notes == [f"{path}, line 3: run one stands on an earlier line too; the line is skipped"]
+
+
+def test_bytes_that_are_no_utf_8_are_shown_and_kept(tmp_path):
+    path = add(tmp_path, encoder="MARK")
+    path.write_bytes(path.read_bytes().replace(b"MARK", b"caf\xe9"))
+    assert [row.encoder for row in read(tmp_path)] == ["caf\ufffd"]
+    assert b"caf\xe9" in add(tmp_path, run="next").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"score": "-3", "low": "-4"}, "accuracy cannot be -3 [-4, 0.9]"),
+        ({"score": "0.5", "low": "0.6", "high": "0.4"}, "score cannot be 0.5 in an interval from 0.6 to 0.4"),
+        ({"time": "yesterday"}, "time cannot be 'yesterday'"),
+        ({"metric": "unheard of", "score": "2", "low": "1", "high": "0.5"}, "score cannot be 2"),
+    ],
+)
+def test_row_that_cannot_be_is_refused(cells, said):
+    good = {**make_result(score=0.5, low=0.4, high=0.9, metric="accuracy").row()}
+    with pytest.raises(ValueError, match=re.escape(said)):
+        to_result({**good, **cells})
+    assert to_result({**good, "metric": "d_prime", "score": "1.2", "high": "3"}).score == 1.2
+
+
+def test_rows_of_one_moment_come_in_the_order_of_the_file(tmp_path):
     for run in ("one", "two", "three"):
         add(tmp_path, run=run, weights='two\nlines, and a "quote"')
     assert [row.run for row in read(tmp_path)] == ["one", "two", "three"]
@@ -90,9 +142,9 @@ def test_broken_line_is_told_with_its_number_and_skipped(tmp_path, old, new, sai
     header, first, second, rest = FORMAT_1.read_text().split("\n", 3)
     broken = first.replace(old, new, 1).replace("yes,yes,yes", "yes,yes,yes", 1)
     assert broken != first
-    (tmp_path / NAME).write_text("\n".join([header, second, rest.rstrip(), "", broken, first, second, rest]))
+    (tmp_path / NAME).write_text("\n".join([header, second, rest.rstrip(), "", broken, first]) + "\n")
     notes = []
-    assert [row.run[-8:] for row in read_rows(tmp_path, notes.append)] == ["bbbbbbbb", "aaaaaaaa", "bbbbbbbb"]
+    assert [row.run[-8:] for row in read_rows(tmp_path, notes.append)] == ["aaaaaaaa", "bbbbbbbb"]
     (note,) = notes
     assert f"{NAME}, line 5: {said}" in note
     assert note.endswith("the line is skipped")

@@ -26,7 +26,7 @@ def make_result(**changes):
     samples = {str: "text", float: 0.5, int: 3, bool: True, dict: {}, list: []}
     types = typing.get_type_hints(Result)
     values = {name: samples.get(typing.get_origin(kind) or kind) for name, kind in types.items()}
-    return Result(**{**values, **changes})
+    return Result(**{**values, "time": "2026-03-01T00:00:00Z", **changes})
 
 
 def make_predictions():
@@ -137,7 +137,7 @@ def test_broken_lines_of_an_older_file_are_kept_and_stay_broken(tmp_path):
 def test_columns_in_another_order_get_the_row_in_theirs(tmp_path):
     path = add(tmp_path, run="one")
     pd.read_csv(path, dtype=str)[list(reversed(COLUMNS))].to_csv(path, index=False)
-    add(tmp_path, run="two", score=0.25)
+    add(tmp_path, run="two", score=0.25, low=0.2)
     assert [(row.run, row.score) for row in read_rows(tmp_path, pytest.fail)] == [("one", 0.5), ("two", 0.25)]
 
 

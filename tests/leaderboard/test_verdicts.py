@@ -50,6 +50,16 @@ def test_answers_are_kept_and_read_back(tmp_path, monkeypatch):
     assert Verdicts(tmp_path).separable(best, far)
 
 
+def test_predictions_that_come_back_are_compared(tmp_path):
+    best, far = add(tmp_path, "b", 20, **WIDE), add(tmp_path, "f", 60, **WIDE)
+    (tmp_path / "predictions").rename(tmp_path / "away")
+    without = Verdicts(tmp_path)
+    assert not without.separable(best, far)
+    without.keep()
+    (tmp_path / "away").rename(tmp_path / "predictions")
+    assert Verdicts(tmp_path).separable(best, far)
+
+
 def test_a_broken_file_of_answers_is_no_answer(tmp_path):
     best, far = add(tmp_path, "b", 20, **WIDE), add(tmp_path, "f", 60, **WIDE)
     (tmp_path / NAME).write_text("{broken", encoding="utf-8")

@@ -77,6 +77,13 @@ def test_rows_of_an_older_protocol_or_task_file_stand_apart():
     assert [cell.result.run for line in board.tables[0].lines for cell in line.cells.values()] == ["now"]
 
 
+def test_rows_that_are_never_ranked_put_no_other_out_of_force():
+    smoke = make_row(run="smoke", task_digest="new", ranked=False, limit=5)
+    board = build([make_row(run="whole", task_digest="old"), smoke], apart)
+    assert [cell.result.run for line in board.tables[0].lines for cell in line.cells.values()] == ["whole"]
+    assert [each.reason for each in board.apart] == ["smoke run of 5 clips a part"]
+
+
 def test_best_and_not_separable_are_marked_per_task():
     rows = [make_row(encoder=name, score=score) for name, score in (("a", 0.5), ("b", 0.9), ("c", 0.8))]
 

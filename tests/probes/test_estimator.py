@@ -1,3 +1,6 @@
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -24,6 +27,23 @@ def test_classifier_is_logistic_regression_on_standardised_features(classes: int
     np.testing.assert_allclose(ours.predict_proba(x), theirs.predict_proba(x), atol=1e-3)
     np.testing.assert_allclose(ours.coef_, theirs[-1].coef_, atol=1e-3)
     assert np.array_equal(ours.predict(x), theirs.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"C": 0}, "C must be a finite number above 0, not 0"),
+        ({"C": "a"}, "C must be a finite number above 0, not 'a'"),
+        ({"C": float("inf")}, "C must be"),
+        ({"max_iter": "x"}, "max_iter must be a whole number of at least 1, not 'x'"),
+        ({"max_iter": 0}, "max_iter must be"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"device": "cuda:77"}, "device 'cuda:77' is not there"),
+    ],
+)
+def test_parameter_that_cannot_be_is_named(parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        LogisticRegressionProbe(**parameters).fit([[0.0], [1.0]], [0, 1])
 
 
 def test_classifier_warns_where_iterations_do_not_suffice() -> None:

@@ -62,9 +62,12 @@ def test_score_of_folds_is_their_unweighted_mean() -> None:
 
 
 def test_groups_are_drawn_within_folds() -> None:
-    correct, folds = np.arange(40) < 30, np.repeat(["1", "2"], [30, 10])
+    """A fold without a mistake adds no spread, and each keeps its half of the score."""
+    correct, folds = np.arange(40) >= 15, np.repeat(["1", "2"], [30, 10])
     found = score_predictions(of_correctness(correct, folds=folds), "accuracy", 0)
-    assert (found.low, found.high) == (0.5, 0.5)
+    error = 0.5 * (0.25 / 30) ** 0.5 * (40 / 38) ** 0.5
+    expected = share_interval(0.75, error, student(40, 2), 40)
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.005)
 
 
 def test_group_that_straddles_folds_is_drawn_in_each_on_its_own() -> None:
@@ -86,11 +89,13 @@ def test_folds_are_listed_in_natural_order() -> None:
 
 
 def test_seeds_are_averaged_per_clip_before_resampling() -> None:
-    """Two seeds that err on opposite clips leave no spread at all."""
-    first = np.arange(40) % 2 == 0
-    found = score_predictions(of_correctness(np.stack([first, ~first])), "accuracy", 0)
-    assert (found.low, found.value, found.high) == (0.5, 0.5, 0.5)
-    assert found.seeds == (0.5, 0.5)
+    """Two seeds that err on opposite clips of one half: every clip there counts as half right."""
+    err = np.arange(40) < 20
+    first = np.where(err, np.arange(40) % 2 == 0, True)
+    found = score_predictions(of_correctness(np.stack([first, first ^ err])), "accuracy", 0)
+    error = np.where(err, 0.5, 1.0).std(ddof=1) / 40**0.5
+    assert (found.value, found.seeds) == (0.75, (0.75, 0.75))
+    assert (found.low, found.high) == pytest.approx(share_interval(0.75, error, student(40, 1), 40), abs=0.005)
 
 
 def test_map_of_seeds_is_the_mean_of_theirs() -> None:
@@ -134,6 +139,14 @@ def test_interval_without_an_error_or_without_a_hit_is_as_wide_as_the_groups_are
     found = score_predictions(of_correctness(np.full(200, correct), np.arange(200) % 50), "accuracy", 0)
     assert found.value == score
     assert (found.low, found.high) == pytest.approx(proportion_interval(score, 50, student(50, 1)), abs=1e-12)
+
+
+def test_score_that_resamples_do_not_move_has_the_interval_of_its_groups() -> None:
+    """One fold all right and one all wrong, or one clip right in each pair: no resample differs."""
+    folds = score_predictions(of_correctness(np.arange(400) < 200, folds=np.arange(400) // 200), "accuracy", 0)
+    pairs = score_predictions(of_correctness(np.arange(400) % 2 == 0, np.arange(400) // 2), "accuracy", 0)
+    assert folds.low < folds.value < folds.high
+    assert (pairs.low, pairs.high) == pytest.approx(proportion_interval(0.5, 200, student(200, 1)), abs=1e-12)
 
 
 def test_interval_of_one_group_says_nothing() -> None:

@@ -248,7 +248,10 @@ def test_warning_names_a_few_and_the_list(tmp_path):
     leaks = find(make_task(tmp_path, clips))
     assert leaks.warning.startswith("leaks: 5 test clips nearly equal")
     assert leaks.warning.count("correlation 1.00 at 0.000 s") == 2
-    assert "5 test clips share a group with one (copy0.wav (test) and 0.wav (train); " in leaks.warning
+    assert (
+        "5 test clips share a group with a clip on the other side (copy0.wav (test) and 0.wav (train); "
+        in leaks.warning
+    )
     assert leaks.warning.endswith(f"all are listed in {leaks.file}")
     assert "\n" not in leaks.warning
 

@@ -13,6 +13,7 @@ from evar.errors import DataError, UsageError, unknown
 from evar.leaderboard.choose import rivals, row_of, run_of, tasks_of
 from evar.leaderboard.read import read_predictions, read_rows
 from evar.leaderboard.table import NAME, Result
+from evar.leaderboard.views import why_apart
 from evar.scoring.compare import Comparison, compare
 from evar.scoring.intervals import FEW_GROUPS
 
@@ -88,9 +89,12 @@ def compare_rows(results: Path, a: Result, b: Result, seed: int) -> Pair:
         found = compare(kept_a, kept_b, a.metric, seed)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
-    for what in ("task_digest", "protocol_version", "probe", "probe_options"):
+    for what in ("task_digest", "protocol_version", "probe", "probe_options", "limit", "shots"):
         if getattr(a, what) != getattr(b, what):
             say(f"{where} differ in their {what.replace('_', ' ')}")
+    for letter, row in (("A", a), ("B", b)):
+        if reason := why_apart(row):
+            say(f"{a.task}: {letter}, run {row.run}, is never ranked: {reason}")
     return Pair(a, b, found)
 
 
