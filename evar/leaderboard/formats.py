@@ -9,13 +9,14 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from evar.errors import UsageError
 from evar.files import atomic_path
 from evar.leaderboard.blocks import Block, Text
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
-from evar.leaderboard.table import COLUMNS
+from evar.leaderboard.table import COLUMNS, Result
 from evar.leaderboard.views import Board, Table
 
 LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."
@@ -63,8 +64,8 @@ def to_long_csv(board: Board, published: Iterable[Published], imported: Iterable
         for cell in line.cells.values()
     ]
     rows += [{"origin": "own", "apart_because": each.reason, **each.result.row()} for each in board.apart]
-    rows += [{"origin": "published", **row} for row in map(_published_cells, published)]
-    rows += [{"origin": "imported", **row} for row in map(_imported_cells, imported)]
+    rows += [{"origin": "published", **_cells(_published_facts(row))} for row in published]
+    rows += [{"origin": "imported", **_cells(_imported_facts(row))} for row in imported]
     return _csv(header, rows)
 
 
@@ -90,7 +91,7 @@ def to_wide_csv(board: Board) -> str:
 
 
 def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imported] = ()) -> str:
-    """Tables, rows apart, published and imported rows as one JSON object; scores are shares."""
+    """Tables, rows apart, published and imported rows as one JSON object; scores are shares, null where nobody told."""
     tables = [
         {
             "probe": table.probe,
@@ -104,7 +105,7 @@ def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imp
                     "encoder_options": json.loads(line.subject.options),
                     "mean_of_core": line.mean,
                     "scores": {
-                        task: {"best": cell.best, "not_separable_from_best": cell.tied, **_facts(cell.result.row())}
+                        task: {"best": cell.best, "not_separable_from_best": cell.tied, **_facts(cell.result)}
                         for task, cell in line.cells.items()
                     },
                 }
@@ -113,21 +114,21 @@ def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imp
         }
         for table in board.tables
     ]
-    apart = [{"because": each.reason, **_facts(each.result.row())} for each in board.apart]
-    beside = [_published_cells(row) for row in published]
-    others = {"published": beside, "imported": [_imported_cells(row) for row in imported]}
+    apart = [{"because": each.reason, **_facts(each.result)} for each in board.apart]
+    beside = [_published_facts(row) for row in published]
+    others = {"published": beside, "imported": [_imported_facts(row) for row in imported]}
     return json.dumps({"tables": tables, "apart": apart, **others}, ensure_ascii=False, indent=1)
 
 
-def _facts(row: dict[str, str]) -> dict[str, str]:
-    """What a reader of the JSON needs of a row, as the CSV has it; `run` leads to the rest."""
+def _facts(row: Result) -> dict[str, Any]:
+    """What a reader of the JSON needs of a row; `run` leads to the rest."""
     names = ("run", "time", "task", "encoder", "probe", "output", "metric", "score", "low", "high", "n", "coverage")
-    return {name: row[name] for name in names}
+    return {name: getattr(row, name) for name in names}
 
 
-def _published_cells(row: Published) -> dict[str, str]:
-    def share(value: float | None) -> str:
-        return "" if value is None else f"{value:.6g}"
+def _published_facts(row: Published) -> dict[str, Any]:
+    def share(value: float | None) -> float | None:
+        return None if value is None else float(f"{value:.6g}")
 
     scores = {"score": share(row.value), "low": share(row.low), "high": share(row.high)}
     return {
@@ -136,9 +137,14 @@ def _published_cells(row: Published) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _imported_cells(row: Imported) -> dict[str, str]:
-    scores = {"score": f"{row.score:.10g}", "report": row.report, "source": row.source}
-    return {"task": row.task, "encoder": row.representation, **scores}
+def _imported_facts(row: Imported) -> dict[str, Any]:
+    told = {"score": row.score, "report": row.report, "source": row.source}
+    return {"task": row.task, "encoder": row.representation, **told}
+
+
+def _cells(facts: dict[str, Any]) -> dict[str, str]:
+    """Facts as cells of a CSV."""
+    return {name: f"{fact:.10g}" if isinstance(fact, float) else fact or "" for name, fact in facts.items()}
 
 
 def _wide_rows(table: Table) -> list[dict[str, str]]:

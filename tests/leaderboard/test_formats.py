@@ -1,6 +1,7 @@
 """The leaderboard as text: what a reader, a paper and a program get."""
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -8,6 +9,7 @@ import pytest
 
 from evar.leaderboard import formats
 from evar.leaderboard.blocks import Block, Text, encoder_names, own_blocks, per_cent, published_blocks
+from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published
 from evar.leaderboard.views import build
 from tests.leaderboard.rows import make_row
@@ -94,6 +96,17 @@ def test_json_holds_the_same():
     assert [line["encoder"] for line in told["tables"][0]["lines"]] == ["m2d", "logmel", "random"]
     assert told["tables"][0]["lines"][1]["scores"]["us8k"]["not_separable_from_best"] is True
     assert len(told["published"]) == 2
+
+
+def test_json_tells_numbers_as_numbers():
+    shown = board(make_row(score=0.63, low=0.6, high=0.66, n=300), make_row(run="s", limit=3, ranked=False))
+    bare = dataclasses.replace(read_published()[0], low=None, high=None)
+    told = json.loads(formats.to_json(shown, [bare], [Imported("byola", "us8k", 0.787, "", "scores.csv")]))
+    cell = told["tables"][0]["lines"][0]["scores"]["us8k"]
+    assert [cell[name] for name in ("score", "low", "high", "n", "coverage")] == [0.63, 0.6, 0.66, 300, 1.0]
+    assert told["apart"][0]["score"] == 0.5
+    assert (told["published"][0]["score"], told["published"][0]["low"]) == (pytest.approx(bare.value), None)
+    assert told["imported"][0]["score"] == 0.787
 
 
 def test_names_that_several_encoders_bear_are_told_apart():
