@@ -90,6 +90,13 @@ def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
     return _told_apart(names, rows, _differing_options(names, rows))
 
 
+def names_with_options(rows: Iterable[Result]) -> dict[str, str]:
+    """Run -> the encoder's name, with the options that tell it from others of that name; its weights are left out."""
+    rows = list(rows)
+    names = {row.run: row.encoder for row in rows}
+    return _told_apart(names, rows, _differing_options(names, rows))
+
+
 def _told_apart(names: dict[str, str], rows: Sequence[Result], more: dict[str, str]) -> dict[str, str]:
     """Run -> name, lengthened by `more` where several subjects bear it and `more` differs among them."""
     told: dict[str, set[str]] = {}
