@@ -16,7 +16,7 @@ from evar.leaderboard.views import Apart, Board, Cell, Table, mean_of_core, task
 
 MEAN = "mean"
 FULL_COVERAGE = 0.9995  # shown as 100.0 %
-CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there"
+CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there; not compared, so without marks"
 KINDS: dict[Kind, str] = {
     "linear": "Published: a linear classifier on a frozen encoder",
     "frozen": "Published: another or an unknown head on a frozen encoder",
@@ -127,12 +127,11 @@ def _table_block(table: Table) -> Block:
     with_mean = any(line.mean is not None for line in table.lines)
     metrics = {task: cell.result.metric for line in table.lines for task, cell in line.cells.items()}
     header = ("encoder", *(_task_header(task, metrics[task]) for task in table.tasks), *([MEAN] if with_mean else []))
-    best_mean = max((line.mean for line in table.lines if line.mean is not None), default=None)
     rows = []
     for line in table.lines:
         first = next(iter(line.cells.values())).result
         cells = [_score(line.cells.get(task)) for task in table.tasks]
-        mean = [_mean(line.mean, best_mean)] if with_mean else []
+        mean = [Text("" if line.mean is None else per_cent(line.mean))] if with_mean else []
         rows.append((Text(names[first.run]), *cells, *mean))
     return Block(table.title, header, tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
 
@@ -144,10 +143,6 @@ def _score(cell: Cell | None) -> Text:
     coverage = f" ({100 * row.coverage:.1f} % of clips)" if row.coverage < FULL_COVERAGE else ""
     few = " (few groups)" if row.few_groups else ""
     return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
-
-
-def _mean(mean: float | None, best: float | None) -> Text:
-    return Text("" if mean is None else per_cent(mean), best=mean is not None and mean == best)
 
 
 def _apart_block(apart: Sequence[Apart]) -> Block:

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from evar.data.task import CORE
 from evar.leaderboard import formats
 from evar.leaderboard.blocks import Block, Text, encoder_names, own_blocks, per_cent, published_blocks
 from evar.leaderboard.imported import Imported
@@ -42,6 +43,22 @@ def test_terminal_marks_the_best_and_what_is_not_separable():
         ["logmel", "≈ 79.0 ± 10.0"],
         ["random", "10.0 ± 10.0 (99.5 % of clips)"],
     ]
+
+
+def test_a_mean_bears_no_mark_for_no_test_compares_means():
+    (block,) = own_blocks(
+        board(
+            *[
+                make_row(encoder=name, task=task, score=score)
+                for name, score in (("a", 0.5), ("b", 0.49))
+                for task in CORE
+            ]
+        )
+    )
+    assert block.header[-1] == "mean"
+    assert [row[-1] for row in block.rows] == [Text("50.0"), Text("49.0")]
+    assert [row[1].best or row[1].tied for row in block.rows] == [True, True]
+    assert "not compared, so without marks" in block.notes[0]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
