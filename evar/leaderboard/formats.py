@@ -7,7 +7,9 @@ import csv
 import importlib.util
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,18 @@ LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≈": r"$\approx$",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "[": "{[}", "*": "{*}",  # which a line's end before them would take as its option
 }  # fmt: skip
-MARKDOWN = "\\`*_[]<>|"
+MARKDOWN = {**{letter: f"\\{letter}" for letter in "\\`*_[]<>|"}, "&": "&amp;"}
+UNPRINTABLE = "\ufffd"  # stands for control characters, direction marks, lone surrogates and the like
 
 
 def to_terminal(blocks: Sequence[Block], width: int) -> str:
-    """Aligned columns within `width` characters; a wider block is cut into parts that repeat its first column."""
-    parts = [_aligned(part, width) for block in blocks for part in _cut(block, width)]
+    """Aligned columns within `width` columns of the screen; what comes from outside moves no cursor and breaks no line.
+
+    A wider block is cut into parts that repeat the columns that name its lines.
+    """
+    parts = [_aligned(part, width) for block in map(_printable_block, blocks) for part in _cut(block, width)]
     return "\n\n".join([*parts, LEGEND.format(best="*")])
 
 
@@ -196,7 +203,37 @@ def _latex_table(block: Block) -> str:
 
 def _widths(block: Block) -> list[int]:
     lines = [block.header, *(tuple(map(_shown, row)) for row in block.rows)]
-    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [max(map(_columns, column)) for column in zip(*lines, strict=True)]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a screen the text takes: wide letters two, combining marks none."""
+    marks = sum(unicodedata.category(letter) in ("Mn", "Me") for letter in text)
+    return len(text) - marks + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    blanks = " " * (width - _columns(text))
+    return blanks + text if right else text + blanks
+
+
+def _shortened(text: str, width: int) -> str:
+    if _columns(text) <= width:
+        return text
+    while _columns(text) >= width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _printable(text: str, mark: str = UNPRINTABLE) -> str:
+    """The text on one line, a mark for each character that is no sign (Unicode's category C)."""
+    return " ".join("".join(mark if unicodedata.category(each)[0] == "C" else each for each in text).split())
+
+
+def _printable_block(block: Block) -> Block:
+    rows = tuple(tuple(Text(_printable(cell.text), cell.best, cell.tied) for cell in row) for row in block.rows)
+    header, notes = tuple(map(_printable, block.header)), tuple(map(_printable, block.notes))
+    return replace(block, title=_printable(block.title), header=header, rows=rows, notes=notes)
 
 
 def _cut(block: Block, width: int) -> list[Block]:
@@ -224,9 +261,8 @@ def _aligned(block: Block, width: int) -> str:
     numeric = [block.numeric(k) for k in range(1, len(block.header))]
     shown = []
     for name, *cells in lines:
-        name = name if len(name) <= first else f"{name[: first - 1]}…"
-        rest = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(cells, widths, numeric, strict=True)]
-        shown.append(GAP.join([name.ljust(first), *rest]).rstrip())
+        rest = [_padded(c, w, right=right) for c, w, right in zip(cells, widths, numeric, strict=True)]
+        shown.append(GAP.join([_padded(_shortened(name, first), first), *rest]).rstrip())
     return "\n".join([block.title, *shown, *block.notes])
 
 
@@ -235,7 +271,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def _plain_markdown(text: str) -> str:
-    return "".join(f"\\{letter}" if letter in MARKDOWN else letter for letter in " ".join(text.split()))
+    return "".join(MARKDOWN.get(letter, letter) for letter in _printable(text))
 
 
 def _marked_markdown(cell: Text) -> str:
@@ -244,7 +280,7 @@ def _marked_markdown(cell: Text) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(LATEX.get(letter, letter) for letter in " ".join(text.split()))
+    return "".join(LATEX.get(letter, letter) for letter in _printable(text, mark="?"))
 
 
 def _marked_latex(cell: Text) -> str:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import unicodedata
 
 import pytest
 
@@ -78,6 +79,36 @@ def test_markdown_is_one_cell_a_column_whatever_the_names():
     assert {line.replace("\\|", "").count("|") for line in rows} == {3}
     assert "<script>" not in text.replace("\\<", "")
     assert "**50.0 ± 10.0**" in text
+
+
+def test_a_reference_in_a_name_is_no_reference_in_markdown():
+    text = formats.to_markdown(own_blocks(board(make_row(encoder="&lt;b&gt;"))))
+    assert "| &amp;lt;b&amp;gt; |" in text
+
+
+@pytest.mark.parametrize("write", [lambda b: formats.to_terminal(b, 100), formats.to_markdown, formats.to_latex])
+def test_names_move_no_cursor_and_break_no_line(write):
+    evil = "a\nb\x1b[31mc\u202ed\udce9e\u2028f\x9bg"
+    told = write(own_blocks(board(make_row(encoder=evil), make_row(run="s", encoder=evil, limit=3, ranked=False))))
+    plain = write(own_blocks(board(make_row(encoder="x"), make_row(run="s", encoder="x", limit=3, ranked=False))))
+    assert len(told.splitlines()) == len(plain.splitlines())
+    assert [letter for letter in told if letter != "\n" and unicodedata.category(letter)[0] == "C"] == []
+    assert told.count("c\ufffdd\ufffde f\ufffdg") + told.count("c?d?e f?g") == 2
+
+
+def test_columns_are_aligned_as_a_screen_shows_them():
+    names = ("音響モデル", "cafe\u0301", "m2d", "Ｍ２Ｄ" * 30)
+    lines = formats.to_terminal(own_blocks(board(*[make_row(encoder=name) for name in names])), 60).splitlines()
+    ends = {name[:3]: line[: line.index("50.0")] for name in names for line in lines if line.startswith(name[:3])}
+    assert len(ends["m2d"]) == len(ends["caf"]) - 1 == len(ends["音響モ"]) + 5
+    assert ends["Ｍ２Ｄ"].rstrip(" *").endswith("…")
+    assert len(ends["Ｍ２Ｄ"].rstrip(" *")) < len(ends["m2d"]) // 2
+
+
+def test_a_first_cell_of_latex_is_no_option_of_the_line_before():
+    text = formats.to_latex(own_blocks(board(make_row(encoder="[1ex]"), make_row(encoder="*", score=0.2))))
+    starts = [line.split(" & ")[0] for line in text.splitlines() if line.endswith("\\\\")]
+    assert starts == ["encoder", "{[}1ex]", "{*}"]
 
 
 def test_latex_escapes_what_latex_reads():
