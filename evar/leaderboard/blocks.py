@@ -35,12 +35,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Block:
-    """A titled table. The first column names the line; notes stand below."""
+    """A titled table. The first `names` columns name the line; notes stand below."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Text, ...], ...]
     notes: tuple[str, ...] = ()
+    names: int = 1
 
     def numeric(self, column: int) -> bool:
         """Whether every cell of the column is a number, a score, or empty."""
@@ -151,7 +152,7 @@ def _apart_block(apart: Sequence[Apart]) -> Block:
         tuple(map(Text, (names[row.run], row.task, row.probe, row.output, per_cent(row.score, row.low, row.high), why)))
         for row, why in ((each.result, each.reason) for each in apart)
     )
-    return Block("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows)
+    return Block("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows, names=4)
 
 
 def _published_block(title: str, rows: Sequence[Published]) -> Block:

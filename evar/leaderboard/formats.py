@@ -38,9 +38,10 @@ UNPRINTABLE = "\ufffd"  # stands for control characters, direction marks, lone s
 def to_terminal(blocks: Sequence[Block], width: int) -> str:
     """Aligned columns within `width` columns of the screen; what comes from outside moves no cursor and breaks no line.
 
-    A wider block is cut into parts that repeat the columns that name its lines.
+    A wider block is cut into parts that repeat the columns that name its lines. Where these leave no room for another
+    one, each line becomes a few of `name: value`.
     """
-    parts = [_aligned(part, width) for block in map(_printable_block, blocks) for part in _cut(block, width)]
+    parts = [part for block in map(_printable_block, blocks) for part in _terminal_parts(block, width)]
     return "\n\n".join([*parts, LEGEND.format(best="*")])
 
 
@@ -236,20 +237,54 @@ def _printable_block(block: Block) -> Block:
     return replace(block, title=_printable(block.title), header=header, rows=rows, notes=notes)
 
 
+def _terminal_parts(block: Block, width: int) -> list[str]:
+    named, widths = _least_named(block, width), _widths(block)[block.names :]
+    if named + len(GAP) + max(widths) > width:
+        return [_records(block, width)]
+    return [_aligned(part, width) for part in _cut(block, width)]
+
+
+def _least_named(block: Block, width: int) -> int:
+    """The least room of the columns that name a line, the first of which may be shortened."""
+    first, *others = _widths(block)[: block.names]
+    return min(first, max(LEAST_NAME, width // 3)) + sum(len(GAP) + each for each in others)
+
+
+def _records(block: Block, width: int) -> str:
+    """The block's lines as `name: value`, below each other; the first tells where a record begins."""
+    lines = [block.title]
+    for row in block.rows:
+        told = [f"{name}: {_shown(cell)}" for name, cell in zip(block.header, row, strict=True) if cell.text]
+        for number, text in enumerate(told):
+            lines += _folded(text, "" if number == 0 else "  ", width)
+    return "\n".join([*lines, *block.notes])
+
+
+def _folded(text: str, indent: str, width: int) -> list[str]:
+    """The text in lines that break between words, from the second on with more indent; no word is broken."""
+    first, *words = text.split()
+    lines = [indent + first]
+    for word in words:
+        if _columns(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"{indent}    {word}")
+    return lines
+
+
 def _cut(block: Block, width: int) -> list[Block]:
-    """The block in parts of as many columns as fit beside the first one; at least one column a part."""
-    first, *widths = _widths(block)
-    room, parts, taken = width - min(first, max(LEAST_NAME, width // 3)), [], 0
+    """The block in parts of as many columns as fit beside those that name its lines; at least one column a part."""
+    names, widths = block.names, _widths(block)[block.names :]
+    room, parts, taken = width - _least_named(block, width), [], 0
     while taken < len(widths):
         used, end = 0, taken
         while end < len(widths) and (end == taken or used + len(GAP) + widths[end] <= room):
             used, end = used + len(GAP) + widths[end], end + 1
-        columns = slice(1 + taken, 1 + end)
-        rows = tuple((row[0], *row[columns]) for row in block.rows)
+        columns = slice(names + taken, names + end)
+        rows = tuple((*row[:names], *row[columns]) for row in block.rows)
         title = block.title if not taken else f"{block.title} (continued)"
-        parts.append(
-            Block(title, (block.header[0], *block.header[columns]), rows, block.notes if end == len(widths) else ())
-        )
+        header, notes = (*block.header[:names], *block.header[columns]), block.notes if end == len(widths) else ()
+        parts.append(Block(title, header, rows, notes, names))
         taken = end
     return parts
 

@@ -13,6 +13,7 @@ from evar.leaderboard.table import Result
 from evar.leaderboard.views import probe_names, why_apart
 
 HEADER = ("encoder", "task", "probe", "output", "time", "weights", "score", "change", "not ranked", "run")
+NAMES = HEADER.index("weights")  # columns that tell one run from another
 NOTE = "change: since the run before of the same settings, test clips and protocol version"
 
 
@@ -31,7 +32,7 @@ def history_block(rows: Iterable[Result]) -> Block:
             told = (encoders[row.run], row.task, probes.of(row), row.output, row.time, row.weights, score)
             lines.append(tuple(map(Text, (*told, _change(before, row), why_apart(row), row.run))))
             before = row
-    return Block("History", HEADER, tuple(lines), (NOTE,))
+    return Block("History", HEADER, tuple(lines), (NOTE,), NAMES)
 
 
 def _path(row: Result) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ import pytest
 from evar.data.task import CORE
 from evar.leaderboard import formats
 from evar.leaderboard.blocks import Block, Text, encoder_names, own_blocks, per_cent, published_blocks
+from evar.leaderboard.history import history_block
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published
 from evar.leaderboard.views import build
@@ -71,6 +72,59 @@ def test_terminal_keeps_within_the_width_and_loses_no_column(width):
     assert max(map(len, table.splitlines())) <= width
     assert [task for task in tasks if task not in table] == []
     assert table.count("50.0 ± 10.0") == 27
+
+
+def unranked():
+    rows = [make_row(task=task, score=0.3, limit=3, ranked=False) for task in ("us8k", "gtzan")]
+    return own_blocks(board(*rows, make_row(encoder="m" * 50, probe="knn", coverage=0.089, ranked=False)))
+
+
+def test_a_narrow_terminal_tells_of_each_row_apart_what_it_is():
+    text = formats.to_terminal(unranked(), 40)
+    assert max(map(len, text.split("\n\n")[0].replace("m" * 50, "m").splitlines())) <= 40
+    assert text.startswith(
+        """Not ranked
+encoder: m2d
+  task: us8k
+  probe: logistic
+  output: last
+  score: 30.0 ± 10.0
+  why: smoke run of 3 clips a part
+encoder: m2d
+  task: gtzan
+"""
+    )
+
+
+def test_a_column_too_wide_for_the_terminal_stands_below_the_name():
+    rows = [make_row(encoder="e" * 30, coverage=0.995), make_row(encoder="e" * 30, task="gtzan")]
+    text = formats.to_terminal(own_blocks(board(*rows)), 40).split("\n\n")[0]
+    assert text.splitlines()[1:] == [
+        f"encoder: {'e' * 30}",
+        "  us8k: * 50.0 ± 10.0 (99.5 % of clips)",
+        "  gtzan: * 50.0 ± 10.0",
+    ]
+
+
+def test_every_part_of_a_block_repeats_all_columns_that_name_a_line():
+    text = formats.to_terminal(unranked(), 80)
+    assert [line.split() for line in text.splitlines() if line.startswith("m2d")] == [
+        ["m2d", "us8k", "logistic", "last", "30.0", "±", "10.0"],
+        ["m2d", "gtzan", "logistic", "last", "30.0", "±", "10.0"],
+        ["m2d", "us8k", "logistic", "last", *"smoke run of 3 clips a part".split()],
+        ["m2d", "gtzan", "logistic", "last", *"smoke run of 3 clips a part".split()],
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_history_tells_of_each_run_what_it_is_at_any_width(width):
+    weights = "m2d_vit_base-80x608p16x16-step100.safetensors"
+    rows = [make_row(run=f"run{n}", weights=weights, time=f"2026-11-0{n}T00:00:00Z") for n in (1, 2)]
+    parts = formats.to_terminal([history_block(rows)], width).split("\n\n")[:-1]
+    for part in parts:
+        assert all(part.count(row.time) == 1 for row in rows)
+        assert part.count("us8k") == part.count("logistic") == 2
+    assert sum(part.count("+0.0") for part in parts) == 1
 
 
 def test_markdown_is_one_cell_a_column_whatever_the_names():
