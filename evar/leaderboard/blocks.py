@@ -16,7 +16,7 @@ from evar.leaderboard.views import Apart, Board, Cell, Table, mean_of_core, task
 
 MEAN = "mean"
 FULL_COVERAGE = 0.9995  # shown as 100.0 %
-CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there"
+CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there; not compared, so without marks"
 KINDS: dict[Kind, str] = {
     "linear": "Published: a linear classifier on a frozen encoder",
     "frozen": "Published: another or an unknown head on a frozen encoder",
@@ -35,12 +35,13 @@ class Text:
 
 @dataclass(frozen=True)
 class Block:
-    """A titled table. The first column names the line; notes stand below."""
+    """A titled table. The first `names` columns name the line; notes stand below."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Text, ...], ...]
     notes: tuple[str, ...] = ()
+    names: int = 1
 
     def numeric(self, column: int) -> bool:
         """Whether every cell of the column is a number, a score, or empty."""
@@ -90,6 +91,13 @@ def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
     return _told_apart(names, rows, _differing_options(names, rows))
 
 
+def names_with_options(rows: Iterable[Result]) -> dict[str, str]:
+    """Run -> the encoder's name, with the options that tell it from others of that name; its weights are left out."""
+    rows = list(rows)
+    names = {row.run: row.encoder for row in rows}
+    return _told_apart(names, rows, _differing_options(names, rows))
+
+
 def _told_apart(names: dict[str, str], rows: Sequence[Result], more: dict[str, str]) -> dict[str, str]:
     """Run -> name, lengthened by `more` where several subjects bear it and `more` differs among them."""
     told: dict[str, set[str]] = {}
@@ -120,12 +128,11 @@ def _table_block(table: Table) -> Block:
     with_mean = any(line.mean is not None for line in table.lines)
     metrics = {task: cell.result.metric for line in table.lines for task, cell in line.cells.items()}
     header = ("encoder", *(_task_header(task, metrics[task]) for task in table.tasks), *([MEAN] if with_mean else []))
-    best_mean = max((line.mean for line in table.lines if line.mean is not None), default=None)
     rows = []
     for line in table.lines:
         first = next(iter(line.cells.values())).result
         cells = [_score(line.cells.get(task)) for task in table.tasks]
-        mean = [_mean(line.mean, best_mean)] if with_mean else []
+        mean = [Text("" if line.mean is None else per_cent(line.mean))] if with_mean else []
         rows.append((Text(names[first.run]), *cells, *mean))
     return Block(table.title, header, tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
 
@@ -139,17 +146,13 @@ def _score(cell: Cell | None) -> Text:
     return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
 
 
-def _mean(mean: float | None, best: float | None) -> Text:
-    return Text("" if mean is None else per_cent(mean), best=mean is not None and mean == best)
-
-
 def _apart_block(apart: Sequence[Apart]) -> Block:
     names = encoder_names(each.result for each in apart)
     rows = tuple(
         tuple(map(Text, (names[row.run], row.task, row.probe, row.output, per_cent(row.score, row.low, row.high), why)))
         for row, why in ((each.result, each.reason) for each in apart)
     )
-    return Block("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows)
+    return Block("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows, names=4)
 
 
 def _published_block(title: str, rows: Sequence[Published]) -> Block:

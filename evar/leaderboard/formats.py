@@ -7,15 +7,18 @@ import csv
 import importlib.util
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from evar.errors import UsageError
 from evar.files import atomic_path
 from evar.leaderboard.blocks import Block, Text
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
-from evar.leaderboard.table import COLUMNS
+from evar.leaderboard.table import COLUMNS, Result
 from evar.leaderboard.views import Board, Table
 
 LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."
@@ -26,13 +29,19 @@ LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≈": r"$\approx$",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "[": "{[}", "*": "{*}",  # which a line's end before them would take as its option
 }  # fmt: skip
-MARKDOWN = "\\`*_[]<>|"
+MARKDOWN = {**{letter: f"\\{letter}" for letter in "\\`*_[]<>|"}, "&": "&amp;"}
+UNPRINTABLE = "\ufffd"  # stands for control characters, direction marks, lone surrogates and the like
 
 
 def to_terminal(blocks: Sequence[Block], width: int) -> str:
-    """Aligned columns within `width` characters; a wider block is cut into parts that repeat its first column."""
-    parts = [_aligned(part, width) for block in blocks for part in _cut(block, width)]
+    """Aligned columns within `width` columns of the screen; what comes from outside moves no cursor and breaks no line.
+
+    A wider block is cut into parts that repeat the columns that name its lines. Where these leave no room for another
+    one, each line becomes a few of `name: value`.
+    """
+    parts = [part for block in map(_printable_block, blocks) for part in _terminal_parts(block, width)]
     return "\n\n".join([*parts, LEGEND.format(best="*")])
 
 
@@ -63,8 +72,8 @@ def to_long_csv(board: Board, published: Iterable[Published], imported: Iterable
         for cell in line.cells.values()
     ]
     rows += [{"origin": "own", "apart_because": each.reason, **each.result.row()} for each in board.apart]
-    rows += [{"origin": "published", **row} for row in map(_published_cells, published)]
-    rows += [{"origin": "imported", **row} for row in map(_imported_cells, imported)]
+    rows += [{"origin": "published", **_cells(_published_facts(row))} for row in published]
+    rows += [{"origin": "imported", **_cells(_imported_facts(row))} for row in imported]
     return _csv(header, rows)
 
 
@@ -90,7 +99,7 @@ def to_wide_csv(board: Board) -> str:
 
 
 def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imported] = ()) -> str:
-    """Tables, rows apart, published and imported rows as one JSON object; scores are shares."""
+    """Tables, rows apart, published and imported rows as one JSON object; scores are shares, null where nobody told."""
     tables = [
         {
             "probe": table.probe,
@@ -104,7 +113,7 @@ def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imp
                     "encoder_options": json.loads(line.subject.options),
                     "mean_of_core": line.mean,
                     "scores": {
-                        task: {"best": cell.best, "not_separable_from_best": cell.tied, **_facts(cell.result.row())}
+                        task: {"best": cell.best, "not_separable_from_best": cell.tied, **_facts(cell.result)}
                         for task, cell in line.cells.items()
                     },
                 }
@@ -113,21 +122,21 @@ def to_json(board: Board, published: Iterable[Published], imported: Iterable[Imp
         }
         for table in board.tables
     ]
-    apart = [{"because": each.reason, **_facts(each.result.row())} for each in board.apart]
-    beside = [_published_cells(row) for row in published]
-    others = {"published": beside, "imported": [_imported_cells(row) for row in imported]}
+    apart = [{"because": each.reason, **_facts(each.result)} for each in board.apart]
+    beside = [_published_facts(row) for row in published]
+    others = {"published": beside, "imported": [_imported_facts(row) for row in imported]}
     return json.dumps({"tables": tables, "apart": apart, **others}, ensure_ascii=False, indent=1)
 
 
-def _facts(row: dict[str, str]) -> dict[str, str]:
-    """What a reader of the JSON needs of a row, as the CSV has it; `run` leads to the rest."""
+def _facts(row: Result) -> dict[str, Any]:
+    """What a reader of the JSON needs of a row; `run` leads to the rest."""
     names = ("run", "time", "task", "encoder", "probe", "output", "metric", "score", "low", "high", "n", "coverage")
-    return {name: row[name] for name in names}
+    return {name: getattr(row, name) for name in names}
 
 
-def _published_cells(row: Published) -> dict[str, str]:
-    def share(value: float | None) -> str:
-        return "" if value is None else f"{value:.6g}"
+def _published_facts(row: Published) -> dict[str, Any]:
+    def share(value: float | None) -> float | None:
+        return None if value is None else float(f"{value:.6g}")
 
     scores = {"score": share(row.value), "low": share(row.low), "high": share(row.high)}
     return {
@@ -136,9 +145,14 @@ def _published_cells(row: Published) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _imported_cells(row: Imported) -> dict[str, str]:
-    scores = {"score": f"{row.score:.10g}", "report": row.report, "source": row.source}
-    return {"task": row.task, "encoder": row.representation, **scores}
+def _imported_facts(row: Imported) -> dict[str, Any]:
+    told = {"score": row.score, "report": row.report, "source": row.source}
+    return {"task": row.task, "encoder": row.representation, **told}
+
+
+def _cells(facts: dict[str, Any]) -> dict[str, str]:
+    """Facts as cells of a CSV."""
+    return {name: f"{fact:.10g}" if isinstance(fact, float) else fact or "" for name, fact in facts.items()}
 
 
 def _wide_rows(table: Table) -> list[dict[str, str]]:
@@ -190,23 +204,87 @@ def _latex_table(block: Block) -> str:
 
 def _widths(block: Block) -> list[int]:
     lines = [block.header, *(tuple(map(_shown, row)) for row in block.rows)]
-    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [max(map(_columns, column)) for column in zip(*lines, strict=True)]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a screen the text takes: wide letters two, combining marks none."""
+    marks = sum(unicodedata.category(letter) in ("Mn", "Me") for letter in text)
+    return len(text) - marks + sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    blanks = " " * (width - _columns(text))
+    return blanks + text if right else text + blanks
+
+
+def _shortened(text: str, width: int) -> str:
+    if _columns(text) <= width:
+        return text
+    while _columns(text) >= width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _printable(text: str, mark: str = UNPRINTABLE) -> str:
+    """The text on one line, a mark for each character that is no sign (Unicode's category C)."""
+    return " ".join("".join(mark if unicodedata.category(each)[0] == "C" else each for each in text).split())
+
+
+def _printable_block(block: Block) -> Block:
+    rows = tuple(tuple(Text(_printable(cell.text), cell.best, cell.tied) for cell in row) for row in block.rows)
+    header, notes = tuple(map(_printable, block.header)), tuple(map(_printable, block.notes))
+    return replace(block, title=_printable(block.title), header=header, rows=rows, notes=notes)
+
+
+def _terminal_parts(block: Block, width: int) -> list[str]:
+    named, widths = _least_named(block, width), _widths(block)[block.names :]
+    if named + len(GAP) + max(widths) > width:
+        return [_records(block, width)]
+    return [_aligned(part, width) for part in _cut(block, width)]
+
+
+def _least_named(block: Block, width: int) -> int:
+    """The least room of the columns that name a line, the first of which may be shortened."""
+    first, *others = _widths(block)[: block.names]
+    return min(first, max(LEAST_NAME, width // 3)) + sum(len(GAP) + each for each in others)
+
+
+def _records(block: Block, width: int) -> str:
+    """The block's lines as `name: value`, below each other; the first tells where a record begins."""
+    lines = [block.title]
+    for row in block.rows:
+        told = [f"{name}: {_shown(cell)}" for name, cell in zip(block.header, row, strict=True) if cell.text]
+        for number, text in enumerate(told):
+            lines += _folded(text, "" if number == 0 else "  ", width)
+    return "\n".join([*lines, *block.notes])
+
+
+def _folded(text: str, indent: str, width: int) -> list[str]:
+    """The text in lines that break between words, from the second on with more indent; no word is broken."""
+    first, *words = text.split()
+    lines = [indent + first]
+    for word in words:
+        if _columns(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"{indent}    {word}")
+    return lines
 
 
 def _cut(block: Block, width: int) -> list[Block]:
-    """The block in parts of as many columns as fit beside the first one; at least one column a part."""
-    first, *widths = _widths(block)
-    room, parts, taken = width - min(first, max(LEAST_NAME, width // 3)), [], 0
+    """The block in parts of as many columns as fit beside those that name its lines; at least one column a part."""
+    names, widths = block.names, _widths(block)[block.names :]
+    room, parts, taken = width - _least_named(block, width), [], 0
     while taken < len(widths):
         used, end = 0, taken
         while end < len(widths) and (end == taken or used + len(GAP) + widths[end] <= room):
             used, end = used + len(GAP) + widths[end], end + 1
-        columns = slice(1 + taken, 1 + end)
-        rows = tuple((row[0], *row[columns]) for row in block.rows)
+        columns = slice(names + taken, names + end)
+        rows = tuple((*row[:names], *row[columns]) for row in block.rows)
         title = block.title if not taken else f"{block.title} (continued)"
-        parts.append(
-            Block(title, (block.header[0], *block.header[columns]), rows, block.notes if end == len(widths) else ())
-        )
+        header, notes = (*block.header[:names], *block.header[columns]), block.notes if end == len(widths) else ()
+        parts.append(Block(title, header, rows, notes, names))
         taken = end
     return parts
 
@@ -218,9 +296,8 @@ def _aligned(block: Block, width: int) -> str:
     numeric = [block.numeric(k) for k in range(1, len(block.header))]
     shown = []
     for name, *cells in lines:
-        name = name if len(name) <= first else f"{name[: first - 1]}…"
-        rest = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(cells, widths, numeric, strict=True)]
-        shown.append(GAP.join([name.ljust(first), *rest]).rstrip())
+        rest = [_padded(c, w, right=right) for c, w, right in zip(cells, widths, numeric, strict=True)]
+        shown.append(GAP.join([_padded(_shortened(name, first), first), *rest]).rstrip())
     return "\n".join([block.title, *shown, *block.notes])
 
 
@@ -229,7 +306,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def _plain_markdown(text: str) -> str:
-    return "".join(f"\\{letter}" if letter in MARKDOWN else letter for letter in " ".join(text.split()))
+    return "".join(MARKDOWN.get(letter, letter) for letter in _printable(text))
 
 
 def _marked_markdown(cell: Text) -> str:
@@ -238,7 +315,7 @@ def _marked_markdown(cell: Text) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(LATEX.get(letter, letter) for letter in " ".join(text.split()))
+    return "".join(LATEX.get(letter, letter) for letter in _printable(text, mark="?"))
 
 
 def _marked_latex(cell: Text) -> str:

@@ -1,31 +1,52 @@
-"""An encoder's path over time: every run that may be compared, oldest first, each with its change since the one before.
+"""An encoder's path over time: every run, oldest first, each with its change since the run of its path before it.
 
-Runs are of one path where task, encoder, output and probe (with its options) agree; weights differ along it, as a
-checkpoint's do while it is trained.
+A path holds only runs that may be compared: of one task, encoder, probe and output, with the same options, metric, test
+clips, protocol and number of training clips. Weights differ along it, as a checkpoint's do while it is trained; what a
+pre-training run scored on its way is a path of its own, which begins again where the step does not grow.
 """
 
+import json
 from collections.abc import Iterable
 
-from evar.leaderboard.blocks import Block, Text, per_cent
+from evar.leaderboard.blocks import Block, Text, names_with_options, per_cent
 from evar.leaderboard.table import Result
 from evar.leaderboard.views import probe_names, why_apart
+
+HEADER = ("encoder", "task", "probe", "output", "time", "weights", "score", "change", "not ranked", "run")
+NAMES = HEADER.index("weights")  # columns that tell one run from another
+NOTE = "change: since the run before of the same settings, test clips and protocol version"
 
 
 def history_block(rows: Iterable[Result]) -> Block:
     """One line a run, path by path; `rows` are oldest first."""
     rows = list(rows)
-    names = probe_names(rows)
-    paths: dict[tuple[str, ...], list[Result]] = {}
+    encoders, probes = names_with_options(rows), probe_names(rows)
+    paths: dict[tuple[object, ...], list[Result]] = {}
     for row in rows:
-        paths.setdefault((row.task, row.encoder, names.of(row), row.output), []).append(row)
+        paths.setdefault(_path(row), []).append(row)
     lines = []
-    for (task, encoder, probe, output), members in sorted(paths.items()):
+    for members in sorted(paths.values(), key=lambda members: _place(members[0])):
         before: Result | None = None
         for row in members:
-            change = "" if before is None else f"{100 * (row.score - before.score):+.1f}"
             score = per_cent(row.score, row.low, row.high)
-            told = (encoder, row.time, task, probe, output, row.weights, score, change, why_apart(row), row.run)
-            lines.append(tuple(map(Text, told)))
+            told = (encoders[row.run], row.task, probes.of(row), row.output, row.time, row.weights, score)
+            lines.append(tuple(map(Text, (*told, _change(before, row), why_apart(row), row.run))))
             before = row
-    header = ("encoder", "time", "task", "probe", "output", "weights", "score", "change", "not ranked", "run")
-    return Block("History", header, tuple(lines))
+    return Block("History", HEADER, tuple(lines), (NOTE,), NAMES)
+
+
+def _path(row: Result) -> tuple[object, ...]:
+    """Runs of the same path may be compared."""
+    options = json.dumps([row.encoder_options, row.probe_options], sort_keys=True)
+    scored = (row.metric, row.table_digest, row.task_digest, row.protocol_version)
+    return row.task, row.encoder, row.probe, row.output, options, *scored, row.limit, row.shots, row.step is None
+
+
+def _place(row: Result) -> tuple[str, ...]:
+    return row.task, row.encoder, row.probe, row.output
+
+
+def _change(before: Result | None, row: Result) -> str:
+    if before is None or (before.step is not None and row.step is not None and row.step <= before.step):
+        return ""
+    return f"{100 * (row.score - before.score):+.1f}"

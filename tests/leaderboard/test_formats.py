@@ -1,13 +1,18 @@
 """The leaderboard as text: what a reader, a paper and a program get."""
 
 import csv
+import dataclasses
 import io
 import json
+import unicodedata
 
 import pytest
 
+from evar.data.task import CORE
 from evar.leaderboard import formats
 from evar.leaderboard.blocks import Block, Text, encoder_names, own_blocks, per_cent, published_blocks
+from evar.leaderboard.history import history_block
+from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published
 from evar.leaderboard.views import build
 from tests.leaderboard.rows import make_row
@@ -42,6 +47,22 @@ def test_terminal_marks_the_best_and_what_is_not_separable():
     ]
 
 
+def test_a_mean_bears_no_mark_for_no_test_compares_means():
+    (block,) = own_blocks(
+        board(
+            *[
+                make_row(encoder=name, task=task, score=score)
+                for name, score in (("a", 0.5), ("b", 0.49))
+                for task in CORE
+            ]
+        )
+    )
+    assert block.header[-1] == "mean"
+    assert [row[-1] for row in block.rows] == [Text("50.0"), Text("49.0")]
+    assert [row[1].best or row[1].tied for row in block.rows] == [True, True]
+    assert "not compared, so without marks" in block.notes[0]
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_terminal_keeps_within_the_width_and_loses_no_column(width):
     tasks = [f"task{number}" for number in range(9)]
@@ -53,12 +74,95 @@ def test_terminal_keeps_within_the_width_and_loses_no_column(width):
     assert table.count("50.0 ± 10.0") == 27
 
 
+def unranked():
+    rows = [make_row(task=task, score=0.3, limit=3, ranked=False) for task in ("us8k", "gtzan")]
+    return own_blocks(board(*rows, make_row(encoder="m" * 50, probe="knn", coverage=0.089, ranked=False)))
+
+
+def test_a_narrow_terminal_tells_of_each_row_apart_what_it_is():
+    text = formats.to_terminal(unranked(), 40)
+    assert max(map(len, text.split("\n\n")[0].replace("m" * 50, "m").splitlines())) <= 40
+    assert text.startswith(
+        """Not ranked
+encoder: m2d
+  task: us8k
+  probe: logistic
+  output: last
+  score: 30.0 ± 10.0
+  why: smoke run of 3 clips a part
+encoder: m2d
+  task: gtzan
+"""
+    )
+
+
+def test_a_column_too_wide_for_the_terminal_stands_below_the_name():
+    rows = [make_row(encoder="e" * 30, coverage=0.995), make_row(encoder="e" * 30, task="gtzan")]
+    text = formats.to_terminal(own_blocks(board(*rows)), 40).split("\n\n")[0]
+    assert text.splitlines()[1:] == [
+        f"encoder: {'e' * 30}",
+        "  us8k: * 50.0 ± 10.0 (99.5 % of clips)",
+        "  gtzan: * 50.0 ± 10.0",
+    ]
+
+
+def test_every_part_of_a_block_repeats_all_columns_that_name_a_line():
+    text = formats.to_terminal(unranked(), 80)
+    assert [line.split() for line in text.splitlines() if line.startswith("m2d")] == [
+        ["m2d", "us8k", "logistic", "last", "30.0", "±", "10.0"],
+        ["m2d", "gtzan", "logistic", "last", "30.0", "±", "10.0"],
+        ["m2d", "us8k", "logistic", "last", *"smoke run of 3 clips a part".split()],
+        ["m2d", "gtzan", "logistic", "last", *"smoke run of 3 clips a part".split()],
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_history_tells_of_each_run_what_it_is_at_any_width(width):
+    weights = "m2d_vit_base-80x608p16x16-step100.safetensors"
+    rows = [make_row(run=f"run{n}", weights=weights, time=f"2026-11-0{n}T00:00:00Z") for n in (1, 2)]
+    parts = formats.to_terminal([history_block(rows)], width).split("\n\n")[:-1]
+    for part in parts:
+        assert all(part.count(row.time) == 1 for row in rows)
+        assert part.count("us8k") == part.count("logistic") == 2
+    assert sum(part.count("+0.0") for part in parts) == 1
+
+
 def test_markdown_is_one_cell_a_column_whatever_the_names():
     text = formats.to_markdown(own_blocks(board(make_row(encoder=EVIL), make_row(encoder="b", score=0.2))))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {3}
     assert "<script>" not in text.replace("\\<", "")
     assert "**50.0 ± 10.0**" in text
+
+
+def test_a_reference_in_a_name_is_no_reference_in_markdown():
+    text = formats.to_markdown(own_blocks(board(make_row(encoder="&lt;b&gt;"))))
+    assert "| &amp;lt;b&amp;gt; |" in text
+
+
+@pytest.mark.parametrize("write", [lambda b: formats.to_terminal(b, 100), formats.to_markdown, formats.to_latex])
+def test_names_move_no_cursor_and_break_no_line(write):
+    evil = "a\nb\x1b[31mc\u202ed\udce9e\u2028f\x9bg"
+    told = write(own_blocks(board(make_row(encoder=evil), make_row(run="s", encoder=evil, limit=3, ranked=False))))
+    plain = write(own_blocks(board(make_row(encoder="x"), make_row(run="s", encoder="x", limit=3, ranked=False))))
+    assert len(told.splitlines()) == len(plain.splitlines())
+    assert [letter for letter in told if letter != "\n" and unicodedata.category(letter)[0] == "C"] == []
+    assert told.count("c\ufffdd\ufffde f\ufffdg") + told.count("c?d?e f?g") == 2
+
+
+def test_columns_are_aligned_as_a_screen_shows_them():
+    names = ("音響モデル", "cafe\u0301", "m2d", "Ｍ２Ｄ" * 30)
+    lines = formats.to_terminal(own_blocks(board(*[make_row(encoder=name) for name in names])), 60).splitlines()
+    ends = {name[:3]: line[: line.index("50.0")] for name in names for line in lines if line.startswith(name[:3])}
+    assert len(ends["m2d"]) == len(ends["caf"]) - 1 == len(ends["音響モ"]) + 5
+    assert ends["Ｍ２Ｄ"].rstrip(" *").endswith("…")
+    assert len(ends["Ｍ２Ｄ"].rstrip(" *")) < len(ends["m2d"]) // 2
+
+
+def test_a_first_cell_of_latex_is_no_option_of_the_line_before():
+    text = formats.to_latex(own_blocks(board(make_row(encoder="[1ex]"), make_row(encoder="*", score=0.2))))
+    starts = [line.split(" & ")[0] for line in text.splitlines() if line.endswith("\\\\")]
+    assert starts == ["encoder", "{[}1ex]", "{*}"]
 
 
 def test_latex_escapes_what_latex_reads():
@@ -94,6 +198,17 @@ def test_json_holds_the_same():
     assert [line["encoder"] for line in told["tables"][0]["lines"]] == ["m2d", "logmel", "random"]
     assert told["tables"][0]["lines"][1]["scores"]["us8k"]["not_separable_from_best"] is True
     assert len(told["published"]) == 2
+
+
+def test_json_tells_numbers_as_numbers():
+    shown = board(make_row(score=0.63, low=0.6, high=0.66, n=300), make_row(run="s", limit=3, ranked=False))
+    bare = dataclasses.replace(read_published()[0], low=None, high=None)
+    told = json.loads(formats.to_json(shown, [bare], [Imported("byola", "us8k", 0.787, "", "scores.csv")]))
+    cell = told["tables"][0]["lines"][0]["scores"]["us8k"]
+    assert [cell[name] for name in ("score", "low", "high", "n", "coverage")] == [0.63, 0.6, 0.66, 300, 1.0]
+    assert told["apart"][0]["score"] == 0.5
+    assert (told["published"][0]["score"], told["published"][0]["low"]) == (pytest.approx(bare.value), None)
+    assert told["imported"][0]["score"] == 0.787
 
 
 def test_names_that_several_encoders_bear_are_told_apart():
