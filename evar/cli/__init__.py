@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EvarError as error:
         say(f"error: {error}")
         return USERS_MISTAKE
-    except KeyboardInterrupt:
-        say("interrupted; what was finished is kept, the same command goes on from there")
+    except KeyboardInterrupt as stopped:
+        say(str(stopped) or "interrupted; what was finished is kept, the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody to tell

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from evar.errors import DataError, UsageError, few, unknown
+from evar.leaderboard.read import moment
 from evar.leaderboard.table import Result
 
 
@@ -55,7 +56,7 @@ def names_of(row: Result) -> tuple[str, ...]:
 
 def latest(rows: Sequence[Result]) -> Result:
     """The row of the latest time, of equals the last."""
-    return max(enumerate(rows), key=lambda item: (item[1].time, item[0]))[1]
+    return max(enumerate(rows), key=lambda item: (moment(item[1]), item[0]))[1]
 
 
 def _kind(row: Result) -> tuple[str, ...]:

@@ -28,5 +28,5 @@ class Stop:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped at once: the same command with --resume goes on from the last checkpoint")
         self.asked = True

@@ -178,8 +178,9 @@ class _Session:
     def _stop(self, *, saved: bool) -> None:
         if not saved:
             self._save()
-        self.note(f"stopped after step {self.done:,}, which is saved: the same command with --resume goes on")
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(
+            f"stopped after step {self.done:,}, which is saved: the same command with --resume goes on"
+        )
 
     def _look(self, shown: Callable[[int, str], None]) -> bool:
         """Log the steps since the last look; True where one of them brought the wish to stop."""

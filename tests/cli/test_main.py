@@ -235,15 +235,22 @@ def test_a_row_that_cannot_be_saved_is_shown(here, capsys, monkeypatch):
     assert "no space left" in err
 
 
-def test_interrupt_is_exit_code_130(here, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (KeyboardInterrupt(), "interrupted; what was finished is kept"),
+        (KeyboardInterrupt("saved: go on"), "saved: go on"),
+    ],
+)
+def test_interrupt_is_exit_code_130(here, capsys, monkeypatch, raised, said):
     from evar.cli.verbs import eval as verb
 
     def interrupted(*_, **__):
-        raise KeyboardInterrupt
+        raise raised
 
     monkeypatch.setattr(verb, "evaluate", interrupted)
     assert evaluate() == 130
-    assert "interrupted; what was finished is kept" in capsys.readouterr().err
+    assert f"evar: {said}" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_fault_of_the_program_is_exit_code_1(here):

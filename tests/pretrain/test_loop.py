@@ -64,9 +64,8 @@ def test_log_has_a_row_a_step_with_rate_decay_and_epoch(whole):
 
 def test_interrupted_run_goes_on_bit_identically(store, whole, tmp_path):
     notes = []
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="is saved: the same command with --resume goes on"):
         runs.go(store, runs.run(tmp_path), bar=stop_after(3), notes=notes)
-    assert "--resume" in notes[-1]
     stopped = len(losses(tmp_path))
     assert 0 < stopped < len(losses(whole))
     runs.go(store, runs.run(tmp_path, resume=True), notes=notes)
