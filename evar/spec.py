@@ -69,7 +69,7 @@ def _literal(node: ast.expr, option: str, text: str, kind: str) -> Any:
 
 
 def split_calls(text: str) -> list[str]:
-    """Split a comma list of calls at the commas that stand outside brackets and quotes.
+    """Split a comma list of calls at the commas that stand outside brackets and quotes; each call once.
 
     >>> split_calls("logistic(grid=[1, 2]), m2d_paper")
     ['logistic(grid=[1, 2])', 'm2d_paper']
@@ -87,7 +87,7 @@ def split_calls(text: str) -> list[str]:
         elif character == "," and depth == 0:
             parts.append(text[start:place])
             start = place + 1
-    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
+    return list(dict.fromkeys(part.strip() for part in [*parts, text[start:]] if part.strip()))
 
 
 def check_options(kind: str, name: str, function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:

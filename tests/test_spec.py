@@ -58,6 +58,7 @@ def test_odd_escapes_are_no_warning() -> None:
         ("logistic(grid=[1, 2]), m2d_paper,", ["logistic(grid=[1, 2])", "m2d_paper"]),
         ("a(b='x,(y'),c", ["a(b='x,(y')", "c"]),
         ("", []),
+        ("knn, logistic, knn", ["knn", "logistic"]),
     ],
 )
 def test_comma_lists_are_split_outside_brackets_and_quotes(text: str, expected: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from evar.cli.options import (
     add_cache,
+    add_device,
     add_min_coverage,
     add_places,
     add_rate,
@@ -115,7 +116,7 @@ def _eval_parser() -> _Parser:
     )
     add_places(parser)
     add_results(parser)
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add_device(parser)
     parser.add_argument(
         "--precision",
         default="auto",
@@ -242,7 +243,7 @@ def _check_encoder_parser() -> _Parser:
         help="checkpoint file or folder, or the name of a release (default: the encoder's own)",
     )
     add_cache(parser)
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: cpu)")
+    add_device(parser, default="cpu")
     return parser
 
 
@@ -324,7 +325,7 @@ def _synthesise_parser() -> _Parser:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the WAV files go")
     parser.add_argument("--clips", type=whole(1), default=6000, metavar="N", help="how many (default: 6000)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of all chance (default: 0)")
-    add_workers(parser)
+    add_workers(parser, "processes that make clips")
     return parser
 
 

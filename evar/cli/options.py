@@ -53,14 +53,14 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_results(parser: argparse.ArgumentParser) -> None:
-    """--results."""
+def add_results(parser: argparse.ArgumentParser, what: str = "folder of leaderboard.csv") -> None:
+    """--results, `what` it is."""
     parser.add_argument(
         "--results",
         type=Path,
         default=Path("results"),
         metavar="FOLDER",
-        help="folder of leaderboard.csv (default: results)",
+        help=f"{what} (default: results)",
     )
 
 
@@ -69,14 +69,21 @@ def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--seed", type=whole(0), default=42, metavar="N", help=f"of {what} (default: 42)")
 
 
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """--workers."""
+def add_device(parser: argparse.ArgumentParser, default: str = "auto") -> None:
+    """--device."""
+    parser.add_argument(
+        "--device", default=default, metavar="NAME", help=f"auto, cpu, cuda or cuda:N (default: {default})"
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser, what: str = "threads that decode audio") -> None:
+    """--workers, `what` they are."""
     parser.add_argument(
         "--workers",
         type=whole(1),
         default=cores(),
         metavar="N",
-        help="threads that decode audio (default: all cores)",
+        help=f"{what} (default: all cores)",
     )
 
 

@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from evar.cli.options import add_min_coverage, add_places, add_workers, whole
+from evar.cli.options import add_device, add_min_coverage, add_places, add_results, add_workers, whole
 from evar.pretrain.recipe import PRESETS, Recipe
 
 WIDTH = 100  # characters of a line of the help's texts
@@ -54,15 +54,9 @@ def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="precision of the weights in the encoder's own file: float32 or float16 (default: float32)",
     )
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="FOLDER",
-        help="folder of leaderboard.csv, for --eval-task (default: results)",
-    )
+    add_results(parser, "folder of leaderboard.csv, for --eval-task")
     add_places(parser)
-    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
+    add_device(parser)
     parser.add_argument(
         "--precision",
         default="auto",

@@ -4,8 +4,12 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from evar.progress import Advance
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES_OF_A_LOG = 10.0
 LEAST_WIDTH = 40  # characters; a narrower terminal breaks lines itself
@@ -19,19 +23,7 @@ def say(text: str) -> None:
 @contextlib.contextmanager
 def bar(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Advance]:
     """A progress bar with a rate on stderr; where stderr is no terminal, a line now and then."""
-    from tqdm import tqdm
-
-    interval = 0.1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG
-    with tqdm(
-        total=total,
-        desc=stage,
-        unit=f" {unit}",
-        unit_scale=unit == "byte",
-        initial=initial,
-        file=sys.stderr,
-        mininterval=interval,
-        dynamic_ncols=True,
-    ) as line:
+    with _line(stage, total, unit, initial) as line:
 
         def advance(amount: int) -> None:
             line.update(amount)
@@ -42,24 +34,28 @@ def bar(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Adva
 @contextlib.contextmanager
 def step_bar(*, total: int, initial: int) -> Iterator[Callable[[int, str], None]]:
     """The progress bar of a training run, which also shows a text (the loss) beside its rate and the time left."""
-    from tqdm import tqdm
-
-    interval = 0.1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG
-    with tqdm(
-        total=total,
-        desc="pretrain",
-        unit=" step",
-        initial=initial,
-        file=sys.stderr,
-        mininterval=interval,
-        dynamic_ncols=True,
-    ) as line:
+    with _line("pretrain", total, "step", initial) as line:
 
         def advance(steps: int, shown: str) -> None:
             line.set_postfix_str(shown, refresh=False)
             line.update(steps)
 
         yield advance
+
+
+def _line(stage: str, total: int, unit: str, initial: int) -> "tqdm[NoReturn]":
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total,
+        desc=stage,
+        unit=f" {unit}",
+        unit_scale=unit == "byte",
+        initial=initial,
+        file=sys.stderr,
+        mininterval=0.1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG,
+        dynamic_ncols=True,
+    )
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

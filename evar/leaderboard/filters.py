@@ -9,6 +9,7 @@ from evar.errors import unknown
 from evar.leaderboard.choose import names_of
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
+from evar.leaderboard.read import moment
 from evar.leaderboard.table import Result
 
 Row = TypeVar("Row", Result, Published)
@@ -85,7 +86,7 @@ class Filters:
 
 
 def _day(row: Result) -> datetime.date:
-    return datetime.datetime.fromisoformat(row.time).date()
+    return moment(row).astimezone(datetime.UTC).date()
 
 
 def _published(row: Published, name: str) -> tuple[str, ...]:

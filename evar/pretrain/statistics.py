@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from evar.data.audio import FULL_SCALE
 from evar.errors import DataError
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Epochs
@@ -21,7 +22,7 @@ def measure_norm_stats(epochs: Epochs, log_mel: LogMel, device: torch.device) ->
     order = epochs.order(EPOCH).ravel()[:SAMPLES]
     for start in range(0, len(order), AT_ONCE):
         crops = epochs.crops(EPOCH, order[start : start + AT_ONCE])
-        spectra = log_mel(crops.waveforms.to(device).float() / 2**15).double().cpu()
+        spectra = log_mel(crops.waveforms.to(device).float() / FULL_SCALE).double().cpu()
         frames = crops.lengths // log_mel.hop + 1  # the others hold nothing but padding
         inside = torch.arange(spectra.shape[2])[None, :] < frames[:, None]
         numbers = spectra.transpose(1, 2)[inside].numpy()

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evar.data.audio import FULL_SCALE
 from evar.nn.exact import exact_float32
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Crops
@@ -14,8 +15,6 @@ from evar.pretrain.masking import split_patches
 from evar.pretrain.recipe import Recipe
 from evar.pretrain.schedule import Schedule
 from evar.pretrain.team import Team
-
-FULL_SCALE = 2**15  # of 16-bit samples
 
 
 class Trainer:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Targets
-from evar.probes.cosine import spans, units
+from evar.probes.cosine import units
 from evar.probes.linear import Standardiser
-from evar.probes.threads import fit_each, one_thread
+from evar.probes.threads import fit_each, one_thread, pieces
 from evar.progress import Advance
 
 NEVER = np.float32(-2.0)  # below every cosine
@@ -59,7 +59,7 @@ class CentroidFit:
         train = problem.train
         standardise = Standardiser.of(x[train])
         count, positive, whole = np.zeros(classes), np.zeros((classes, x.shape[1])), np.zeros(x.shape[1])
-        for span in spans(len(train), BLOCK_ROWS):
+        for span in pieces(len(train), BLOCK_ROWS):
             rows = units(x[train[span]], standardise).astype(np.float64)
             positive += sums(y[train[span]], rows, classes)
             whole += rows.sum(axis=0)

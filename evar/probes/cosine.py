@@ -4,8 +4,6 @@ Every embedding is standardised on the training rows and scaled to length 1; one
 similarities are 0.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from evar.probes.contract import Floats
@@ -18,8 +16,3 @@ def units(x: Floats, standardise: Standardiser) -> Floats:
     lengths = np.sqrt(np.square(z).sum(axis=1, keepdims=True, dtype=np.float64)).astype(np.float32)
     scaled: Floats = np.divide(z, lengths, out=np.zeros_like(z), where=lengths > 0)
     return scaled
-
-
-def spans(count: int, most: int) -> Iterator[slice]:
-    """`count` rows in blocks of at most `most`."""
-    return (slice(start, min(start + most, count)) for start in range(0, count, most))

@@ -17,9 +17,9 @@ import torch
 from evar.errors import UsageError
 from evar.nn.exact import exact_float32
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Setting, Targets
-from evar.probes.cosine import spans, units
-from evar.probes.linear import Standardiser
-from evar.probes.threads import fit_each
+from evar.probes.cosine import units
+from evar.probes.linear import Standardiser, standardisers
+from evar.probes.threads import fit_each, pieces
 from evar.progress import Advance
 
 K = (1, 3, 5, 10, 20, 50)
@@ -65,11 +65,10 @@ class KNN(Probe):
         """Fit every problem; those with the same training rows share their neighbours."""
         del score  # there is nothing to stop early
         sets = {each.train.tobytes(): each.train for each in problems}
-        standardisers = fit_each(lambda train: Standardiser.of(x[train]), list(sets.values()), lambda amount: None)
-        most = max(self.k)
+        most, device = max(self.k), torch.device(self.device)
         indexes = {
-            key: Index(x, train, standardise, most, torch.device(self.device))
-            for (key, train), standardise in zip(sets.items(), standardisers, strict=True)
+            key: Index(x, sets[key], standardise, most, device)
+            for key, standardise in standardisers(x, sets.values()).items()
         }
         fits: list[Fitted] = []
         for problem in problems:
@@ -132,7 +131,7 @@ class Index:
         before = torch.get_num_threads()
         try:
             with exact_float32():
-                for span in spans(len(self.train), TRAIN_ROWS):
+                for span in pieces(len(self.train), TRAIN_ROWS):
                     rows = torch.from_numpy(units(self.x[self.train[span]], self.standardise)).to(self.device)
                     found = self._nearer(clips, rows, span.start, found)
         finally:

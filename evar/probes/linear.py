@@ -4,20 +4,16 @@ Standardised features are (x - mean) / std of the training rows, with the popula
 the training rows say nothing about the classes: they become zeros, whatever value another row has there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.probes.contract import Floats
-from evar.probes.threads import one_thread
+from evar.probes.contract import Floats, Rows
+from evar.probes.threads import fit_each, one_thread, pieces
 
 BLOCK_ROWS = 1024  # rows that are float64 at a time
-
-
-def _blocks(rows: int) -> Iterator[slice]:
-    return (slice(start, start + BLOCK_ROWS) for start in range(0, rows, BLOCK_ROWS))
 
 
 @dataclass(frozen=True)
@@ -30,17 +26,24 @@ class Standardiser:
     @classmethod
     def of(cls, x: Floats) -> "Standardiser":
         """The standardiser of training rows (clip, dim), in float64 and in bounded memory."""
-        mean = sum(x[block].sum(axis=0, dtype=np.float64) for block in _blocks(len(x))) / len(x)
-        variance = sum(np.square(x[block] - mean).sum(axis=0) for block in _blocks(len(x))) / len(x)
+        mean = sum(x[block].sum(axis=0, dtype=np.float64) for block in pieces(len(x), BLOCK_ROWS)) / len(x)
+        variance = sum(np.square(x[block] - mean).sum(axis=0) for block in pieces(len(x), BLOCK_ROWS)) / len(x)
         varies = x.max(axis=0) > x.min(axis=0)
         return cls(mean, np.divide(1.0, np.sqrt(variance), out=np.zeros_like(variance), where=varies))
 
     def __call__(self, x: Floats) -> Floats:
         """(clip, dim) -> the same, standardised, float32."""
         standardised = np.empty(x.shape, dtype=np.float32)
-        for block in _blocks(len(x)):
+        for block in pieces(len(x), BLOCK_ROWS):
             standardised[block] = (x[block] - self.mean) * self.scale
         return standardised
+
+
+def standardisers(x: Floats, trains: Iterable[Rows]) -> dict[bytes, Standardiser]:
+    """The standardiser of each different set of training rows of x (clip, dim), by the set's `tobytes`."""
+    sets = {train.tobytes(): train for train in trains}
+    found = fit_each(lambda train: Standardiser.of(x[train]), list(sets.values()), lambda amount: None)
+    return dict(zip(sets, found, strict=True))
 
 
 @dataclass(frozen=True)

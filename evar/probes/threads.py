@@ -5,8 +5,9 @@ this size one thread a fit is also faster than two (measured: twice as fast for 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -50,3 +51,21 @@ def fit_each(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         return [future.result() for future in futures]
+
+
+def in_order(
+    pool: ThreadPoolExecutor, ahead: int, work: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """`work(item)` for each item, in the items' order; `ahead` are under way or wait, and items are taken as needed."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def pieces(count: int, size: int) -> list[slice]:
+    """Slices of at most `size` that cover range(count)."""
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]

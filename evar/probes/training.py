@@ -23,7 +23,7 @@ from evar.nn.exact import exact_float32
 from evar.probes.adam import Adam
 from evar.probes.batches import Order
 from evar.probes.contract import Floats, Problem, Rows, ScoreFunction, Targets
-from evar.probes.linear import Standardiser
+from evar.probes.linear import Standardiser, standardisers
 from evar.probes.networks import Parameters, forward, initial, losses, slot, stack
 from evar.probes.threads import fit_each
 from evar.progress import Advance
@@ -148,10 +148,8 @@ class Data:
     def of(cls, x: Floats, y: Targets, problems: Sequence[Problem], device: torch.device) -> "Data":
         """What these problems read."""
         rows = np.unique(np.concatenate([part for each in problems for part in (each.train, each.valid)]))
-        sets = {each.train.tobytes(): each.train for each in problems}
-        found = fit_each(lambda train: Standardiser.of(x[train]), list(sets.values()), lambda amount: None)
         features, targets = torch.from_numpy(x[rows]).to(device), torch.from_numpy(y[rows]).to(device)
-        return cls(rows, features, targets, y[rows], dict(zip(sets, found, strict=True)))
+        return cls(rows, features, targets, y[rows], standardisers(x, [each.train for each in problems]))
 
     def places(self, rows: Rows) -> Tensor:
         """Where these row numbers lie: (clip,) int64 on the host."""

@@ -5,9 +5,8 @@ by side, one thread each; draws are made in order beforehand and counts are whol
 neither the number of threads nor the size of a block changes a bit.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from evar.machine import cores
+from evar.probes.threads import in_order
 from evar.scoring.weighted import Prepared, Scores
 
 RESAMPLES = 2000
@@ -49,14 +49,9 @@ def _drawn(groups: int, resamples: int, block: int, draws: np.random.Generator) 
 
 def _each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`work` of each item, in order, as many at once as there are cores; items are taken as they are needed."""
-    waiting: deque[Future[Result]] = deque()
     threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(cores(), initializer=lambda: torch.set_num_threads(1)) as pool:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > cores():
-                    yield waiting.popleft().result()
-            yield from (future.result() for future in waiting)
+            yield from in_order(pool, cores(), work, items)
     finally:
         torch.set_num_threads(threads)

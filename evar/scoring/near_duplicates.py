@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.data.audio import FULL_SCALE
 from evar.data.check import SILENT_PEAK
 from evar.data.store import Store
 from evar.probes.threads import one_thread
@@ -25,7 +26,6 @@ from evar.scoring import neighbours
 from evar.scoring.correlation import match
 from evar.scoring.fingerprints import FEATURES, analysis, embed, fingerprint
 
-FULL_SCALE = 32768  # of int16
 EXCERPT_SECONDS = 60.0  # of longer clips the beginning is heard
 FADE_SECONDS = 0.05  # at most a quarter of a clip
 ALIKE = 0.3  # cosine from which pairs are compared; copies of all kinds at once measured 0.28 and more, most 0.4

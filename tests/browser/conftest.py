@@ -4,11 +4,15 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from evar.cli import main
 from tests.leaderboard.made import add, make_results, make_scored
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 NOWHERE = "127.0.0.1:9"  # the discard port: a proxy that refuses every request
 BINARIES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "driver": ("chromedriver",)}
@@ -46,7 +50,7 @@ def write_page(results: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:  # noqa: F821
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Chrome"]:
     """One browser for all tests."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of other people's imports

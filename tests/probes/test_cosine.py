@@ -1,7 +1,8 @@
 import numpy as np
 
-from evar.probes.cosine import spans, units
+from evar.probes.cosine import units
 from evar.probes.linear import Standardiser
+from evar.probes.threads import pieces
 from tests.probes.clouds import clouds
 
 
@@ -14,5 +15,5 @@ def test_units_have_length_one_and_the_mean_none() -> None:
 
 
 def test_spans_cover_every_row_once() -> None:
-    assert [list(range(each.start, each.stop)) for each in spans(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert list(spans(0, 3)) == []
+    assert [list(range(each.start, each.stop)) for each in pieces(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(pieces(0, 3)) == []

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(map(json.dumps, listed)) if arguments.json else task_table(arguments.data))
         return 0
     chosen = choose_tasks(arguments.task)
-    fits = [probes.open_probe(call) for call in dict.fromkeys(split_calls(arguments.probe))]
+    fits = [probes.open_probe(call) for call in split_calls(arguments.probe)]
     if not fits:
         raise UsageError(f"--probe names no probe (valid: {', '.join(probes.names())})")
     devices = choose_devices(arguments.device)

@@ -34,13 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = {name: getattr(arguments, name) for name in ("task", "probe", "protocol", "metric", "encoder", "since")}
     filters = Filters(**wanted)
     every, imported = read_rows(arguments.results, say), read_imported(arguments.results, say)
-    rows = filters.own(every, read_published(), imported)
+    others = read_published()
+    rows = filters.own(every, others, imported)
     if every and not rows:
         given = " ".join(f"--{name}" for name, value in wanted.items() if value is not None)
         say(f"no row of {arguments.results / NAME} is left by {given}: give other values to see rows of your own")
     tasks = {row.task for row in rows}
     published = arguments.published or ("all" if arguments.format == "html" else "linear")
-    beside = [row for row in filters.beside(read_published()) if row.kind in KINDS[published]]
+    beside = [row for row in filters.beside(others) if row.kind in KINDS[published]]
     if rows and filters.task is None:
         beside = [row for row in beside if row.task in tasks]
     text = render(arguments, rows, beside, filters.imported(imported))

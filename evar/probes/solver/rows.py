@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evar.probes.contract import Floats, Rows
 from evar.probes.solver.workers import Workers
+from evar.probes.threads import pieces
 
 BLOCK_ROWS = 1024
 BLOCKS_MULTIPLE = 4  # of several blocks, so that two or four cores end together
@@ -29,7 +30,7 @@ class RowBlocks:
         if blocks > 1:
             blocks = -(-blocks // BLOCKS_MULTIPLE) * BLOCKS_MULTIPLE
         size = -(-len(rows) // blocks)
-        self.slices = [slice(start, min(start + size, self.count)) for start in range(0, self.count, size)]
+        self.slices = pieces(self.count, size)
         self._kept: Tensor | None = None
         if 4 * self.count * self.dim <= KEPT_BYTES[workers.device.type]:
             self._kept = torch.cat([self._raw(block) for block in self.slices])

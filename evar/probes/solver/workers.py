@@ -4,9 +4,8 @@ On a CPU each piece runs in one thread of linear algebra and as many pieces at o
 cut into pieces never hangs on that number. On CUDA the pieces are queued one after another.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -45,15 +44,4 @@ class Workers:
         if self._count == 1 or len(items) == 1:
             yield from map(work, items)
             return
-        waiting: deque[Future[Result]] = deque()
-        for item in items:
-            waiting.append(self._pool.submit(work, item))
-            if len(waiting) > self._count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def pieces(count: int, size: int) -> list[slice]:
-    """Slices of at most `size` that cover range(count)."""
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+        yield from threads.in_order(self._pool, self._count, work, items)

@@ -16,7 +16,8 @@ from evar.probes.solver.lbfgs import PAIRS, CurvaturePairs, inner
 from evar.probes.solver.precision import fast_products, products_round, split
 from evar.probes.solver.precondition import Preconditioner
 from evar.probes.solver.rows import RowBlocks
-from evar.probes.solver.workers import Workers, pieces
+from evar.probes.solver.workers import Workers
+from evar.probes.threads import pieces
 
 CPU = torch.device("cpu")
 
