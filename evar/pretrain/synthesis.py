@@ -216,14 +216,25 @@ def _reverberated(waveform: Waveform, random: Random) -> Waveform:
 
 
 def write(folder: Path, clips: int, seed: int, workers: int, progress: Progress) -> None:
-    """Write so many clips as 000000.wav, 000001.wav, ... (16 kHz, 16 bit, mono). Raises StorageError."""
-    with storage_errors(folder), progress("synthesise", total=clips, unit="clip") as advance:
+    """Write so many clips as SEED-000000.wav, SEED-000001.wav, ... (16 kHz, 16 bit, mono). Raises StorageError.
+
+    A clip that is there is whole, and is left as it is: what was interrupted goes on.
+    """
+    with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            for _ in pool.map(partial(_write_one, folder, seed), range(clips), chunksize=CLIPS_AT_ONCE):
+        missing = [number for number in range(clips) if not _file(folder, seed, number).exists()]
+        with (
+            progress("synthesise", total=clips, unit="clip", initial=clips - len(missing)) as advance,
+            ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool,
+        ):
+            for _ in pool.map(partial(_write_one, folder, seed), missing, chunksize=CLIPS_AT_ONCE):
                 advance(1)
 
 
+def _file(folder: Path, seed: int, number: int) -> Path:
+    return folder / f"{seed}-{number:06}.wav"
+
+
 def _write_one(folder: Path, seed: int, number: int) -> None:
-    with atomic_path(folder / f"{number:06}.wav") as temporary:
+    with atomic_path(_file(folder, seed, number)) as temporary:
         write_wav(temporary, clip(seed, number), RATE)

@@ -36,11 +36,23 @@ def test_folder_of_clips_is_the_same_when_it_grows(tmp_path, capsys):
     assert main(["synthesise", str(tmp_path / "a"), "--clips", "2", "--seed", "5"]) == 0
     assert main(["synthesise", str(tmp_path / "b"), "--clips", "3", "--seed", "5"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"wrote 3 clips to {tmp_path / 'b'}"
-    for name in ("000000.wav", "000001.wav"):
+    for name in ("5-000000.wav", "5-000001.wav"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    samples = audio.read(tmp_path / "b" / "000002.wav", synthesis.RATE).samples
+    samples = audio.read(tmp_path / "b" / "5-000002.wav", synthesis.RATE).samples
     assert np.abs(samples / 2**15 - synthesis.clip(5, 2)).max() < 2**-14
     assert len(list((tmp_path / "b").iterdir())) == 3
+
+
+def test_interrupted_folder_goes_on_and_keeps_what_is_there(tmp_path):
+    assert main(["synthesise", str(tmp_path), "--clips", "2", "--seed", "5"]) == 0
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    gone, kept = sorted(made)
+    gone.unlink()
+    assert main(["synthesise", str(tmp_path), "--clips", "2", "--seed", "5"]) == 0
+    assert sorted(tmp_path.iterdir()) == [gone, kept]
+    assert kept.stat().st_mtime_ns == made[kept]
+    assert main(["synthesise", str(tmp_path), "--clips", "1", "--seed", "6"]) == 0
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_typo_ends_in_one_line(tmp_path, capsys):
