@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from evar import provenance
 from evar.errors import CheckpointError, UsageError
-from evar.files import atomic_path
+from evar.files import atomic_path, write_atomic
 from evar.nn.configuration import Configuration, encoder_shapes
 from evar.nn.safe_load import load_file_safely
 from evar.pretrain.recipe import Recipe
@@ -78,9 +78,8 @@ def write_encoder(
     """
     tensors = {key: model[key].detach().cpu().to(dtype).contiguous() for key in encoder_shapes(configuration)}
     tensors["norm_stats"] = model["norm_stats"].detach().cpu().float().contiguous()
-    with atomic_path(path) as temporary:
-        metadata = {"format": "pt", "training": json.dumps(asdict(training)), "versions": _versions()}
-        save_file(tensors, temporary, metadata=metadata)
+    metadata = {"format": "pt", "training": json.dumps(asdict(training)), "versions": _versions()}
+    write_atomic(path, as_bytes(tensors, metadata=metadata))  # save_file makes a file that only its owner may read
 
 
 def _versions() -> str:
