@@ -16,6 +16,9 @@ from evar.progress import silent
 RATE = 16_000
 SETTINGS = {
     "frames": 64,
+    "short_clips": "pad",
+    "masking": "random",
+    "mask_ratio": 0.7,
     "batch_size": 4,
     "epochs": 2,
     "warmup_epochs": 0.5,

@@ -114,6 +114,6 @@ def test_open_decays_are_the_papers_for_its_steps_and_faster_for_fewer():
     open_decays = {"ema_start": "auto", "ema_end": "auto"}
     papers = schedule_of(make_recipe("base", open_decays), steps_an_epoch=1000)
     assert (papers.ema_start, papers.ema_end) == (pytest.approx(0.99995), pytest.approx(0.99999))
-    short = schedule_of(make_recipe("tiny", {"epochs": 100}), steps_an_epoch=150)
+    short = schedule_of(make_recipe("small", {"epochs": 100}), steps_an_epoch=150)
     assert (short.ema_start, short.ema_end) == (pytest.approx(0.999), pytest.approx(0.9998))
-    assert schedule_of(make_recipe("tiny", {"epochs": 1}), steps_an_epoch=2).ema_start == 0.9
+    assert schedule_of(make_recipe("small", {"epochs": 1}), steps_an_epoch=2).ema_start == 0.9
