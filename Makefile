@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps Resemblyzer  # for its weights alone
 	touch $(READY)
 
-demo: setup  ## synthesise a small dataset, evaluate log-mel statistics and M2D on it, show both leaderboard rows
+demo: setup  ## synthesise a small dataset, evaluate the bundled M2D, the same untrained, and log-mel statistics on it
 	$(BIN)/evar demo
 
 test: setup  ## the whole test suite

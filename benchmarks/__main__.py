@@ -50,7 +50,7 @@ def main() -> None:
 
 def report_embedding(plan: Plan, device: torch.device, precision: str, cache: Path) -> None:
     """Embed by a ViT-Base of random weights and compare with the rate of bare matrix products."""
-    encoder = open_encoder("m2d")
+    encoder = open_encoder("random")
     assert isinstance(encoder, M2D)
     before = matrix_rate(device, precision)
     took, _ = timed(lambda: embed(encoder, plan, Runtime((device,), precision), cache, progress=silent))

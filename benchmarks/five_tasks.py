@@ -175,7 +175,7 @@ def parsed(line: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--cold", action="store_true", help="put the store out of the page cache first (default: as is)"
     )
-    parser.add_argument("--encoder", default="m2d", help="(default: m2d, a ViT-Base of random weights)")
+    parser.add_argument("--encoder", default="random", help="(default: random, a ViT-Base of random weights)")
     parser.add_argument("--probe", default="logistic", help="(default: logistic)")
     parser.add_argument("--device", default="auto", help="(default: auto)")
     parser.add_argument("--precision", default="auto", help="(default: auto)")

@@ -32,14 +32,14 @@ VERBS = {
     "new-task": "write the task and the table of a folder that holds a folder of audio for each class",
     "compare": "tell whether one run or encoder is better than another, paired on the clips that both were tested on",
     "check-encoder": "tell whether an encoder, anyone's own too, keeps the contract that all encoders keep",
-    "weights": "list, fetch or check published checkpoints, which can be named instead of a file",
+    "weights": "list, fetch or check the bundled and published checkpoints, which can be named instead of a file",
     "leaderboard": "show the results as a table for people, papers or programs, or as a page",
     "export": "write the results for pandas, or in the shapes of the HEAR kit and of MTEB",
     "import": "put scores of the M2D authors' EVAR package beside one's own, marked as imported",
     "pretrain": "train an M2D encoder on a folder of audio, or on tasks' training clips, without labels",
     "synthesise": "make sounds by chance, for pre-training beside real ones",
     "cache": "list or prune prepared stores and embeddings",
-    "demo": "synthesise a small dataset and evaluate log-mel statistics and M2D on it",
+    "demo": "synthesise a small dataset, evaluate the bundled M2D, the same untrained, and log-mel statistics on it",
 }
 
 
@@ -104,8 +104,8 @@ def _eval_parser() -> _Parser:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="checkpoint file, a folder that holds one, or the name of a release (`evar weights list`) "
-        "(default: the bundled encoder, an M2D of random weights)",
+        help="checkpoint file, a folder that holds one, or the name of a checkpoint (`evar weights list`) "
+        "(default: the encoder's own, for m2d the bundled `tiny`)",
     )
     parser.add_argument(
         "--probe",
@@ -240,7 +240,7 @@ def _check_encoder_parser() -> _Parser:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="checkpoint file or folder, or the name of a release (default: the encoder's own)",
+        help="checkpoint file or folder, or the name of a checkpoint (default: the encoder's own)",
     )
     add_cache(parser)
     add_device(parser, default="cpu")
@@ -370,7 +370,7 @@ def _weights_parser() -> _Parser:
         "name",
         nargs="?",
         metavar="NAME",
-        help="of a release, for list a part of it (default: all, for check those that are there)",
+        help="of a checkpoint, for list a part of it (default: all, for check those that are there)",
     )
     add_cache(parser)
     return parser

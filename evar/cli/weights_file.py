@@ -1,4 +1,4 @@
-"""What --weights means: a file or folder, or a published checkpoint by its name."""
+"""What --weights means: a file or folder, or a bundled or published checkpoint by its name."""
 
 import difflib
 import os
@@ -11,19 +11,19 @@ from evar.nn import releases
 
 
 def weights_file(weights: Path | None, cache: Path) -> Path | None:
-    """The file or folder that --weights means: what lies there, or the release of that name, fetched where needed.
+    """The file or folder that --weights means: what lies there, or the checkpoint of that name, fetched where needed.
 
     Raises UsageError, with near names, for what looks like the name of a release and is none.
     """
     if weights is None or os.path.exists(weights):  # noqa: PTH110  a path may be too long for a Path
         return weights
-    name, known = str(weights), releases.releases().releases
+    name, known = str(weights), releases.releases().names
     if name in known:
         return releases.checkpoint_of(name, cache, Fetcher(bar, say))
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.8) if weights.name == name else []
     if near:
         raise UsageError(
-            f"no checkpoint at {name} and no release of that name: did you mean {' or '.join(near)}? (evar weights "
+            f"no checkpoint at {name} and none of that name: did you mean {' or '.join(near)}? (evar weights "
             f"list shows all)"
         )
     return weights

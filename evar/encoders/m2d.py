@@ -18,9 +18,7 @@ from evar.nn.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
 from evar.nn.configuration import MOST_FRAMES, configuration_of_name
 from evar.nn.frontend import LogMel
 from evar.nn.pooling import chunks, frames_of, mean_over_frames
-
-WITHOUT_WEIGHTS = "m2d_vit_base-80x608p16x16"
-SEED_WITHOUT_WEIGHTS = 0
+from evar.nn.releases import bundled_checkpoint
 
 
 class M2D(Encoder):
@@ -87,13 +85,11 @@ class M2D(Encoder):
 
 
 def open_encoder(weights: Path | None, layers: Layers = None, flat: bool = False, frames: int | None = None) -> Encoder:
-    """The M2D of a checkpoint file or folder; without weights a ViT-Base of random ones, which its identity says.
+    """The M2D of a checkpoint file or folder; where none is given, the bundled one.
 
     Options: see `M2D`. Raises CheckpointError, see `load_checkpoint`.
     """
-    if weights is None:
-        return open_random(WITHOUT_WEIGHTS, SEED_WITHOUT_WEIGHTS, layers, flat, frames)
-    checkpoint = load_checkpoint(weights)
+    checkpoint = load_checkpoint(bundled_checkpoint() if weights is None else weights)
     file = checkpoint.file.name if checkpoint.file is not None else ""
     identity = Identity(name=checkpoint.configuration.name, weights=file, digest=checkpoint.digest)
     return M2D(checkpoint, identity, layers, flat, frames)

@@ -6,14 +6,16 @@ from pydantic import NonNegativeInt
 
 from evar.encoders.contract import Encoder, refuse_weights
 from evar.encoders.layers import Layers
-from evar.encoders.m2d import WITHOUT_WEIGHTS, open_random
+from evar.encoders.m2d import open_random
+
+MODEL = "m2d_vit_base-80x608p16x16"
 
 
 def open_encoder(
     weights: Path | None,
     *,
     seed: NonNegativeInt = 0,
-    model: str = WITHOUT_WEIGHTS,
+    model: str = MODEL,
     layers: Layers = None,
     flat: bool = False,
     frames: int | None = None,

@@ -1,7 +1,8 @@
-"""Published checkpoints by name: fetched at first use, unpacked safely, checked ever after.
+"""Checkpoints by name: published ones, fetched at first use, unpacked safely, checked ever after; and those in the box.
 
 CACHE/weights/NAME/ holds what the release's archive held, and beside the checkpoint its sha256, recorded when it was
-fetched. Names, addresses and terms stand in `weights/sources.yaml`; nothing is guessed.
+fetched. A bundled checkpoint lies in `weights/` and is checked by the sha256 of the table. Names, addresses and terms
+stand in `weights/sources.yaml`; nothing is guessed.
 """
 
 import shutil
@@ -10,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from evar.data.downloads.checksums import WrongBytes, require_right
 from evar.data.downloads.fetch import Fetcher
@@ -18,10 +22,11 @@ from evar.data.downloads.unpack import unpack
 from evar.data.task import Strict, Text
 from evar.errors import CheckpointError, unknown
 from evar.files import locked, storage_errors
-from evar.nn.checkpoint import find_checkpoint
+from evar.nn.checkpoint import digest_of, find_checkpoint
 from evar.yaml_file import read_yaml_as
 
 TABLE = Path(__file__).parents[1] / "weights" / "sources.yaml"
+DEFAULT = "tiny"  # the bundled checkpoint that stands where none is given
 PROVENANCE = "the release's own page"
 
 
@@ -32,11 +37,25 @@ class Release(Strict):
     what: Text
 
 
-class Releases(Strict):
-    """The table. terms: what a user must know before using any of them."""
+class Bundled(Strict):
+    """One checkpoint that this project trained and carries: a file of `weights/`. what: for people."""
 
+    file: Text
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    what: Text
+
+
+class Releases(Strict):
+    """The table. terms: what a user must know before using any of the releases."""
+
+    bundled: Mapping[str, Bundled] = {}
     terms: Text
     releases: Mapping[str, Release]
+
+    @property
+    def names(self) -> list[str]:
+        """All names, those in the box first."""
+        return [*self.bundled, *self.releases]
 
 
 @dataclass(frozen=True)
@@ -58,15 +77,34 @@ def place_of(name: str, folder: Path) -> Place:
     return Place(folder / "weights" / name, folder / "weights" / "downloads" / f"{name}.zip")
 
 
+def bundled_checkpoint(name: str = DEFAULT) -> Path:
+    """The bundled checkpoint of that name. Raises CheckpointError where its file is missing or not the one meant."""
+    bundled = releases().bundled[name]
+    file = TABLE.with_name(bundled.file)
+    if not file.is_file() or digest_of(file) != bundled.sha256:
+        raise CheckpointError(
+            f"{file}, the bundled encoder {name}, is {'damaged' if file.is_file() else 'missing'}: restore it (git "
+            "checkout) or install the package anew"
+        )
+    return file
+
+
+def bundled_digests() -> set[str]:
+    """sha256 of every bundled checkpoint."""
+    return {bundled.sha256 for bundled in releases().bundled.values()}
+
+
 def checkpoint_of(name: str, folder: Path, fetcher: Fetcher) -> Path:
-    """The checkpoint of the release `name`, fetched into the cache `folder` where it is not there, and checked.
+    """The checkpoint of that name: bundled, or fetched into the cache `folder` where it is not there; and checked.
 
     Raises UsageError for an unknown name, DataError where it cannot be fetched, CheckpointError where what lies there
-    is not what was fetched.
+    is not what is meant.
     """
     known = releases()
+    if name in known.bundled:
+        return bundled_checkpoint(name)
     if name not in known.releases:
-        raise unknown("release", name, known.releases)
+        raise unknown("checkpoint", name, known.names)
     place = place_of(name, folder)
     if not place.folder.is_dir():
         with locked(place.folder, lambda: fetcher.note(f"waiting for another process that fetches {name}")):
@@ -77,7 +115,9 @@ def checkpoint_of(name: str, folder: Path, fetcher: Fetcher) -> Path:
 
 
 def check(name: str, folder: Path, fetcher: Fetcher) -> Path:
-    """The fetched checkpoint of the release `name`. Raises CheckpointError where it is not as it was when fetched."""
+    """The checkpoint of that name, bundled or fetched. Raises CheckpointError where it is not as it was."""
+    if name in releases().bundled:
+        return bundled_checkpoint(name)
     place = place_of(name, folder)
     file = find_checkpoint(place.folder)
     try:

@@ -17,6 +17,23 @@ def test_list_shows_names_and_terms(tmp_path, capsys):
     assert "its licence applies" in err
 
 
+def test_bundled_checkpoint_is_listed_checked_and_used_by_its_name(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_tones(tmp_path, clips=3)
+    assert main(["weights", "list", "tiny", "--cache", "cache"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("bundled")
+    for action in ("check", "get"):
+        assert main(["weights", action, "tiny", "--cache", "cache"]) == 0
+        assert capsys.readouterr().out.startswith("tiny  ok  sha256 ")
+    for given in (["--weights", "tiny"], []):
+        assert main(["--task", "tones.yaml", *given, "--cache", "cache"]) == 0
+        out, err = capsys.readouterr()
+        assert out.startswith("tones  m2d_vit_tiny-80x208p16x16-")
+        assert ("the encoder in the box" in err) == (not given)
+    assert main(["--task", "tones.yaml", "--weights", "tinny", "--cache", "cache"]) == 2
+    assert "did you mean tiny" in capsys.readouterr().err
+
+
 def test_release_that_is_there_is_checked_and_used_by_its_name(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = "m2d_vit_tiny-80x64p16x16"
@@ -47,10 +64,10 @@ def test_mistakes_are_one_line_each(tmp_path, capsys):
     cases = {
         "weights gett": "unknown action 'gett': did you mean get",
         "weights get": "evar weights get NAME: say which",
-        "weights check m2d": "unknown release 'm2d'",
-        "weights list wav2vec2": "unknown release 'wav2vec2'",
+        "weights check m2d": "unknown checkpoint 'm2d'",
+        "weights list wav2vec2": "unknown checkpoint 'wav2vec2'",
         f"weights check {NAME}": f"release {NAME} is not here: evar weights get {NAME}",
-        f"--task all --weights {NAME}x": f"no release of that name: did you mean {NAME}",
+        f"--task all --weights {NAME}x": f"none of that name: did you mean {NAME}",
     }
     for line, said in cases.items():
         assert main([*line.split(), "--cache", str(tmp_path)]) == 2

@@ -28,8 +28,8 @@ def test_a_checkpoint_gives_its_name_and_digest(tmp_path: Path) -> None:
     assert encoder.embed(clips(8000), torch.tensor([8000, 8000]))["last"].shape == (2, 5 * 192)
 
 
-def test_without_weights_it_says_that_it_is_random() -> None:
-    identity = encoders.open_encoder("m2d").identity
+def test_random_weights_say_that_they_are_random() -> None:
+    identity = encoders.open_encoder("random").identity
     assert identity.random
     assert "random" in identity.name
     assert identity.weights == "random weights, seed 0"

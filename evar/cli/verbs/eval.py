@@ -15,6 +15,7 @@ from evar.embeddings.runtime import Runtime
 from evar.errors import EvarError, UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
+from evar.nn import releases
 from evar.pipeline import Evaluation, evaluate
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS
@@ -37,7 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     leaderboard.check(arguments.results)
     encoder = encoders.open_encoder(arguments.encoder, weights_file(arguments.weights, arguments.cache))
     if encoder.identity.random:
-        say(f"{encoder.identity.name}: nothing in it was learned; --weights gives it a checkpoint")
+        say(f"{encoder.identity.name}: nothing in it was learned; --encoder m2d has checkpoints")
+    elif arguments.weights is None and encoder.identity.digest in releases.bundled_digests():
+        say(f"{encoder.identity.name}: the encoder in the box, a small one; --weights gives another")
     settings = Settings(
         data=arguments.data,
         cache=arguments.cache,

@@ -1,4 +1,4 @@
-"""`evar weights`: the published checkpoints by name: list them, get one, check those that were fetched."""
+"""`evar weights`: checkpoints by name: list them, get one, check those that are here."""
 
 import argparse
 
@@ -12,22 +12,24 @@ from evar.nn.checkpoint import load_checkpoint
 def run(arguments: argparse.Namespace) -> int:
     """List, get or check; what is got or checked is also opened, every tensor of it."""
     known, fetcher = releases.releases(), Fetcher(bar, say)
-    here = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
+    fetched = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
+    here = [*known.bundled, *fetched]
     name = arguments.name
     if arguments.action == "list":
-        wanted = [each for each in known.releases if name is None or name in each]
+        wanted = [each for each in known.names if name is None or name in each]
         if not wanted:
-            raise unknown("release", name, known.releases)
-        print(table(("name", "what", "here"), [row(known, each, here) for each in wanted]))
-        say(known.terms)
+            raise unknown("checkpoint", name, known.names)
+        print(table(("name", "what", "here"), [row(known, each, fetched) for each in wanted]))
+        if any(each in known.releases for each in wanted):
+            say(known.terms)
         return 0
     if arguments.action == "get" and name is None:
         raise UsageError("evar weights get NAME: say which (evar weights list shows them)")
-    if name is not None and name not in known.releases:
-        raise unknown("release", name, known.releases)
+    if name is not None and name not in known.names:
+        raise unknown("checkpoint", name, known.names)
     if arguments.action == "check" and name is not None and name not in here:
         raise UsageError(f"release {name} is not here: evar weights get {name}")
-    if arguments.action == "check" and not here:
+    if arguments.action == "check" and not name and not fetched:
         say(f"no release is here, below {arguments.cache / 'weights'}: evar weights get NAME")
     for each in [name] if name else here:
         if arguments.action == "get":
@@ -39,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def row(known: releases.Releases, name: str, here: list[str]) -> tuple[str, str, str]:
-    """A release's row of the table."""
-    return name, known.releases[name].what, "fetched" if name in here else ""
+def row(known: releases.Releases, name: str, fetched: list[str]) -> tuple[str, str, str]:
+    """A checkpoint's row of the table."""
+    if name in known.bundled:
+        return name, known.bundled[name].what, "bundled"
+    return name, known.releases[name].what, "fetched" if name in fetched else ""

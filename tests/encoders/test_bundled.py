@@ -1,0 +1,67 @@
+"""The encoder in the box is what the table says, stands where no weights are given, and has learned something."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+
+from evar import encoders
+from evar.cli import main
+from evar.cli.verbs.demo import ENCODERS
+from evar.errors import CheckpointError
+from evar.nn import releases
+
+MOST_BYTES = 15_000_000
+BUNDLED = releases.releases().bundled
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_checkpoint_is_small_and_says_how_it_was_trained(name: str) -> None:
+    file = releases.bundled_checkpoint(name)
+    assert file.stat().st_size <= MOST_BYTES
+    with safe_open(file, "pt") as opened:
+        training = json.loads(opened.metadata()["training"])
+        versions = json.loads(opened.metadata()["versions"])
+    assert training["recipe"]["objective"] == "m2d"
+    assert training["steps"] > 0
+    assert versions["commit"]
+
+
+def test_m2d_without_weights_is_the_bundled_one() -> None:
+    waveforms, lengths = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0)), torch.full((2,), 16_000)
+    default, named = encoders.open_encoder("m2d"), encoders.open_encoder("m2d", releases.bundled_checkpoint("tiny"))
+    assert default.identity == named.identity
+    assert not default.identity.random
+    assert torch.equal(default.embed(waveforms, lengths)["last"], named.embed(waveforms, lengths)["last"])
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "is missing"), (b"version https://git-lfs", "is damaged")])
+def test_bundled_checkpoint_that_is_another_file_is_never_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, said: str
+) -> None:
+    monkeypatch.setattr(releases, "TABLE", tmp_path / "sources.yaml")
+    if content is not None:
+        (tmp_path / BUNDLED["tiny"].file).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"the bundled encoder tiny, {said}: restore it"):
+        encoders.open_encoder("m2d")
+
+
+def test_demo_shows_it_ahead_of_the_untrained_and_of_log_mel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--folder", str(tmp_path)]) == 0
+    rows = pd.read_csv(tmp_path / "results" / "leaderboard.csv")
+    assert len(rows) == len(ENCODERS) == 3
+    _leads(tmp_path / "results", rows["run"].tolist(), capsys)
+
+
+def _leads(results: Path, runs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The first run is better than each of the others, paired on the clips, with all of the 95 % interval above 0."""
+    first, *others = runs
+    for other in others:
+        capsys.readouterr()
+        assert main(["compare", first, other, "--results", str(results), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["low"] > 0
