@@ -25,6 +25,8 @@ def test_msm_mae_has_its_own_papers_values():
     assert recipe.name == "msm_mae_vit_base-80x608p16x16"
     assert recipe.mask_ratio == 0.75
     assert (recipe.predictor_width, recipe.predictor_depth, recipe.predictor_heads) == (384, 4, 6)
+    small = make_recipe("tiny", {"objective": "msm_mae"})
+    assert (small.masking, small.mask_ratio, small.predictor_width) == ("random", 0.75, 384)
 
 
 @pytest.mark.parametrize(("preset", "width"), [("tiny", 192), ("small", 384), ("base", 768)])
