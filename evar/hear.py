@@ -37,7 +37,7 @@ class HearModel(nn.Module):
 
 
 def load_model(model_file_path: str = "") -> HearModel:
-    """The M2D of a checkpoint file or folder; without one the encoder that `--encoder m2d` means without weights.
+    """The M2D of a checkpoint file or folder; without one the bundled encoder. Names are not known here.
 
     Raises CheckpointError, see `evar.nn.checkpoint.load_checkpoint`.
     """

@@ -37,7 +37,7 @@ VERBS = {
     "export": "write the results for pandas, or in the shapes of the HEAR kit and of MTEB",
     "import": "put scores of the M2D authors' EVAR package beside one's own, marked as imported",
     "pretrain": "train an M2D encoder on a folder of audio, or on tasks' training clips, without labels",
-    "synthesise": "make sounds by chance, for pre-training beside real ones",
+    "synthesise": "make sounds by chance, for pre-training beside real ones; what is there is kept",
     "cache": "list or prune prepared stores and embeddings",
     "demo": "synthesise a small dataset, evaluate the bundled M2D, the same untrained, and log-mel statistics on it",
 }

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 from evar.cli.options import add_device, add_min_coverage, add_places, add_results, add_workers, whole
-from evar.pretrain.recipe import PRESETS, Recipe
+from evar.pretrain.recipe import OF_OBJECTIVE, PRESETS, Recipe
 
 WIDTH = 100  # characters of a line of the help's texts
 
@@ -78,15 +78,14 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 
 
 def _presets() -> str:
-    changed = {
-        preset: ", ".join(
-            f"{name.replace('_', '-')} {'auto' if value is None else value}" for name, value in values.items()
-        )
-        for preset, values in PRESETS.items()
-        if values
-    }
-    lines = (f"The preset {preset} changes: {what}." for preset, what in changed.items())
+    said = {f"The preset {preset} changes": values for preset, values in PRESETS.items()}
+    said |= {f"The objective {name} changes, whatever the preset": values for name, values in OF_OBJECTIVE.items()}
+    lines = (f"{who}: {', '.join(map(_setting, values, values.values()))}." for who, values in said.items() if values)
     return "\n".join(textwrap.fill(line, WIDTH) for line in lines)
+
+
+def _setting(name: str, value: object) -> str:
+    return f"{name.replace('_', '-')} {'auto' if value is None else value}"
 
 
 def minutes(text: str) -> float:

@@ -15,12 +15,18 @@ def weights_file(weights: Path | None, cache: Path) -> Path | None:
 
     Raises UsageError, with near names, for what looks like the name of a release and is none.
     """
-    if weights is None or os.path.exists(weights):  # noqa: PTH110  a path may be too long for a Path
-        return weights
+    if weights is None:
+        return None
     name, known = str(weights), releases.releases().names
+    if os.path.exists(weights):  # noqa: PTH110  a path may be too long for a Path
+        if name in known:
+            say(f"--weights {name}: what lies here under that name, not the checkpoint that `evar weights list` shows")
+        return weights
     if name in known:
         return releases.checkpoint_of(name, cache, Fetcher(bar, say))
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.8) if weights.name == name else []
+    if (bundled := releases.bundled_of_file(name)) is not None:
+        return releases.bundled_checkpoint(bundled)
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8) if weights.name == name else []
     if near:
         raise UsageError(
             f"no checkpoint at {name} and none of that name: did you mean {' or '.join(near)}? (evar weights "

@@ -1,4 +1,4 @@
-"""Checkpoints by name: published ones, fetched at first use, unpacked safely, checked ever after; and those in the box.
+"""Checkpoints by name: published ones, fetched at first use, unpacked safely, checked ever after; and bundled ones.
 
 CACHE/weights/NAME/ holds what the release's archive held, and beside the checkpoint its sha256, recorded when it was
 fetched. A bundled checkpoint lies in `weights/` and is checked by the sha256 of the table. Names, addresses and terms
@@ -27,6 +27,7 @@ from evar.yaml_file import read_yaml_as
 
 TABLE = Path(__file__).parents[1] / "weights" / "sources.yaml"
 DEFAULT = "tiny"  # the bundled checkpoint that stands where none is given
+RESTORE = "restore it (git checkout), or install the package anew"
 PROVENANCE = "the release's own page"
 
 
@@ -54,7 +55,7 @@ class Releases(Strict):
 
     @property
     def names(self) -> list[str]:
-        """All names, those in the box first."""
+        """All names, the bundled first."""
         return [*self.bundled, *self.releases]
 
 
@@ -81,12 +82,21 @@ def bundled_checkpoint(name: str = DEFAULT) -> Path:
     """The bundled checkpoint of that name. Raises CheckpointError where its file is missing or not the one meant."""
     bundled = releases().bundled[name]
     file = TABLE.with_name(bundled.file)
-    if not file.is_file() or digest_of(file) != bundled.sha256:
+    try:
+        found = digest_of(file)
+    except OSError as error:
         raise CheckpointError(
-            f"{file}, the bundled encoder {name}, is {'damaged' if file.is_file() else 'missing'}: restore it (git "
-            "checkout) or install the package anew"
-        )
+            f"{file}, the bundled encoder {name}, cannot be read: {error.strerror}; {RESTORE}"
+        ) from error
+    if found != bundled.sha256:
+        raise CheckpointError(f"{file}, the bundled encoder {name}, is damaged: {RESTORE}")
     return file
+
+
+def bundled_of_file(file: str) -> str | None:
+    """Name of the bundled checkpoint whose file is called so, with or without its suffix; rows show that name."""
+    named = (name for name, bundled in releases().bundled.items() if file in (bundled.file, Path(bundled.file).stem))
+    return next(named, None)
 
 
 def bundled_digests() -> set[str]:

@@ -37,11 +37,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "predictor_heads": 6,
         "ema_start": 0.99,
         "ema_end": 0.997,
+        "epochs": 10,
+        "warmup_epochs": 0.3,
     },
 }
-"""Preset -> what it changes. `tiny` is for a few hours on a CPU, and trained the bundled encoder: 2 seconds of input, a
-small predictor, whole columns masked and a target that follows fast, without which so few steps teach hardly anything
-(docs/bundled-encoder.md). EMA decays of None follow the number of steps, see `schedule.py`."""
+"""Preset -> what it changes. `tiny` is for hours on a CPU, and trained the bundled encoder (docs/bundled-encoder.md):
+2 seconds of input, a small predictor, whole columns masked and a target that follows fast. EMA decays of None follow
+the number of steps, see `schedule.py`."""
 
 OF_OBJECTIVE: dict[str, dict[str, Any]] = {
     "m2d": {},
@@ -158,7 +160,8 @@ class Recipe(BaseModel):
 def make_recipe(preset: str, overrides: Mapping[str, Any]) -> Recipe:
     """The preset with the objective's own values and these `overrides` (field -> value or its text).
 
-    Warm-up is shortened to a fifteenth of the epochs, as 20 are of 300, where `overrides` give epochs alone.
+    Warm-up is shortened to a fifteenth of the epochs, as 20 are of 300, where `overrides` give epochs alone and the
+    preset says nothing.
     Raises UsageError for an unknown preset, an unknown field, and values that cannot be.
     """
     if preset not in PRESETS:

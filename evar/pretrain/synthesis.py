@@ -13,9 +13,12 @@ reverberation. No family is a class of any task, and nothing is labelled.
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -215,20 +218,33 @@ def _reverberated(waveform: Waveform, random: Random) -> Waveform:
     return fftconvolve(waveform, room)[: len(waveform)]
 
 
-def write(folder: Path, clips: int, seed: int, workers: int, progress: Progress) -> None:
-    """Write so many clips as SEED-000000.wav, SEED-000001.wav, ... (16 kHz, 16 bit, mono). Raises StorageError.
+def write(folder: Path, clips: int, seed: int, workers: int, progress: Progress) -> int:
+    """Write so many clips as SEED-000000.wav, SEED-000001.wav, ... (16 kHz, 16 bit, mono); gives how many were missing.
 
-    A clip that is there is whole, and is left as it is: what was interrupted goes on.
+    Files come into being whole, so what is there is left as it is, and what was interrupted goes on. Raises
+    StorageError.
     """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         missing = [number for number in range(clips) if not _file(folder, seed, number).exists()]
         with (
             progress("synthesise", total=clips, unit="clip", initial=clips - len(missing)) as advance,
-            ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool,
+            ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool,
         ):
             for _ in pool.map(partial(_write_one, folder, seed), missing, chunksize=CLIPS_AT_ONCE):
                 advance(1)
+    return len(missing)
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, however that one ends; a pool's would wait for ever."""
+
+    def watch(parent: BaseProcess) -> None:
+        parent.join()
+        os._exit(1)
+
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=watch, args=(parent,), daemon=True).start()
 
 
 def _file(folder: Path, seed: int, number: int) -> Path:

@@ -25,13 +25,18 @@ def test_bundled_checkpoint_is_listed_checked_and_used_by_its_name(tmp_path, cap
     for action in ("check", "get"):
         assert main(["weights", action, "tiny", "--cache", "cache"]) == 0
         assert capsys.readouterr().out.startswith("tiny  ok  sha256 ")
-    for given in (["--weights", "tiny"], []):
+    name = releases.releases().bundled["tiny"].file.removesuffix(".safetensors")
+    for given in (["--weights", "tiny"], ["--weights", name], []):
         assert main(["--task", "tones.yaml", *given, "--cache", "cache"]) == 0
         out, err = capsys.readouterr()
         assert out.startswith("tones  m2d_vit_tiny-80x208p16x16-")
-        assert ("the encoder in the box" in err) == (not given)
-    assert main(["--task", "tones.yaml", "--weights", "tinny", "--cache", "cache"]) == 2
-    assert "did you mean tiny" in capsys.readouterr().err
+        assert ("the bundled encoder, a small one" in err) == (not given)
+    for typo in ("tinny", "TINY"):
+        assert main(["--task", "tones.yaml", "--weights", typo, "--cache", "cache"]) == 2
+        assert "did you mean tiny" in capsys.readouterr().err
+    recipe.write(tmp_path / "tiny" / "m2d_vit_tiny-80x64p16x16", "m2d_vit_tiny-80x64p16x16").rename("tiny/own.pth")
+    assert main(["--task", "tones.yaml", "--weights", "tiny", "--cache", "cache"]) == 2
+    assert "--weights tiny: what lies here under that name, not the checkpoint" in capsys.readouterr().err
 
 
 def test_release_that_is_there_is_checked_and_used_by_its_name(tmp_path, capsys, monkeypatch):

@@ -1,11 +1,18 @@
 """The synthesised sounds: reproducible, of every family, audible and never clipped."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from evar.cli import main
 from evar.data import audio
 from evar.pretrain import synthesis
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("family", synthesis.FAMILIES, ids=lambda family: family.__name__)
@@ -35,7 +42,7 @@ def test_clips_are_within_their_bounds():
 def test_folder_of_clips_is_the_same_when_it_grows(tmp_path, capsys):
     assert main(["synthesise", str(tmp_path / "a"), "--clips", "2", "--seed", "5"]) == 0
     assert main(["synthesise", str(tmp_path / "b"), "--clips", "3", "--seed", "5"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"wrote 3 clips to {tmp_path / 'b'}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"3 clips of seed 5 in {tmp_path / 'b'}, 3 of them new"
     for name in ("5-000000.wav", "5-000001.wav"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     samples = audio.read(tmp_path / "b" / "5-000002.wav", synthesis.RATE).samples
@@ -43,16 +50,27 @@ def test_folder_of_clips_is_the_same_when_it_grows(tmp_path, capsys):
     assert len(list((tmp_path / "b").iterdir())) == 3
 
 
-def test_interrupted_folder_goes_on_and_keeps_what_is_there(tmp_path):
+def test_interrupted_folder_goes_on_and_keeps_what_is_there(tmp_path, capsys):
     assert main(["synthesise", str(tmp_path), "--clips", "2", "--seed", "5"]) == 0
     made = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     gone, kept = sorted(made)
     gone.unlink()
     assert main(["synthesise", str(tmp_path), "--clips", "2", "--seed", "5"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("1 of them new")
     assert sorted(tmp_path.iterdir()) == [gone, kept]
     assert kept.stat().st_mtime_ns == made[kept]
     assert main(["synthesise", str(tmp_path), "--clips", "1", "--seed", "6"]) == 0
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    command = [sys.executable, "run_eval.py", "synthesise", str(tmp_path / "made"), "--clips", "100000"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        while not any((tmp_path / "made").glob("*.wav")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.communicate(timeout=60)  # ends where nobody holds stdout any more
 
 
 def test_typo_ends_in_one_line(tmp_path, capsys):

@@ -38,9 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     leaderboard.check(arguments.results)
     encoder = encoders.open_encoder(arguments.encoder, weights_file(arguments.weights, arguments.cache))
     if encoder.identity.random:
-        say(f"{encoder.identity.name}: nothing in it was learned; --encoder m2d has checkpoints")
+        say(f"{encoder.identity.name}: nothing in it was learned; --encoder m2d is a trained one")
     elif arguments.weights is None and encoder.identity.digest in releases.bundled_digests():
-        say(f"{encoder.identity.name}: the encoder in the box, a small one; --weights gives another")
+        say(f"{encoder.identity.name}: the bundled encoder, a small one; --weights gives another")
     settings = Settings(
         data=arguments.data,
         cache=arguments.cache,

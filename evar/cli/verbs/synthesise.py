@@ -8,6 +8,6 @@ from evar.pretrain import synthesis
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the clips, and say where."""
-    synthesis.write(arguments.folder, arguments.clips, arguments.seed, arguments.workers, bar)
-    print(f"wrote {arguments.clips:,} clips to {arguments.folder}")
+    made = synthesis.write(arguments.folder, arguments.clips, arguments.seed, arguments.workers, bar)
+    print(f"{arguments.clips:,} clips of seed {arguments.seed} in {arguments.folder}, {made:,} of them new")
     return 0

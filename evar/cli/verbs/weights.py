@@ -13,7 +13,6 @@ def run(arguments: argparse.Namespace) -> int:
     """List, get or check; what is got or checked is also opened, every tensor of it."""
     known, fetcher = releases.releases(), Fetcher(bar, say)
     fetched = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
-    here = [*known.bundled, *fetched]
     name = arguments.name
     if arguments.action == "list":
         wanted = [each for each in known.names if name is None or name in each]
@@ -27,11 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("evar weights get NAME: say which (evar weights list shows them)")
     if name is not None and name not in known.names:
         raise unknown("checkpoint", name, known.names)
-    if arguments.action == "check" and name is not None and name not in here:
+    if arguments.action == "check" and name in known.releases and name not in fetched:
         raise UsageError(f"release {name} is not here: evar weights get {name}")
     if arguments.action == "check" and not name and not fetched:
         say(f"no release is here, below {arguments.cache / 'weights'}: evar weights get NAME")
-    for each in [name] if name else here:
+    for each in [name] if name else [*fetched, *known.bundled]:
         if arguments.action == "get":
             file = releases.checkpoint_of(each, arguments.cache, fetcher)
         else:
@@ -44,5 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
 def row(known: releases.Releases, name: str, fetched: list[str]) -> tuple[str, str, str]:
     """A checkpoint's row of the table."""
     if name in known.bundled:
-        return name, known.bundled[name].what, "bundled"
+        there = releases.TABLE.with_name(known.bundled[name].file).is_file()
+        return name, known.bundled[name].what, "bundled" if there else "missing"
     return name, known.releases[name].what, "fetched" if name in fetched else ""
