@@ -65,6 +65,21 @@ def test_check_says_that_nothing_is_here(tmp_path, capsys):
     assert "no release is here" in capsys.readouterr().err
 
 
+def test_damaged_checkpoint_does_not_stop_the_check_of_the_others(tmp_path, capsys, monkeypatch):
+    model = "m2d_vit_tiny-80x64p16x16"
+    bundled = {"tiny": {"file": "none.safetensors", "sha256": "0" * 64, "what": "gone"}}
+    release = {model: {"address": "http://127.0.0.1:1/x.zip", "what": "tiny"}}
+    known = releases.Releases(bundled=bundled, terms="terms", releases=release)
+    monkeypatch.setattr(releases, "releases", lambda: known)
+    recipe.write(tmp_path / "weights" / model, model)
+    assert main(["weights", "check", "--cache", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{model}  ok")
+    assert "the bundled encoder tiny, cannot be read" in err
+    assert main(["weights", "list", "tiny", "--cache", str(tmp_path)]) == 0
+    assert "missing" in capsys.readouterr().out
+
+
 def test_mistakes_are_one_line_each(tmp_path, capsys):
     cases = {
         "weights gett": "unknown action 'gett': did you mean get",

@@ -2,6 +2,7 @@
 
 import argparse
 
+from evar.cli.choice import each
 from evar.cli.terminal import bar, say, table
 from evar.data.downloads.fetch import Fetcher
 from evar.errors import UsageError, unknown
@@ -15,11 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
     fetched = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
     name = arguments.name
     if arguments.action == "list":
-        wanted = [each for each in known.names if name is None or name in each]
-        if not wanted:
+        listed = [known_as for known_as in known.names if name is None or name in known_as]
+        if not listed:
             raise unknown("checkpoint", name, known.names)
-        print(table(("name", "what", "here"), [row(known, each, fetched) for each in wanted]))
-        if any(each in known.releases for each in wanted):
+        print(table(("name", "what", "here"), [row(known, known_as, fetched) for known_as in listed]))
+        if set(listed) & set(known.releases):
             say(known.terms)
         return 0
     if arguments.action == "get" and name is None:
@@ -30,14 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"release {name} is not here: evar weights get {name}")
     if arguments.action == "check" and not name and not fetched:
         say(f"no release is here, below {arguments.cache / 'weights'}: evar weights get NAME")
-    for each in [name] if name else [*fetched, *known.bundled]:
-        if arguments.action == "get":
-            file = releases.checkpoint_of(each, arguments.cache, fetcher)
-        else:
-            file = releases.check(each, arguments.cache, fetcher)
-        checkpoint = load_checkpoint(file)
-        print(f"{each}  ok  sha256 {checkpoint.digest[:16]}  {file}")
-    return 0
+    bring = releases.checkpoint_of if arguments.action == "get" else releases.check
+
+    def work(wanted: str) -> None:
+        file = bring(wanted, arguments.cache, fetcher)
+        print(f"{wanted}  ok  sha256 {load_checkpoint(file).digest[:16]}  {file}")
+
+    return each([name] if name else [*known.bundled, *fetched], work)
 
 
 def row(known: releases.Releases, name: str, fetched: list[str]) -> tuple[str, str, str]:
