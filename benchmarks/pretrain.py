@@ -7,7 +7,6 @@ The clips are noise.
 """
 
 import argparse
-import contextlib
 import tempfile
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from evar import provenance
 from evar.cli.terminal import table
 from evar.data.store import Store
 from evar.embeddings.device import choose_device, describe
-from evar.nn.exact import exact_float32
 from evar.nn.vit import MLP_RATIO
 from evar.pretrain.crops import Crops, Epochs
 from evar.pretrain.masking import split_patches, visible_patches
@@ -98,7 +96,7 @@ def stages(trainer: Trainer, crops: Crops, precision: str) -> tuple[float, float
             trainer.model.loss(made, visible, masked).item()
 
     front_end, made = timed(spectra)
-    with exact_float32() if precision == "float32" else contextlib.nullcontext():
+    with trainer.numerics():
         return front_end, min(timed(forward)[0] for _ in range(STEPS[device.type]))
 
 

@@ -68,7 +68,7 @@ def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("recipe", f"Defaults are the paper's.\n{_presets()}")
+    group = parser.add_argument_group("recipe", f"Defaults are the paper's.\n{_changes()}")
     for name, field in Recipe.model_fields.items():
         group.add_argument(
             f"--{name.replace('_', '-')}",
@@ -77,7 +77,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _presets() -> str:
+def _changes() -> str:
     said = {f"The preset {preset} changes": values for preset, values in PRESETS.items()}
     said |= {f"The objective {name} changes, whatever the preset": values for name, values in OF_OBJECTIVE.items()}
     lines = (f"{who}: {', '.join(map(_setting, values, values.values()))}." for who, values in said.items() if values)

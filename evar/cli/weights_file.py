@@ -13,7 +13,7 @@ from evar.nn import releases
 def weights_file(weights: Path | None, cache: Path) -> Path | None:
     """The file or folder that --weights means: what lies there, or the checkpoint of that name, fetched where needed.
 
-    Raises UsageError, with near names, for what looks like the name of a release and is none.
+    Raises UsageError, with near names, for what looks like the name of a checkpoint and is none.
     """
     if weights is None:
         return None
@@ -22,10 +22,8 @@ def weights_file(weights: Path | None, cache: Path) -> Path | None:
         if name in known:
             say(f"--weights {name}: what lies here under that name, not the checkpoint that `evar weights list` shows")
         return weights
-    if name in known:
-        return releases.checkpoint_of(name, cache, Fetcher(bar, say))
-    if (bundled := releases.bundled_of_file(name)) is not None:
-        return releases.bundled_checkpoint(bundled)
+    if (meant := releases.meant_by(name)) is not None:
+        return releases.checkpoint_of(meant, cache, Fetcher(bar, say))
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8) if weights.name == name else []
     if near:
         raise UsageError(

@@ -93,10 +93,14 @@ def bundled_checkpoint(name: str = DEFAULT) -> Path:
     return file
 
 
-def bundled_of_file(file: str) -> str | None:
-    """Name of the bundled checkpoint whose file is called so, with or without its suffix; rows show that name."""
-    named = (name for name, bundled in releases().bundled.items() if file in (bundled.file, Path(bundled.file).stem))
-    return next(named, None)
+def meant_by(text: str) -> str | None:
+    """The name of the checkpoint that `text` means; None where it means none.
+
+    Beside its name, a bundled one may be called as its file is, with or without suffix, which is what rows show.
+    """
+    known = releases()
+    files = {each: name for name, one in known.bundled.items() for each in (one.file, Path(one.file).stem)}
+    return text if text in known.names else files.get(text)
 
 
 def bundled_digests() -> set[str]:
@@ -111,12 +115,10 @@ def checkpoint_of(name: str, folder: Path, fetcher: Fetcher) -> Path:
     is not what is meant.
     """
     known = releases()
-    if name in known.bundled:
-        return bundled_checkpoint(name)
-    if name not in known.releases:
+    if name not in known.names:
         raise unknown("checkpoint", name, known.names)
     place = place_of(name, folder)
-    if not place.folder.is_dir():
+    if name in known.releases and not place.folder.is_dir():
         with locked(place.folder, lambda: fetcher.note(f"waiting for another process that fetches {name}")):
             if not place.folder.is_dir():
                 fetcher.note(f"{name}: {known.terms}")

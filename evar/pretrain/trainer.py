@@ -45,7 +45,7 @@ class Trainer:
         told = torch.zeros(2, device=self.device)
         told[1].fill_(float(stop))
         self.optimizer.zero_grad(set_to_none=True)
-        with self._numerics():
+        with self.numerics():
             for part in crops.parts(self.recipe.accumulate):
                 loss = self._loss(part) / self.recipe.accumulate
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -72,7 +72,7 @@ class Trainer:
         return normalised
 
     @contextlib.contextmanager
-    def _numerics(self) -> Iterator[None]:
+    def numerics(self) -> Iterator[None]:
         """Exact float32 where that was asked for."""
         with exact_float32() if self.precision == "float32" else contextlib.nullcontext():
             yield
