@@ -12,7 +12,6 @@ import torch
 
 from benchmarks.limits import flops_a_clip, matrix_rate, timed
 from evar.base import provenance
-from evar.base.progress import silent
 from evar.data.demo import write_demo
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
@@ -37,7 +36,7 @@ def main() -> None:
         task = load_task("demo")
         manifest = read_manifest(task, folder)
         paths = manifest.clips["path"].tolist()
-        took, store = timed(lambda: prepare(manifest.root, paths, 16000, folder, workers=2, progress=silent))
+        took, store = timed(lambda: prepare(manifest.root, paths, 16000, folder, workers=2))
         seconds = store.index["duration"].sum()
         print(
             f"prepare                 {took:7.2f} s  {len(paths) / took:9,.0f} clips/s  "
@@ -53,7 +52,7 @@ def report_embedding(plan: Plan, device: torch.device, precision: str, cache: Pa
     encoder = open_encoder("random")
     assert isinstance(encoder, M2D)
     before = matrix_rate(device, precision)
-    took, _ = timed(lambda: embed(encoder, plan, Runtime((device,), precision), cache, progress=silent))
+    took, _ = timed(lambda: embed(encoder, plan, Runtime((device,), precision), cache))
     limit = max(before, matrix_rate(device, precision))
     rate = len(plan) * flops_a_clip(encoder, plan.samples / plan.store.rate) / took
     print(

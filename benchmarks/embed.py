@@ -23,7 +23,6 @@ import torch
 from benchmarks.limits import flops_a_clip, matrix_rate
 from benchmarks.stages import Stages
 from evar.base import machine, provenance
-from evar.base.progress import silent
 from evar.cli.terminal import size, table
 from evar.data.store import Store, prepare
 from evar.embeddings import forward
@@ -74,7 +73,7 @@ def synthesised(folder: Path, seconds: float) -> Store:
     names = [f"{number}.wav" for number in range(DIFFERENT_CLIPS)]
     for name in names:
         soundfile.write(folder / name, 0.1 * draws.standard_normal(round(seconds * RATE)), RATE)
-    return prepare(folder, names, RATE, folder / "cache", workers=1, progress=silent)
+    return prepare(folder, names, RATE, folder / "cache", workers=1)
 
 
 def measure(
@@ -88,7 +87,7 @@ def measure(
     before = matrix_rate(device, precision)
     stages = Stages()
     with stages.watching(STAGES):
-        embeddings = embed(encoder, plan, Runtime((device,), precision, batch), cache, progress=silent)
+        embeddings = embed(encoder, plan, Runtime((device,), precision, batch), cache)
     took = stages.total
     if embeddings.cached:  # the batch size is no part of the key
         return measure(store, seconds, clips + 1, precision, batch, device, cache)

@@ -25,8 +25,9 @@ from benchmarks.stages import Stages
 from evar import encoders, fitting, pipeline, probes
 from evar.base import machine, provenance
 from evar.base.errors import EvarError, UsageError
+from evar.base.progress import say, show_progress
 from evar.cli.options import share
-from evar.cli.terminal import bar, say, size, table
+from evar.cli.terminal import size, table
 from evar.cli.verbs.eval import keep, result_line
 from evar.data.task import CORE, Task, load_task
 from evar.embeddings.device import choose_device, choose_precision, describe
@@ -116,7 +117,7 @@ def measure(
     shares = task.expects.of_class if task.expects else None
     clips = synthetic.write_table(small, shares, settings.data / small.folder, SEED)
     with synthetic.instead_of_decoding(synthetic.Synthesiser(clips, task.seconds, SEED)):
-        prepare_task(small, encoder.sample_rate, settings, progress=bar, note=say)
+        prepare_task(small, encoder.sample_rate, settings)
     files = sorted((folder / "cache" / "stores").glob("*/*.pcm"))
     if arguments.cold:
         page_cache.drop(files)
@@ -125,7 +126,7 @@ def measure(
     probe = probes.open_probe(arguments.probe)
     stages = Stages()
     with stages.watching(STAGES):
-        for evaluation in pipeline.evaluate(small, encoder, [probe], settings, progress=bar, note=say):
+        for evaluation in pipeline.evaluate(small, encoder, [probe], settings):
             keep(folder / "results", evaluation)
     flops = len(clips) * flops_a_clip(encoder, task.seconds) if isinstance(encoder, M2D) else 0.0
     full = task.expects.rows if task.expects else len(clips)
@@ -185,7 +186,8 @@ def parsed(line: list[str] | None = None) -> argparse.Namespace:
 
 if __name__ == "__main__":
     try:
-        main(parsed())
+        with show_progress():
+            main(parsed())
     except EvarError as error:
         say(f"error: {error}")
         sys.exit(2)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.reference import MODEL
 from evar import encoders, plots, probes
-from evar.cli.terminal import bar, say
+from evar.base.progress import show_progress
 from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
 from evar.embeddings.device import choose_device, choose_precision
@@ -48,7 +48,7 @@ def measure(name: str, encoder: Encoder, settings: Settings) -> plots.RateCurve:
     """The scores of one encoder."""
     fits = [probes.open_probe(call) for call in (*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic")]
     points = []
-    for evaluation in evaluate(load_task("us8k"), encoder, fits, settings, progress=bar, note=say):
+    for evaluation in evaluate(load_task("us8k"), encoder, fits, settings):
         result = evaluation.result
         print(f"{result_line(evaluation)}  {result.probe_options.get('lr', '')}", flush=True)
         points.append(plots.Point(name, result.score, result.low, result.high))
@@ -61,5 +61,5 @@ if __name__ == "__main__":
     parser.add_argument("--picture", type=Path, default=PICTURE, help="where to draw (default: docs/learning_rate.svg)")
     parser.add_argument("--cache", type=Path, help="keep decoded audio and embeddings here (default: nowhere)")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as nowhere:
+    with tempfile.TemporaryDirectory() as nowhere, show_progress():
         main(arguments.data, arguments.picture, arguments.cache or Path(nowhere))

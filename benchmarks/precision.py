@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.limits import flops_a_clip, matrix_rate
 from evar import probes
-from evar.cli.terminal import bar, say
+from evar.base.progress import show_progress
 from evar.data.task import load_task
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import choose_device, describe
@@ -31,15 +31,15 @@ def main(data: Path) -> None:
     print(describe(device))
     with tempfile.TemporaryDirectory() as name:
         settings = Settings(data, Path(name), Runtime((device,), "float32"), workers=2, seed=42)
-        prepared = prepare_task(task, 16_000, settings, progress=bar, note=say)
+        prepared = prepare_task(task, 16_000, settings)
         clips = prepared.manifest.keep(prepared.store.usable)
         plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
         for precision in ("float32", "bfloat16"):
             encoder, before = recipe.encoder(MODEL), matrix_rate(device, precision)
-            embeddings = embed(encoder, plan, Runtime((device,), precision), Path(name), progress=bar)
+            embeddings = embed(encoder, plan, Runtime((device,), precision), Path(name))
             limit = max(before, matrix_rate(device, precision))
             rate = len(plan) * flops_a_clip(encoder, task.seconds) / embeddings.seconds
-            fit = fit_probe(clips, embeddings, "last", probes.open_probe("logistic"), 42, bar, say)
+            fit = fit_probe(clips, embeddings, "last", probes.open_probe("logistic"), 42)
             embedded[precision] = np.array(embeddings.outputs["last"], dtype=np.float64)
             print(
                 f"{precision:<8}  {len(plan)} clips in {embeddings.seconds:.1f} s, {rate / 1e12:.3f} TFLOP/s, "
@@ -54,4 +54,5 @@ def main(data: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder that holds UrbanSound8K")
-    main(parser.parse_args().data)
+    with show_progress():
+        main(parser.parse_args().data)

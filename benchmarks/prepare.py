@@ -22,7 +22,6 @@ import soundfile
 import soxr
 
 from evar.base import machine, provenance
-from evar.base.progress import silent
 from evar.data.store import prepare
 
 RATE = 16_000
@@ -142,7 +141,7 @@ def plain_loop(folder: Path, paths: list[str]) -> None:
 
 def prepare_all(folder: Path, paths: list[str], cache: Path, workers: int) -> None:
     """Prepare FOLDER/audio; every clip must be usable."""
-    store = prepare(folder / "audio", paths, RATE, cache, workers=workers, progress=silent)
+    store = prepare(folder / "audio", paths, RATE, cache, workers=workers)
     assert len(store.usable) == len(paths)
 
 

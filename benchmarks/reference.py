@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evar import encoders, probes
-from evar.cli.terminal import bar, say
+from evar.base.progress import show_progress
 from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
 from evar.embeddings.device import choose_device
@@ -57,7 +57,7 @@ def main(shared: Path) -> int:
         )
         fits = [probes.open_probe(probe) for probe in PROBES]
         for theirs in REFERENCE:
-            for evaluation in evaluate(load_task(theirs.task), encoder, fits, settings, progress=bar, note=say):
+            for evaluation in evaluate(load_task(theirs.task), encoder, fits, settings):
                 print(result_line(evaluation))
                 if evaluation.result.probe == "m2d_paper":
                     far += report(theirs, [100 * score for score in evaluation.result.seeds])
@@ -79,4 +79,5 @@ def report(theirs: Theirs, ours: list[float]) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shared", type=Path, help="folder that holds data/FSDD and data/UrbanSound8K")
-    sys.exit(main(parser.parse_args().shared))
+    with show_progress():
+        sys.exit(main(parser.parse_args().shared))

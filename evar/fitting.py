@@ -1,13 +1,14 @@
 """The second half of the pipeline: a probe on embeddings, its setting chosen on validation rows, scored on test."""
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from evar.base.errors import few
-from evar.base.progress import Progress
+from evar.base.progress import progress
 from evar.data.manifest import Manifest
 from evar.embeddings.extract import Embeddings
 from evar.probes import selection, sweep
@@ -16,6 +17,8 @@ from evar.probes.contract import Chosen, Probe
 from evar.probes.predictions import Predictions, predict, together
 from evar.scoring import intervals, metrics
 from evar.scoring.intervals import Score
+
+log = logging.getLogger(__name__)
 
 CHOSEN = "chosen"  # the output of a row whose layer was chosen on validation rows
 
@@ -54,14 +57,12 @@ def fit_outputs(
     outputs: Sequence[str],
     probe: Probe,
     seed: int,
-    progress: Progress,
-    note: Callable[[str], None],
 ) -> Iterator[Fit]:
     """One fit an output; of several also the one whose output was chosen, round by round, on validation rows."""
     several = len(outputs) > 1
     fits = {}
     for output in outputs:
-        fits[output] = fit_probe(clips, embeddings, output, probe, seed, progress, note, judge=several)
+        fits[output] = fit_probe(clips, embeddings, output, probe, seed, judge=several)
         yield fits[output]
     if several:
         yield choose_output(clips, list(fits.values()), seed)
@@ -86,8 +87,6 @@ def fit_probe(
     output: str,
     probe: Probe,
     seed: int,
-    progress: Progress,
-    note: Callable[[str], None],
     *,
     judge: bool = False,
 ) -> Fit:
@@ -103,7 +102,9 @@ def fit_probe(
     for each, outcome in zip(rounds, chosen, strict=True):
         if outcome.unseen:
             names = few(clips.classes[number] for number in outcome.unseen)
-            note(f"{clips.task.name}: no training clips (round {each.name}) of {len(outcome.unseen)} classes: {names}")
+            log.warning(
+                f"{clips.task.name}: no training clips (round {each.name}) of {len(outcome.unseen)} classes: {names}"
+            )
     by_round = {each.name: outcome for each, outcome in zip(rounds, chosen, strict=True)}
     return Fit(probe, output, by_round, predictions, score, time.perf_counter() - begin)
 
@@ -116,8 +117,6 @@ def fit_shots(
     shots: int,
     draws: int,
     seed: int,
-    progress: Progress,
-    note: Callable[[str], None],
 ) -> Fit:
     """Fit the probe on `shots` training clips a class, drawn `draws` times; draws are averaged as seeds are."""
     begin = time.perf_counter()
@@ -132,7 +131,7 @@ def fit_shots(
     table = np.reshape(scored.seeds, (draws, probe.seeds))
     if short := few_shots.short_classes(rounds, y, len(clips.classes), shots):
         names = few(clips.classes[number] for number in short)
-        note(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
+        log.warning(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
     return Fit(
         probe,
         output,

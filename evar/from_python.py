@@ -3,6 +3,7 @@
 import argparse
 import copy
 import dataclasses
+import logging
 import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +13,10 @@ from torch import nn
 
 from evar import probes
 from evar.base.errors import UsageError, few
-from evar.base.progress import Progress, say_nothing, silent
 from evar.base.spec import split_calls
 from evar.cli import options
 from evar.cli.arguments import parse
 from evar.cli.choice import choose_tasks
-from evar.cli.terminal import bar, say
 from evar.cli.verbs.eval import keep
 from evar.data.task import Task
 from evar.embeddings import inventory
@@ -33,6 +32,8 @@ from evar.nn.memory import enough_memory
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS, checked
+
+log = logging.getLogger(__name__)
 
 Number = TypeVar("Number")
 
@@ -56,7 +57,6 @@ def evaluate(
     leaks: bool = True,
     shots: Sequence[int] = (),
     draws: int = DRAWS,
-    quiet: bool = False,
 ) -> list[Result]:
     """Score a frozen copy of `module` on a task: one `Result` for each task, probe, output (and shots), in this order.
 
@@ -69,7 +69,6 @@ def evaluate(
     device:   "auto" is one device; "cuda" takes all of the machine, one process each, where the module can be pickled.
               The script is imported anew by each, so the call must stand below `if __name__ == "__main__":`
     leaks:    whether to look for clips that train and test share
-    quiet:    no progress bars and notes on stderr
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
     table. Embeddings are cached by the module's tensors, its sources, and what it does to a test signal; those of a
@@ -81,8 +80,6 @@ def evaluate(
             "a script whose evar.evaluate uses several devices is imported anew by a process for each: call it below "
             '`if __name__ == "__main__":`, or name one device, such as "cuda:0"'
         )
-    note: Callable[[str], None] = say_nothing if quiet else say
-    progress: Progress = silent if quiet else bar
     tasks = [task] if isinstance(task, Task) else choose_tasks(str(task))
     fits = [probes.open_probe(call) for call in split_calls(probe)]
     if not fits:
@@ -109,13 +106,15 @@ def evaluate(
     rows = []
     try:
         for each in tasks:
-            for evaluation in evaluate_encoder(each, encoder, fits, settings, progress=progress, note=note):
+            for evaluation in evaluate_encoder(each, encoder, fits, settings):
                 if results is not None:
                     keep(Path(results), evaluation)
                 rows.append(evaluation.result)
     finally:
         if hidden := unreadable(encoder):
-            note(f"{encoder.identity.name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept")
+            log.warning(
+                f"{encoder.identity.name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept"
+            )
             _forget(settings.cache, encoder.identity.code)
     return rows
 

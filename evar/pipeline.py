@@ -4,11 +4,10 @@ Every clip is decoded once (the store), embedded once (the cache), and read by e
 embeddings; test rows are read once, by the probes' final fits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evar.base.errors import UsageError
-from evar.base.progress import Progress
 from evar.data.manifest import Manifest
 from evar.data.task import Task
 from evar.embeddings.batches import make_plan
@@ -40,33 +39,22 @@ def evaluate(
     encoder: Encoder,
     probes: Sequence[Probe],
     settings: Settings,
-    *,
-    progress: Progress,
-    note: Callable[[str], None],
 ) -> Iterator[Evaluation]:
     """Score a frozen encoder on a task: one evaluation for each output and probe, and for each number of shots.
 
-    Raises EvarError where the data, the encoder or the cache does not allow it; `note` is told what users should know.
+    Raises EvarError where the data, the encoder or the cache does not allow it.
     """
     if settings.shots and task.kind == "multi-label":
         raise UsageError(f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here")
-    prepared = prepare_task(task, encoder.sample_rate, settings, progress=progress, note=note)
+    prepared = prepare_task(task, encoder.sample_rate, settings)
     require_coverage(prepared, settings)
     clips = prepared.clips
     plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
-    embeddings = embed(
-        encoder,
-        plan,
-        settings.runtime,
-        settings.cache,
-        progress=progress,
-        note=note,
-        on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
-    )
-    leaks = look_for_leaks(prepared, settings, progress=progress, note=note)
+    embeddings = embed(encoder, plan, settings.runtime, settings.cache)
+    leaks = look_for_leaks(prepared, settings)
     for probe in probes:
         probe.device = str(settings.runtime.device)
-        for fit in _fits(clips, embeddings, encoder.outputs, probe, settings, progress, note):
+        for fit in _fits(clips, embeddings, encoder.outputs, probe, settings):
             result = make_result(prepared, encoder, embeddings, fit, settings, leaks)
             curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
             names = clips.table["path"].tolist()
@@ -79,13 +67,11 @@ def _fits(
     outputs: Sequence[str],
     probe: Probe,
     settings: Settings,
-    progress: Progress,
-    note: Callable[[str], None],
 ) -> Iterator[Fit]:
     """On all training clips, or on few of them where numbers of shots are given: output by output."""
     if not settings.shots:
-        yield from fit_outputs(clips, embeddings, outputs, probe, settings.seed, progress, note)
+        yield from fit_outputs(clips, embeddings, outputs, probe, settings.seed)
         return
     for output in outputs:
         for shots in settings.shots:
-            yield fit_shots(clips, embeddings, output, probe, shots, settings.draws, settings.seed, progress, note)
+            yield fit_shots(clips, embeddings, output, probe, shots, settings.draws, settings.seed)

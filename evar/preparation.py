@@ -1,14 +1,12 @@
 """The first half of the pipeline: from a task's dataset to decoded clips that may be scored, and how to run."""
 
-import contextlib
+import logging
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from evar.base.errors import DataError, few
-from evar.base.progress import Advance, Progress
 from evar.data.audio import MISSING
 from evar.data.check import problem
 from evar.data.manifest import Manifest, read_manifest
@@ -18,6 +16,8 @@ from evar.embeddings.runtime import Runtime
 from evar.probes.shots import DRAWS
 from evar.scoring.leak_list import Leaks
 from evar.scoring.leaks import find_leaks
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,42 +57,25 @@ class Prepared:
         return self.manifest.keep(self.store.usable)
 
 
-def prepare_task(
-    task: Task, rate: int, settings: Settings, *, progress: Progress, note: Callable[[str], None]
-) -> Prepared:
+def prepare_task(task: Task, rate: int, settings: Settings) -> Prepared:
     """Read the task's table and decode its clips at `rate` Hz, or find them decoded."""
     begin = time.perf_counter()
     manifest = read_manifest(task, settings.data)
     for remark in (*manifest.remarks, *manifest.leaks):
-        note(f"{task.name}: {remark}")
+        log.warning(f"{task.name}: {remark}")
     if settings.limit is not None:
         manifest = manifest.limit(settings.limit)
     manifest.rounds()  # a split without clips is told before hours of decoding
-    decoded = 0
-
-    @contextlib.contextmanager
-    def counted(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Advance]:
-        nonlocal decoded
-        decoded = total - initial
-        with progress(stage, total=total, unit=unit, initial=initial) as advance:
-            yield advance
-
-    store = prepare(
-        manifest.root,
-        manifest.clips["path"].tolist(),
-        rate,
-        settings.cache,
-        workers=settings.workers,
-        progress=counted,
-        on_wait=lambda what: note(f"{task.name}: {what}"),
-    )
+    store = prepare(manifest.root, manifest.clips["path"].tolist(), rate, settings.cache, workers=settings.workers)
     if len(broken := store.quarantined[store.quarantined["reason"] != MISSING]):
         reasons = [f"{path} ({reason})" for path, reason in zip(broken["path"], broken["reason"], strict=True)]
-        note(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
+        log.warning(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
     if len(short := short_clips(store.index, manifest.clips["seconds"])):
-        note(f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}")
+        log.warning(
+            f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}"
+        )
     there = len(store.usable)
-    return Prepared(manifest, store, there / manifest.expected, min(decoded, there), time.perf_counter() - begin)
+    return Prepared(manifest, store, there / manifest.expected, min(store.decoded, there), time.perf_counter() - begin)
 
 
 def require_coverage(prepared: Prepared, settings: Settings) -> None:
@@ -105,20 +88,12 @@ def require_coverage(prepared: Prepared, settings: Settings) -> None:
         raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
 
 
-def look_for_leaks(
-    prepared: Prepared, settings: Settings, *, progress: Progress, note: Callable[[str], None]
-) -> Leaks | None:
-    """What the sides of the split share, None where nobody asks; `note` gets one line where that is anything."""
+def look_for_leaks(prepared: Prepared, settings: Settings) -> Leaks | None:
+    """What the sides of the split share, None where nobody asks; noted in one line where that is anything."""
     if not settings.leaks:
         return None
     name = prepared.manifest.task.name
-    leaks = find_leaks(
-        prepared.clips,
-        prepared.store,
-        workers=settings.workers,
-        progress=progress,
-        on_wait=lambda: note(f"{name}: another process is looking for leaks among these clips; waiting for it"),
-    )
+    leaks = find_leaks(prepared.clips, prepared.store, workers=settings.workers)
     if leaks.warning:
-        note(f"{name}: {leaks.warning}")
+        log.warning(f"{name}: {leaks.warning}")
     return leaks

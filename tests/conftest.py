@@ -1,5 +1,6 @@
 """Fixtures for every test."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -30,3 +31,21 @@ def small_disk(tmp_path):
         pytest.skip("only root can mount a small disk")
     yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=4m", folder], check=True)
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def notes():
+    """The notes that the test's own process makes, one after the other."""
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            lines.append(record.getMessage())
+
+    logger, handler = logging.getLogger("evar"), Handler()
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    yield lines
+    logger.removeHandler(handler)
+    logger.setLevel(before)

@@ -34,7 +34,6 @@ from pathlib import Path
 from evar.cli import main
 from evar.data.store import prepare
 from evar.pretrain.crops import Epochs
-from evar.base.progress import silent
 from tests.pretrain import runs
 
 resource.setrlimit(resource.RLIMIT_NOFILE, ({OPEN_FILES}, {OPEN_FILES}))
@@ -44,7 +43,7 @@ assert main(["check", *where]) == 0
 assert main(["eval", *where, "--no-leaks", "--encoder", "file(path='net.py')", "--probe", "centroid"]) == 0
 
 names = [f"{{number}}.wav" for number in range({CLIPS})]
-store = prepare(Path("many"), names, {RATE}, Path("cache"), workers=2, progress=silent)
+store = prepare(Path("many"), names, {RATE}, Path("cache"), workers=2)
 epochs = Epochs(store, runs.recipe(batch_size=1000))
 read = sum(len(batch.lengths) for batch in epochs.batches(0, epochs.steps, 0, 1, pinned=False))
 assert read == {CLIPS}, read

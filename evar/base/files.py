@@ -2,14 +2,17 @@
 
 import contextlib
 import errno
+import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from evar.base.errors import StorageError
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -52,8 +55,8 @@ def reserve(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock `path`.lock; `on_wait` is called once where another process holds it first."""
+def locked(path: Path, waiting: str = "") -> Iterator[None]:
+    """Hold the lock `path`.lock. waiting: what to note where another process holds it first."""
     lock_path = path.with_name(path.name + ".lock")
     with storage_errors(lock_path):
         lock_path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +64,8 @@ def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[No
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            if on_wait is not None:
-                on_wait()
+            if waiting:
+                log.info(waiting)
             lock.acquire()
     try:
         yield

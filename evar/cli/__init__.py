@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from evar.base.errors import EvarError
+from evar.base.progress import Stderr, say, show_progress
 from evar.cli.arguments import parse
-from evar.cli.terminal import Stderr, open_missing_streams, say
+from evar.cli.terminal import open_missing_streams
 
 DONE, OUR_FAULT, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -26,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parse(sys.argv[1:] if arguments is None else list(arguments))
         if chosen is None:
             return DONE
-        done: int = importlib.import_module(f"evar.cli.verbs.{chosen.verb.replace('-', '_')}").run(chosen)
+        verb = importlib.import_module(f"evar.cli.verbs.{chosen.verb.replace('-', '_')}")
+        with show_progress():
+            done: int = verb.run(chosen)
     except EvarError as error:
         say(f"error: {error}")
         return USERS_MISTAKE

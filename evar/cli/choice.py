@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from evar.base.errors import EvarError, UsageError
-from evar.cli.terminal import say, table
+from evar.base.progress import say
+from evar.cli.terminal import table
 from evar.data import task as tasks
 from evar.data.manifest import find_root
 from evar.data.task import Task, load_task

@@ -1,47 +1,10 @@
-"""What a person sees: progress bars and notes on stderr, tables on stdout. The only door to tqdm."""
+"""What a person sees on a terminal: tables, sizes, widths."""
 
-import contextlib
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
 
-from evar.base.progress import Advance
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-SECONDS_BETWEEN_LINES_OF_A_LOG = 10.0
 LEAST_WIDTH = 40  # characters; a narrower terminal breaks lines itself
-
-
-class Stderr:
-    """What is written to stderr; dropped where that is closed, full or read by nobody: no score is lost for a note."""
-
-    def write(self, text: str) -> None:
-        """Write and flush."""
-        if sys.stderr is None:
-            return
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except (OSError, ValueError):  # ValueError: closed in this process
-            with contextlib.suppress(OSError, ValueError):
-                # what its buffer still holds goes there too, and no later flush fails
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-    def flush(self) -> None:
-        """Nothing waits: see `write`."""
-        self.write("")
-
-    def isatty(self) -> bool:
-        """Whether a person sees it."""
-        return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
-
-    def fileno(self) -> int:
-        """The descriptor, from which tqdm reads the terminal's width."""
-        return sys.stderr.fileno()
 
 
 def open_missing_streams() -> None:
@@ -51,49 +14,6 @@ def open_missing_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-
-
-def say(text: str) -> None:
-    """One line on stderr."""
-    Stderr().write(f"evar: {' '.join(text.split())}\n")
-
-
-@contextlib.contextmanager
-def bar(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Advance]:
-    """A progress bar with a rate on stderr; where stderr is no terminal, a line now and then."""
-    with _line(stage, total, unit, initial) as line:
-
-        def advance(amount: int) -> None:
-            line.update(amount)
-
-        yield advance
-
-
-@contextlib.contextmanager
-def step_bar(*, total: int, initial: int) -> Iterator[Callable[[int, str], None]]:
-    """The progress bar of a training run, which also shows a text (the loss) beside its rate and the time left."""
-    with _line("pretrain", total, "step", initial) as line:
-
-        def advance(steps: int, shown: str) -> None:
-            line.set_postfix_str(shown, refresh=False)
-            line.update(steps)
-
-        yield advance
-
-
-def _line(stage: str, total: int, unit: str, initial: int) -> "tqdm[NoReturn]":
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total,
-        desc=stage,
-        unit=f" {unit}",
-        unit_scale=unit == "byte",
-        initial=initial,
-        file=Stderr(),
-        mininterval=0.1 if Stderr().isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG,
-        dynamic_ncols=True,
-    )
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from evar.base.errors import UsageError
-from evar.cli.terminal import bar, say
+from evar.base.progress import say
 from evar.data.downloads.fetch import Fetcher
 from evar.nn import releases
 
@@ -23,7 +23,7 @@ def weights_file(weights: Path | None, cache: Path) -> Path | None:
             say(f"--weights {name}: what lies here under that name, not the checkpoint that `evar weights list` shows")
         return weights
     if (meant := releases.meant_by(name)) is not None:
-        return releases.checkpoint_of(meant, cache, Fetcher(bar, say))
+        return releases.checkpoint_of(meant, cache, Fetcher())
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8) if weights.name == name else []
     if near:
         raise UsageError(

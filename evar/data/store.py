@@ -1,6 +1,6 @@
 """The prepared store: every clip of a dataset decoded once, 16-bit mono at one rate, in one memory-mapped file.
 
-    store = prepare(root, paths, 16000, cache, workers=2, progress=silent)
+    store = prepare(root, paths, 16000, cache, workers=2)
     store.samples(0)                  # (sample,) int16, straight from the disk
     store.index, store.usable, store.quarantined, store.digest
 
@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from evar import __version__
 from evar.base.errors import StorageError
 from evar.base.files import locked, write_atomic
-from evar.base.progress import Progress
 from evar.data import store_writer
 from evar.data.arrays import Records
 
@@ -50,13 +49,15 @@ class Store:
 
     index: a row a clip with path, length (samples), content (hash of the samples), original_rate (Hz), duration
     (seconds), channels, peak (1.0 = full scale), clipped (share of samples) and reason: "" or why it is quarantined,
-    the rest then being zero or empty. digest: of rate, paths and contents; the same wherever the folder lies.
+    the rest then being zero or empty. digest: of rate, paths and contents; the same wherever the folder lies. decoded:
+    how many clips were decoded, or found to be unchanged, when it was opened.
     """
 
     folder: Path
     rate: int
     index: pd.DataFrame
     digest: str
+    decoded: int
     _records: Records = field(repr=False)
 
     def samples(self, row: int) -> NDArray[np.int16]:
@@ -85,29 +86,23 @@ def prepare(
     cache: Path,
     *,
     workers: int,
-    progress: Progress,
-    on_wait: Callable[[str], None] | None = None,
 ) -> Store:
     """The store of `paths` (relative to `root`, or absolute) at `rate` Hz, decoded where it is not there already.
 
-    workers: decoding threads. on_wait gets a line where another process prepares the same store; its work is then
-    used. Raises StorageError where the cache cannot be written; what is finished is kept, as after any interruption.
+    workers: decoding threads. Where another process prepares the same store, its work is waited for and used.
+    Raises StorageError where the cache cannot be written; what is finished is kept, as after any interruption.
     """
     root, paths = root.resolve(), list(paths)
     folder = store_folder(root, paths, rate, cache)
     sources = [os.path.join(root, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
     records = store_writer.read(folder, sources)
+    decoded = 0
     if records is None or store_writer.stale(records, sources):
-
-        def waiting() -> None:
-            if on_wait is not None:
-                on_wait(f"waiting for another process that prepares {folder.name}")
-
-        with locked(folder, waiting):
+        with locked(folder, f"waiting for another process that prepares {folder.name}"):
             _write_key(folder, root, rate, len(paths))
-            store_writer.finish(folder, sources, rate, workers=workers, progress=progress)
+            decoded = store_writer.finish(folder, sources, rate, workers=workers)
             records = store_writer.read(folder, sources)
-    return _opened(folder, rate, paths, records)
+    return _opened(folder, rate, paths, records, decoded)
 
 
 def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path) -> Path:
@@ -131,7 +126,7 @@ def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
     write_atomic(folder / "key.json", json.dumps(key, indent=1) + "\n")
 
 
-def _opened(folder: Path, rate: int, paths: list[str], records: Records | None) -> Store:
+def _opened(folder: Path, rate: int, paths: list[str], records: Records | None, decoded: int) -> Store:
     if records is None or not all(map(records.has, range(len(paths)))):
         raise StorageError(f"{folder}: what was written is not what is read; the disk is faulty")
     records.hold()
@@ -139,4 +134,4 @@ def _opened(folder: Path, rate: int, paths: list[str], records: Records | None) 
     for name, dtype in INDEX_TYPES.items():
         index[name] = pd.Series(records.columns[name], dtype=dtype)
     digest = hashlib.sha256(json.dumps([rate, paths, records.columns["content"]]).encode()).hexdigest()
-    return Store(folder, rate, index, digest, records)
+    return Store(folder, rate, index, digest, decoded, records)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.base.progress import Progress
+from evar.base.progress import progress
 from evar.base.threads import in_order
 from evar.data import arrays, audio
 from evar.data.arrays import Appender, Layout, Records
@@ -50,8 +50,8 @@ def stale(records: Records | None, sources: Sequence[str]) -> list[int]:
     return [row for row, (source, known) in enumerate(zip(sources, then, strict=True)) if signature(source) != known]
 
 
-def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, progress: Progress) -> None:
-    """Decode what is not there or changed. Whatever ends it early, what is decoded by then stays.
+def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int) -> int:
+    """Decode what is not there or changed; gives how many clips that were. What is decoded stays, whatever ends it.
 
     What a changed source leaves behind in the file is freed once it outweighs the rest: then all is decoded anew.
     Raises StorageError where the disk refuses.
@@ -61,7 +61,7 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, pro
         records = None
     rows = stale(records, sources)
     if not rows and records is not None:  # another process did it meanwhile
-        return
+        return 0
 
     def decode(row: int) -> tuple[int, Entry, NDArray[np.int16] | None]:
         if (kept := _unchanged(records, row, sources[row])) is not None:
@@ -82,6 +82,7 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, pro
                 advance(1)
         finally:
             pool.shutdown(cancel_futures=True)
+    return len(rows)
 
 
 def signature(source: str) -> Signature:

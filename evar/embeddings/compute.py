@@ -1,7 +1,7 @@
 """Filling an entry of the cache, in this process or in one process a device."""
 
+import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evar.base import provenance
 from evar.base.errors import DataError
-from evar.base.progress import Progress
+from evar.base.progress import progress
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, fix_numerics
@@ -22,18 +22,18 @@ from evar.embeddings.workers import fill_with_processes
 from evar.encoders.contract import Encoder
 from evar.nn.memory import enough_memory, out_of_memory
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Job:
-    """An entry to fill, and with what. sizes: of batches that fit; note: is told what users should know."""
+    """An entry to fill, and with what. sizes: of batches that fit."""
 
     entry: Entry
     encoder: Encoder
     plan: Plan
     runtime: Runtime
     sizes: Remembered
-    progress: Progress
-    note: Callable[[str], None]
 
     @property
     def place(self) -> torch.device:
@@ -60,7 +60,7 @@ def compute(job: Job) -> None:
         try:
             _fill(job, size)
         except CannotTravel as why:
-            job.note(f"{why}; {job.runtime.device} does all of it alone")
+            log.warning(f"{why}; {job.runtime.device} does all of it alone")
             job = replace(job, runtime=replace(job.runtime, devices=job.runtime.devices[:1]))
             put_in_place(job)
         except Exception as error:
@@ -104,7 +104,7 @@ def _fill(job: Job, size: int) -> None:
     done = entry.finished(shape, arrays) if shape and arrays else set()
     missing = sorted(set(range(plan.blocks(size))) - done)
     before = len(plan) - sum(plan.clips_of(block, size) for block in missing)
-    with job.progress("embed", total=len(plan), unit="clip", initial=before) as advance:
+    with progress("embed", total=len(plan), unit="clip", initial=before) as advance:
         if len(devices) > 1:
             handed = hand_over(job.encoder, PRECISIONS[job.runtime.precision])
             if shape is None or arrays is None:

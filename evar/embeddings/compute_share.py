@@ -4,8 +4,8 @@ All shares write one array in one shape. Where a batch does not fit on one machi
 finds another shape than the one it began with begins again in that one, and nobody writes a block of an old shape.
 """
 
+import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from evar.base import provenance
 from evar.base.files import locked
+from evar.base.progress import progress
 from evar.embeddings.cache import Shape
 from evar.embeddings.compute import Job, free_memory, halved, lay_out, put_in_place
 from evar.embeddings.device import fix_numerics
 from evar.embeddings.forward import embed_blocks
 from evar.embeddings.share import Share
 from evar.nn.memory import out_of_memory
+
+log = logging.getLogger(__name__)
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -27,7 +30,7 @@ class Reshaped(Exception):
     """Another share has halved the batch."""
 
 
-def compute_share(job: Job, share: Share, on_wait: Callable[[], None] | None) -> None:
+def compute_share(job: Job, share: Share) -> None:
     """Compute one share's missing blocks, and mark the entry done where they were the last ones.
 
     It runs on the first device alone: a share a device uses several. Raises DataError where a single clip does not fit.
@@ -38,31 +41,31 @@ def compute_share(job: Job, share: Share, on_wait: Callable[[], None] | None) ->
     fix_numerics()
     put_in_place(job)
     clips = 0
-    with locked(entry.folder / share.log, on_wait):
+    with locked(entry.folder / share.log):
         while True:
-            shape, arrays = _begun(job, on_wait)
+            shape, arrays = _begun(job)
             try:
                 clips += _fill(job, share, shape, arrays)
             except Reshaped:
-                job.note("another share halved the batch; beginning again in that shape")
+                log.warning("another share halved the batch; beginning again in that shape")
             except Exception as error:
                 if not out_of_memory(error):
                     raise
                 _halve(job, shape, error)
             else:
-                with locked(entry.folder, on_wait):
+                with locked(entry.folder):
                     if entry.shape() == shape:
                         break
             free_memory(job)
-    with locked(entry.folder, on_wait):
+    with locked(entry.folder):
         if entry.record() is None and len(entry.finished(shape, arrays)) == shape.blocks:
             record = {"clips": clips, "seconds": time.perf_counter() - begin, "time": provenance.now()}
             entry.finish(arrays, record)
 
 
-def _begun(job: Job, on_wait: Callable[[], None] | None) -> tuple[Shape, Arrays]:
+def _begun(job: Job) -> tuple[Shape, Arrays]:
     """Shape and arrays of the entry, which is begun where no share has done so."""
-    with locked(job.entry.folder, on_wait):
+    with locked(job.entry.folder):
         shape = job.entry.shape()
         arrays = job.entry.arrays(shape, writable=True) if shape else None
         if shape is None or arrays is None:
@@ -75,7 +78,7 @@ def _fill(job: Job, share: Share, shape: Shape, arrays: Arrays) -> int:
     entry, plan, size = job.entry, job.plan, shape.batch_size
     missing = sorted(set(share.of(range(shape.blocks))) - entry.finished(shape, arrays))
     clips = sum(plan.clips_of(block, size) for block in missing)
-    with job.progress("embed", total=clips, unit="clip") as advance:
+    with progress("embed", total=clips, unit="clip") as advance:
         for block, values in embed_blocks(job.encoder, plan, missing, size, job.runtime.device):
             with locked(entry.folder):
                 if entry.shape() != shape:
@@ -91,7 +94,7 @@ def _halve(job: Job, shape: Shape, error: Exception) -> None:
     with locked(job.entry.folder):
         if job.entry.shape() == shape:
             job.entry.reshape(replace(shape, batch_size=size))
-    job.note(
+    log.warning(
         f"{shape.batch_size} clips a batch do not fit into the memory of {job.runtime.device}: all shares go on with "
         f"{size}; run those again that have ended"
     )

@@ -5,7 +5,7 @@ interrupted run goes on at its last finished block; a second process that wants 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from evar.base.errors import DataError
 from evar.base.files import locked
-from evar.base.progress import Progress, say_nothing
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry
 from evar.embeddings.compute import Job, compute
@@ -56,10 +55,6 @@ def embed(
     plan: Plan,
     runtime: Runtime,
     cache: Path,
-    *,
-    progress: Progress,
-    note: Callable[[str], None] = say_nothing,
-    on_wait: Callable[[], None] | None = None,
 ) -> Embeddings:
     """The embeddings of a plan: read from the cache where they are whole, else computed into it.
 
@@ -74,15 +69,15 @@ def embed(
     cached = outputs is not None
     if outputs is None:
         sizes = remembered(cache, encoder.identity, runtime.precision, runtime.device, plan)
-        job = Job(entry, encoder, plan, runtime, sizes, progress, note)
-        with locked(entry.folder, on_wait):
+        job = Job(entry, encoder, plan, runtime, sizes)
+        with locked(entry.folder, "another process is embedding these clips; waiting for it"):
             outputs = _read(entry)
             cached = outputs is not None
             if outputs is None and runtime.share is None:
                 compute(job)
                 outputs = _read(entry)
         if outputs is None and runtime.share is not None:
-            compute_share(job, runtime.share, on_wait)
+            compute_share(job, runtime.share)
             outputs = _read(entry)
             if outputs is None:
                 raise Unfinished(

@@ -8,14 +8,17 @@ among one's own.
 """
 
 import dataclasses
+import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evar.base.errors import DataError, StorageError
 from evar.base.files import locked, storage_errors, write_atomic
 from evar.leaderboard import lines
+
+log = logging.getLogger(__name__)
 
 NAME = "imported.csv"
 COLUMNS = ("representation", "task", "score", "report", "source")
@@ -32,35 +35,35 @@ class Imported:
     source: str
 
 
-def read_scores(file: Path, note: Callable[[str], None]) -> list[Imported]:
-    """The rows of a scores.csv; `note` is told of lines that are no rows. Raises DataError for another table."""
+def read_scores(file: Path) -> list[Imported]:
+    """The rows of a scores.csv; notes lines that are no rows. Raises DataError for another table."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}") from error
     unix = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return [dataclasses.replace(row, source=file.name) for row in _rows(file, _sheet(file, unix), note)]
+    return [dataclasses.replace(row, source=file.name) for row in _rows(file, _sheet(file, unix))]
 
 
-def read_imported(results: Path, note: Callable[[str], None]) -> list[Imported]:
+def read_imported(results: Path) -> list[Imported]:
     """What was imported into this results folder; none where nothing was.
 
-    `note` is told of lines that are no rows. Raises DataError for another table, StorageError where it is unreadable.
+    Notes lines that are no rows. Raises DataError for another table, StorageError where it is unreadable.
     """
     sheet = _kept(results / NAME)
-    return [] if sheet is None else _rows(results / NAME, sheet, note)
+    return [] if sheet is None else _rows(results / NAME, sheet)
 
 
-def add(results: Path, rows: Sequence[Imported], note: Callable[[str], None]) -> int:
+def add(results: Path, rows: Sequence[Imported]) -> int:
     """Add the rows that are not there yet; returns how many. Scores that agree in ten digits are the same.
 
-    All that the file holds stays, lines that are no rows too: `note` is told of them. Raises DataError where it is
+    All that the file holds stays, lines that are no rows too, which are noted. Raises DataError where it is
     another table, StorageError where the folder is not writable.
     """
     path = results / NAME
     with locked(path):
         sheet = _kept(path)
-        known = {_same(row) for row in (_rows(path, sheet, note) if sheet else ())}
+        known = {_same(row) for row in (_rows(path, sheet) if sheet else ())}
         new: dict[Imported, Imported] = {}
         for row in rows:
             if _same(row) not in known:
@@ -102,7 +105,7 @@ def _sheet(file: Path, content: bytes) -> lines.Sheet:
     return sheet
 
 
-def _rows(file: Path, sheet: lines.Sheet, note: Callable[[str], None]) -> list[Imported]:
+def _rows(file: Path, sheet: lines.Sheet) -> list[Imported]:
     rows = []
     for line, cells in sheet.records():
         try:
@@ -110,7 +113,7 @@ def _rows(file: Path, sheet: lines.Sheet, note: Callable[[str], None]) -> list[I
                 raise ValueError(f"not a row of {len(sheet.header)} cells")
             rows.append(_row(cells))
         except ValueError as error:
-            note(f"{file}, line {line}: {error}; the line is skipped")
+            log.warning(f"{file}, line {line}: {error}; the line is skipped")
     return rows
 
 

@@ -1,17 +1,18 @@
 """Reading results back: leaderboard rows as `Result`, and the predictions behind each.
 
 `read_rows` is the inverse of `Result.row`: text becomes the type that the field is annotated with. A column that a row
-lacks, or an empty cell, reads as the field's default. What cannot be read is told and skipped, never lost.
+lacks, or an empty cell, reads as the field's default. What cannot be read is noted and skipped, never lost.
 """
 
 import dataclasses
 import datetime
 import functools
 import json
+import logging
 import typing
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,17 @@ from evar.probes.predictions import Predictions
 from evar.scoring.compare import RunOutput
 from evar.scoring.metrics import METRICS
 
+log = logging.getLogger(__name__)
+
 BROKEN = (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What numpy and zipfile raise for an archive that was damaged anywhere."""
 
 
-def read_rows(results: Path, note: Callable[[str], None]) -> list[Result]:
+def read_rows(results: Path) -> list[Result]:
     """Every row of the leaderboard in this folder, oldest first by `time`; none where there is no leaderboard.
 
-    `note` is told of each line that is no row or repeats an earlier one's run, with its number, and of rows of a format
-    newer than this version's.
+    Notes each line that is no row or repeats an earlier one's run, with its number, and rows of a format newer than
+    this version's.
     Raises StorageError where the file is not a leaderboard.
     """
     path = results / NAME
@@ -42,7 +45,7 @@ def read_rows(results: Path, note: Callable[[str], None]) -> list[Result]:
     if sheet is None:
         return []
     if (newest := sheet.newest_format()) > FORMAT:
-        note(f"{path} has rows of format {newest}; they are read for what format {FORMAT} knows")
+        log.warning(f"{path} has rows of format {newest}; they are read for what format {FORMAT} knows")
     rows: dict[str, Result] = {}
     for line, cells in sheet.records():
         try:
@@ -53,7 +56,7 @@ def read_rows(results: Path, note: Callable[[str], None]) -> list[Result]:
                 raise ValueError(f"run {row.run} stands on an earlier line too")
             rows[row.run] = row
         except ValueError as error:
-            note(f"{path}, line {line}: {error}; the line is skipped")
+            log.warning(f"{path}, line {line}: {error}; the line is skipped")
     return sorted(rows.values(), key=moment)
 
 

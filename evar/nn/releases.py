@@ -5,6 +5,7 @@ fetched. A bundled checkpoint lies in `weights/` and is checked by the sha256 of
 stand in `weights/sources.yaml`; nothing is guessed.
 """
 
+import logging
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from evar.data.downloads.sources import Address, RemoteFile
 from evar.data.downloads.unpack import unpack
 from evar.data.task import Strict, Text
 from evar.nn.checkpoint import digest_of, find_checkpoint
+
+log = logging.getLogger(__name__)
 
 TABLE = Path(__file__).parents[1] / "weights" / "sources.yaml"
 DEFAULT = "tiny"  # the bundled checkpoint that stands where none is given
@@ -119,14 +122,14 @@ def checkpoint_of(name: str, folder: Path, fetcher: Fetcher) -> Path:
         raise unknown("checkpoint", name, known.names)
     place = place_of(name, folder)
     if name in known.releases and not place.folder.is_dir():
-        with locked(place.folder, lambda: fetcher.note(f"waiting for another process that fetches {name}")):
+        with locked(place.folder, f"waiting for another process that fetches {name}"):
             if not place.folder.is_dir():
-                fetcher.note(f"{name}: {known.terms}")
+                log.info(f"{name}: {known.terms}")
                 _fetch(name, known.releases[name], place, fetcher)
-    return check(name, folder, fetcher)
+    return check(name, folder)
 
 
-def check(name: str, folder: Path, fetcher: Fetcher) -> Path:
+def check(name: str, folder: Path) -> Path:
     """The checkpoint of that name, bundled or fetched. Raises CheckpointError where it is not as it was."""
     if name in releases().bundled:
         return bundled_checkpoint(name)
@@ -137,8 +140,6 @@ def check(name: str, folder: Path, fetcher: Fetcher) -> Path:
             file,
             _remote(releases().releases[name].address, file.name),
             file,
-            progress=fetcher.progress,
-            note=fetcher.note,
         )
     except WrongBytes as error:
         raise CheckpointError(
@@ -151,11 +152,11 @@ def _fetch(name: str, release: Release, place: Place, fetcher: Fetcher) -> None:
     fetcher.bring(_remote(release.address, place.archive.name), place.archive)
     temporary = place.folder.with_name(f".{name}.{uuid.uuid4().hex}.unpacking")
     try:
-        unpack(place.archive, temporary, progress=fetcher.progress)
+        unpack(place.archive, temporary)
         inside = temporary / name
         whole = inside if inside.is_dir() else temporary
         file = find_checkpoint(whole)
-        require_right(file, _remote(release.address, file.name), file, progress=fetcher.progress, note=fetcher.note)
+        require_right(file, _remote(release.address, file.name), file)
         with storage_errors(place.folder):
             whole.replace(place.folder)
     finally:

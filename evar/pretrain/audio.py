@@ -1,13 +1,15 @@
 """What a run learns from: all audio below folders, or named clips, decoded into one prepared store. No labels."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evar.base.errors import DataError, few
-from evar.base.progress import Progress
 from evar.data.readers.audio_files import audio_files
 from evar.data.store import Store, prepare
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,13 @@ class Source:
     paths: list[str]
 
 
-def source_of_folder(folder: Path, note: Callable[[str], None]) -> Source:
+def source_of_folder(folder: Path) -> Source:
     """All audio files below a folder. Raises DataError where there are none, or no such folder."""
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: name one that holds audio files")
     listing = audio_files(folder)
     for remark in listing.remarks:
-        note(f"{folder}: {remark}")
+        log.warning(f"{folder}: {remark}")
     if not listing.paths:
         raise DataError(f"{folder} holds no audio files (WAV, FLAC, MP3, OGG and others, at any depth)")
     return Source(folder, listing.paths)
@@ -36,22 +38,20 @@ def prepare_audio(
     cache: Path,
     *,
     workers: int,
-    progress: Progress,
-    note: Callable[[str], None],
 ) -> Store:
-    """One store of all sources at `rate` Hz. Files that cannot be decoded are quarantined, and that is told.
+    """One store of all sources at `rate` Hz. Files that cannot be decoded are quarantined, and noted.
 
     Raises DataError where nothing is left.
     """
     only = sources[0] if len(sources) == 1 else None
     root = only.root if only else Path(sources[0].root.resolve().anchor)
     paths = only.paths if only else [str(source.root.resolve() / path) for source in sources for path in source.paths]
-    store = prepare(root, list(dict.fromkeys(paths)), rate, cache, workers=workers, progress=progress, on_wait=note)
+    store = prepare(root, list(dict.fromkeys(paths)), rate, cache, workers=workers)
     if len(lost := store.quarantined):
         reasons = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
-        note(f"{len(lost):,} of {len(store.index):,} files are quarantined: {few(reasons)}")
+        log.warning(f"{len(lost):,} of {len(store.index):,} files are quarantined: {few(reasons)}")
     seconds = float(store.index["length"].sum()) / rate
     if not seconds:
         raise DataError(f"no usable audio: all {len(store.index):,} files are quarantined or empty")
-    note(f"{len(store.usable):,} files, {seconds / 3600:.2f} hours at {rate} Hz")
+    log.info(f"{len(store.usable):,} files, {seconds / 3600:.2f} hours at {rate} Hz")
     return store

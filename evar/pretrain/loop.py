@@ -8,15 +8,16 @@ interrupted.
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from evar.base.errors import UsageError, few
+from evar.base.progress import Bar, progress
 from evar.data.store import Store
 from evar.pretrain import checkpoint, journal
 from evar.pretrain.checkpoint import Training
@@ -31,15 +32,9 @@ from evar.pretrain.team import Team
 from evar.pretrain.trainer import Trainer
 from evar.pretrain.watch import Watch
 
+log = logging.getLogger(__name__)
+
 STEPS_A_LOOK = {"cpu": 1, "cuda": 10}  # steps between looks at the losses, for which a CUDA device must be waited for
-
-
-class Bar(Protocol):
-    """Opens a progress bar over steps; what it gives takes a number of steps and a text to show beside them."""
-
-    def __call__(
-        self, *, total: int, initial: int
-    ) -> contextlib.AbstractContextManager[Callable[[int, str], None]]: ...
 
 
 @dataclass(frozen=True)
@@ -87,8 +82,6 @@ def train(
     run: Run,
     team: Team,
     *,
-    bar: Bar,
-    note: Callable[[str], None],
     on_checkpoint: Callable[[Saved], None],
 ) -> Path:
     """Train to the end; gives the file of the last checkpoint.
@@ -101,19 +94,17 @@ def train(
             f"--batch-size {run.recipe.batch_size} cannot be shared by {team.size} processes "
             f"in {run.recipe.accumulate} parts each"
         )
-    session = _Session(store, run, team, note, on_checkpoint)
-    with bar(total=session.total, initial=session.done) as shown, Stop() as stop:
-        session.go(shown, stop)
+    session = _Session(store, run, team, on_checkpoint)
+    with progress("pretrain", total=session.total, unit="step", initial=session.done) as advance, Stop() as stop:
+        session.go(advance, stop)
     return run.file
 
 
 class _Session:
     """One process's part of a run, from where it stands to the end."""
 
-    def __init__(
-        self, store: Store, run: Run, team: Team, note: Callable[[str], None], on_checkpoint: Callable[[Saved], None]
-    ) -> None:
-        self.run, self.team, self.note, self.on_checkpoint = run, team, note, on_checkpoint
+    def __init__(self, store: Store, run: Run, team: Team, on_checkpoint: Callable[[Saved], None]) -> None:
+        self.run, self.team, self.on_checkpoint = run, team, on_checkpoint
         self.epochs = Epochs(store, run.recipe)
         self.schedule = schedule_of(run.recipe, self.epochs.steps)
         self.total, self.done = self.schedule.steps, 0
@@ -134,12 +125,12 @@ class _Session:
         if others := sorted(path.name for path in self.run.folder.glob("*.pth")):
             raise UsageError(f"{self.run.folder} holds another run, {few(others)}: give another --out")
         if self.run.resume:
-            self.note(f"no checkpoint in {self.run.folder} yet: beginning at step 0")
+            log.info(f"no checkpoint in {self.run.folder} yet: beginning at step 0")
         mean, deviation = measure_norm_stats(self.epochs, self.trainer.log_mel, self.run.device)
         self.trainer.model.norm_stats.copy_(torch.tensor([mean, deviation]))
         if self.team.first:
             journal.begin(self.journal)
-        self.note(
+        log.info(
             f"{self.run.recipe.name}: {len(self.epochs.rows):,} crops an epoch, {self.epochs.steps:,} steps an epoch, "
             f"{self.total:,} in all; log-mel {mean:.2f} +- {deviation:.2f}"
         )
@@ -156,9 +147,9 @@ class _Session:
             self.watch.look(row.step, row.loss, row.gradient_norm, row.learning_rate)
         if self.team.first:
             journal.begin(self.journal, rows)
-        self.note(f"going on after step {self.done:,} of {self.total:,}")
+        log.info(f"going on after step {self.done:,} of {self.total:,}")
 
-    def go(self, shown: Callable[[int, str], None], stop: Stop) -> None:
+    def go(self, advance: Bar, stop: Stop) -> None:
         """All steps that are left."""
         often, asked = STEPS_A_LOOK[self.run.device.type], False
         pinned = self.run.device.type == "cuda"
@@ -169,7 +160,7 @@ class _Session:
                 self.done = number + 1
                 look, save = self.done % often == 0 or self.done == self.total, self._due()
                 if look or save:
-                    asked = self._look(shown) or asked
+                    asked = self._look(advance) or asked
                 if save or self.done == self.total:
                     self._save()
                 if look and asked and self.done < self.total:  # a step at which every process comes by here
@@ -182,7 +173,7 @@ class _Session:
             f"stopped after step {self.done:,}, which is saved: the same command with --resume goes on"
         )
 
-    def _look(self, shown: Callable[[int, str], None]) -> bool:
+    def _look(self, advance: Bar) -> bool:
         """Log the steps since the last look; True where one of them brought the wish to stop."""
         rate, found = self.meter.take(self.run.recipe.batch_size)
         rows = []
@@ -195,7 +186,7 @@ class _Session:
         for row in rows:
             self.watch.look(row.step, row.loss, row.gradient_norm, row.learning_rate)
         if rows:
-            shown(len(rows), f"loss {self.meter.smooth([row.loss for row in rows]):.4f}, {rate:,.0f} clips/s")
+            advance(len(rows), f"loss {self.meter.smooth([row.loss for row in rows]):.4f}, {rate:,.0f} clips/s")
         return any(asked > 0 for _, (_, _, asked) in found)
 
     def _due(self) -> bool:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
 from evar.base.files import atomic_path, storage_errors
-from evar.base.progress import Progress
+from evar.base.progress import progress
 from evar.data.wav import write_wav
 
 RATE = 16_000  # Hz
@@ -218,7 +218,7 @@ def _reverberated(waveform: Waveform, random: Random) -> Waveform:
     return fftconvolve(waveform, room)[: len(waveform)]
 
 
-def write(folder: Path, clips: int, seed: int, workers: int, progress: Progress) -> int:
+def write(folder: Path, clips: int, seed: int, workers: int) -> int:
     """Write so many clips as SEED-000000.wav, SEED-000001.wav, ... (16 kHz, 16 bit, mono); gives how many were missing.
 
     Files come into being whole, so what is there is left as it is, and what was interrupted goes on. Raises

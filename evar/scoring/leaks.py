@@ -10,7 +10,7 @@ is found is kept beside the store's samples (`leak_list.py`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from evar.base import provenance
 from evar.base.files import locked
-from evar.base.progress import Progress
 from evar.data.manifest import Manifest
 from evar.data.store import Store
 from evar.scoring import leak_list
@@ -34,19 +33,17 @@ def find_leaks(
     store: Store,
     *,
     workers: int,
-    progress: Progress,
-    on_wait: Callable[[], None] | None = None,
 ) -> Leaks:
     """The leaks among `clips`, the usable ones of a store in its order: read where they are kept, else found and kept.
 
-    on_wait is called where another process is finding them. Raises StorageError where the cache cannot be written.
+    Raises StorageError where the cache cannot be written.
     """
     record = store.folder / f"leaks-{_key(clips, store)[:16]}.json"
     if (kept := leak_list.read(record)) is not None:
         return kept
-    with locked(record, on_wait):
+    with locked(record, "another process is looking for leaks among these clips; waiting for it"):
         if (kept := leak_list.read(record)) is None:
-            kept = leak_list.keep(record, *_find(clips, store, workers, progress))
+            kept = leak_list.keep(record, *_find(clips, store, workers))
     return kept
 
 
@@ -65,12 +62,12 @@ def _key(clips: Manifest, store: Store) -> str:
     )
 
 
-def _find(clips: Manifest, store: Store, workers: int, progress: Progress) -> tuple[list[Finding], int]:
+def _find(clips: Manifest, store: Store, workers: int) -> tuple[list[Finding], int]:
     """All findings by kind and path, and how many pairs were too many to compare."""
     sides, asking = _sides(clips)
     tested = np.isin(sides, asking)
     contents = _numbered(store.index["content"].to_numpy(dtype=np.str_)[store.usable])
-    heard = listen(store, store.usable, sides, asking, contents, workers=workers, progress=progress)
+    heard = listen(store, store.usable, sides, asking, contents, workers=workers)
     paths, parts = clips.table["path"].tolist(), clips.table["part"].tolist()
 
     def finding(kind: str, clip: int, other: int, others: int) -> Finding:

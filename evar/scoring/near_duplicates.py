@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.base.progress import Progress
+from evar.base.progress import progress
 from evar.base.threads import one_thread
 from evar.data.audio import FULL_SCALE
 from evar.data.check import SILENT_PEAK
@@ -61,25 +61,23 @@ class Heard:
     uncompared: int
 
 
-def listen(
-    store: Store, rows: Rows, sides: Rows, asking: Sequence[int], contents: Rows, *, workers: int, progress: Progress
-) -> Heard:
+def listen(store: Store, rows: Rows, sides: Rows, asking: Sequence[int], contents: Rows, *, workers: int) -> Heard:
     """Listen to the clips in `rows` (clip,) of a store, and find their near-duplicates on other sides than their own.
 
     sides: (clip,) int; asking: the sides whose clips look for copies; contents: (clip,) int, equal where the samples
     are, which makes no near-duplicate.
     """
-    prints, silent = _fingerprints(store, rows, workers, progress)
+    prints, silent = _fingerprints(store, rows, workers)
     sounding = np.flatnonzero(~silent)
     order = sounding[np.argsort(sides[sounding], kind="stable")]
     if len(np.unique(sides[order])) < 2:
         return Heard(silent, [], 0)
-    found, cosines = _candidates(embed(prints[order]), sides[order], asking, workers, progress)
+    found, cosines = _candidates(embed(prints[order]), sides[order], asking, workers)
     found = order[found]
     other = contents[found[:, 0]] != contents[found[:, 1]]
     lengths = np.minimum(store.index["length"].to_numpy()[rows], EXCERPT_SECONDS * store.rate)
     chosen, uncompared = _worth_comparing(found[other], cosines[other], lengths / store.rate)
-    return Heard(silent, _confirmed(store, rows, chosen, workers, progress), uncompared)
+    return Heard(silent, _confirmed(store, rows, chosen, workers), uncompared)
 
 
 def waveform(store: Store, row: int) -> NDArray[np.float32]:
@@ -102,9 +100,7 @@ def _fade(length: int) -> NDArray[np.float32]:
     return (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(1, length))).astype(np.float32)
 
 
-def _fingerprints(
-    store: Store, rows: Rows, workers: int, progress: Progress
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _fingerprints(store: Store, rows: Rows, workers: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """(clip, FEATURES) fingerprints, zero for the silent, and (clip,) whether they are silent."""
     tables = analysis(store.rate)
     prints, silent = np.zeros((len(rows), FEATURES), np.float32), np.zeros(len(rows), np.bool_)
@@ -123,7 +119,7 @@ def _fingerprints(
 
 
 def _candidates(
-    embeddings: NDArray[np.float32], sides: Rows, asking: Sequence[int], workers: int, progress: Progress
+    embeddings: NDArray[np.float32], sides: Rows, asking: Sequence[int], workers: int
 ) -> tuple[Rows, NDArray[np.float32]]:
     """(pair, 2) places of every asking clip's nearest on other sides, once each, and (pair,) their cosines."""
     pairs, cosines = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
@@ -156,7 +152,7 @@ def _worth_comparing(pairs: Rows, cosines: NDArray[np.float32], seconds: NDArray
     return pairs[order[compared]], int(np.count_nonzero(alike & ~compared))
 
 
-def _confirmed(store: Store, rows: Rows, pairs: Rows, workers: int, progress: Progress) -> list[Pair]:
+def _confirmed(store: Store, rows: Rows, pairs: Rows, workers: int) -> list[Pair]:
     """Those of the pairs (pair, 2) whose waveforms match, in the order of their places."""
 
     def work(start: int) -> tuple[list[Pair], int]:

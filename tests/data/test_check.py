@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from evar.base.progress import silent
 from evar.data.check import check
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
@@ -18,7 +17,7 @@ from tests.tones import RATE, write_tones
 def report_of(folder, min_coverage=None, task="tones.yaml"):
     manifest = read_manifest(load_task(str(folder / task)), folder / "data")
     paths = manifest.clips["path"].tolist()
-    store = prepare(manifest.root, paths, RATE, folder / "cache", workers=2, progress=silent)
+    store = prepare(manifest.root, paths, RATE, folder / "cache", workers=2)
     return check(manifest, store, min_coverage)
 
 
@@ -188,7 +187,7 @@ def test_a_report_is_plain_enough_for_json(tones, clips):
 def test_the_real_slice_of_urbansound8k_has_what_is_known_of_it(shared, tmp_path):
     manifest = read_manifest(load_task("us8k"), shared / "data")
     paths = manifest.clips["path"].tolist()
-    store = prepare(manifest.root, paths, RATE, tmp_path, workers=2, progress=silent)
+    store = prepare(manifest.root, paths, RATE, tmp_path, workers=2)
     report = check(manifest, store)
     assert (report.found, report.expected) == (780, 8732)
     assert [part.expected for part in report.parts] == [873, 888, 925, 990, 936, 823, 838, 806, 816, 837]

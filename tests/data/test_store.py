@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from evar.base.errors import StorageError
-from evar.base.progress import silent
+from evar.base.progress import displayed
 from evar.data import arrays, audio, store, store_writer
 from evar.data.store import prepare, short_clips
 
@@ -67,8 +67,9 @@ def names(count=10):
     return [f"{number}.wav" for number in range(count)]
 
 
-def made(root, paths=None, *, workers=2, progress=silent, rate=RATE):
-    return prepare(root, paths or names(), rate, root.parent / "cache", workers=workers, progress=progress)
+def made(root, paths=None, *, workers=2, progress=None, rate=RATE):
+    with displayed(progress) if progress else contextlib.nullcontext():
+        return prepare(root, paths or names(), rate, root.parent / "cache", workers=workers)
 
 
 def contents(folder):
@@ -129,7 +130,7 @@ def test_any_number_of_threads_gives_the_same_bits(root):
     stores = []
     for workers in (1, 2, 7):
         cache = root.parent / f"cache-{workers}"
-        stores.append(prepare(root, names(), 8000, cache, workers=workers, progress=silent))
+        stores.append(prepare(root, names(), 8000, cache, workers=workers))
     assert contents(stores[0].folder) == contents(stores[1].folder) == contents(stores[2].folder)
     assert len({prepared.digest for prepared in stores}) == 1
 
@@ -163,7 +164,7 @@ def test_a_dataset_without_one_usable_clip_is_a_store(tmp_path):
     prepared = made(tmp_path / "nowhere", ["a.wav", "b.wav"])
     assert prepared.quarantined["reason"].tolist() == [audio.MISSING] * 2
     assert (len(prepared.usable), len(prepared.samples(1))) == (0, 0)
-    assert len(prepare(tmp_path, [], RATE, tmp_path / "cache", workers=1, progress=silent).usable) == 0
+    assert len(prepare(tmp_path, [], RATE, tmp_path / "cache", workers=1).usable) == 0
 
 
 def test_names_may_be_any_text_and_lie_anywhere(tmp_path):
@@ -212,7 +213,7 @@ def test_a_changed_source_is_decoded_alone(root, monkeypatch):
     assert (progress.initial, progress.done, progress.total) == (7, 3, 10)
     assert len(after.samples(5)) == 300
     assert after.digest != before.digest
-    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent))
+    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1))
     assert_same_clips(made(root, progress=Counted(lambda: pytest.fail("looked at again"))), after)
 
 
@@ -236,7 +237,7 @@ def test_what_changes_leave_behind_is_freed_once_it_outweighs_the_rest(root):
         (data,) = after.folder.glob("arrays-*.bin")
         assert data.stat().st_size <= 3 * size
     np.testing.assert_array_equal(before.samples(9), held)  # its file is gone, its map is not
-    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent))
+    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1))
 
 
 def test_a_touched_source_is_read_but_not_decoded(root, monkeypatch):
@@ -302,7 +303,7 @@ def test_of_a_damaged_store_what_is_lost_is_decoded_again(root, damage, redone):
     after = made(root, progress=progress)
     assert progress.done == redone
     assert after.digest == before.digest
-    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent))
+    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1))
 
 
 def test_a_flipped_sample_is_found_before_it_is_embedded(root):
@@ -341,7 +342,7 @@ def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(roo
         write_clip(root / f"{number}.wav", number)
     disk, enlarge = small_disk
     with pytest.raises(StorageError, match=r"no space left for .*: free some and run again") as error:
-        prepare(root, names(60), RATE, disk, workers=2, progress=silent)
+        prepare(root, names(60), RATE, disk, workers=2)
     assert "\n" not in str(error.value)
     folder = store.store_folder(root, names(60), RATE, disk)
     kept = finished(folder)
@@ -352,7 +353,8 @@ def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(roo
     ) * 2
     enlarge()
     progress = Counted()
-    prepared = prepare(root, names(60), RATE, disk, workers=2, progress=progress)
+    with displayed(progress):
+        prepared = prepare(root, names(60), RATE, disk, workers=2)
     assert progress.initial == kept
     assert_same_clips(prepared, made(root, names(60)))
 
@@ -360,7 +362,7 @@ def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(roo
 def test_a_cache_that_cannot_be_written_is_told(root):
     (root / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
-        prepare(root, names(), RATE, root / "file" / "cache", workers=1, progress=silent)
+        prepare(root, names(), RATE, root / "file" / "cache", workers=1)
 
 
 def test_what_a_killed_run_wrote_after_its_last_line_is_written_over(root):
@@ -378,6 +380,7 @@ def test_what_a_killed_run_wrote_after_its_last_line_is_written_over(root):
 KILLED = """
 import contextlib, os, signal, sys
 from pathlib import Path
+from evar.base.progress import displayed
 from evar.data import arrays, store
 arrays.GROUP_ARRAYS = 4
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
@@ -391,7 +394,8 @@ def progress(stage, *, total, unit, initial=0):
             os.kill(os.getpid(), signal.SIGKILL)
     yield advance
 
-store.prepare(root, paths, 16000, cache, workers=2, progress=progress)
+with displayed(progress):
+    store.prepare(root, paths, 16000, cache, workers=2)
 """
 
 
@@ -406,19 +410,18 @@ def test_a_killed_run_resumes_without_redoing_finished_groups(root):
     progress = Counted()
     prepared = made(root, names(60), progress=progress)
     assert progress.initial == kept
-    assert_same_clips(prepared, prepare(root, names(60), RATE, root.parent / "other", workers=2, progress=silent))
+    assert_same_clips(prepared, prepare(root, names(60), RATE, root.parent / "other", workers=2))
 
 
 WAITING = """
-import sys
+import logging, sys
 from pathlib import Path
 from evar.data import audio, store
-from evar.base.progress import silent
 audio.read = None  # this one decodes nothing
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 paths = [f"{number}.wav" for number in range(10)]
-told = lambda text: print(text, flush=True)
-found = store.prepare(root, paths, 16000, cache, workers=1, progress=silent, on_wait=told)
+logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+found = store.prepare(root, paths, 16000, cache, workers=1)
 print(found.digest, flush=True)
 """
 
@@ -480,6 +483,6 @@ def test_too_many_open_files_are_named_for_what_they_are(root, monkeypatch):
 def test_the_real_slice_of_urbansound8k_decodes_whole(shared, tmp_path):
     folder = shared / "data" / "UrbanSound8K"
     paths = sorted(str(path.relative_to(folder)) for path in folder.glob("audio/fold*/*.wav"))[:40]
-    prepared = prepare(folder, paths, RATE, tmp_path, workers=2, progress=silent)
+    prepared = prepare(folder, paths, RATE, tmp_path, workers=2)
     assert coverage(prepared) == 1.0
     assert prepared.index["length"].equals((prepared.index["duration"] * RATE).round().astype("int64"))

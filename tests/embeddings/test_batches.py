@@ -6,7 +6,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import crop_start, make_plan, to_float
 from tests.tones import write_tones
@@ -17,7 +16,7 @@ def store(tmp_path_factory):
     root = tmp_path_factory.mktemp("batches")
     write_tones(root, clips=3, lengths=(0.1, 0.25, 0.6))
     folder = root / "data" / "tones"
-    return prepare(folder, sorted(f.name for f in folder.glob("*.wav")), 16000, root / "c", workers=2, progress=silent)
+    return prepare(folder, sorted(f.name for f in folder.glob("*.wav")), 16000, root / "c", workers=2)
 
 
 def plan_of(store, random=False, seconds=0.25):

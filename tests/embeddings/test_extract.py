@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from evar.base.errors import DataError, StorageError, UsageError
-from evar.base.progress import silent
+from evar.base.progress import displayed
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
 from evar.embeddings.extract import embed
@@ -53,12 +53,13 @@ def plan(tmp_path_factory):
     root = tmp_path_factory.mktemp("extract")
     write_tones(root, clips=4)
     folder = root / "data" / "tones"
-    store = prepare(folder, sorted(f.name for f in folder.glob("*.wav")), 16000, root / "c", workers=2, progress=silent)
+    store = prepare(folder, sorted(f.name for f in folder.glob("*.wav")), 16000, root / "c", workers=2)
     return make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
 
 
-def run(encoder, plan, cache, size=5, precision="float32", progress=silent, devices=(CPU,), share=None):
-    return embed(encoder, plan, Runtime(devices, precision, size, share), cache, progress=progress)
+def run(encoder, plan, cache, size=5, precision="float32", progress=None, devices=(CPU,), share=None):
+    with displayed(progress) if progress else nullcontext():
+        return embed(encoder, plan, Runtime(devices, precision, size, share), cache)
 
 
 def test_every_output_has_a_row_a_clip_and_is_what_the_encoder_gives(plan, tmp_path):
@@ -266,15 +267,14 @@ def test_shares_make_one_array_and_the_last_one_to_end_reads_it(plan, tmp_path):
     np.testing.assert_array_equal(run(Counting(), plan, tmp_path / "shared", share=Share(1, 3)).outputs["mean"], whole)
 
 
-def test_share_that_does_not_fit_halves_the_batch_for_all(plan, tmp_path):
+def test_share_that_does_not_fit_halves_the_batch_for_all(plan, tmp_path, notes):
     whole = run(Counting(), plan, tmp_path / "whole", size=2).outputs["mean"]
     with pytest.raises(Unfinished):
         run(Counting(), plan, tmp_path, size=8, share=Share(0, 2))
-    notes = []
     with pytest.raises(Unfinished):
         embed(
             Hungry(2, HOST), plan, Runtime((CPU,), "float32", None, Share(1, 2)), tmp_path,
-            progress=silent, note=notes.append,
+
         )  # fmt: skip
     assert "8 clips a batch do not fit into the memory of cpu: all shares go on with 4; run those again" in notes[0]
     again = run(Counting(), plan, tmp_path, size=8, share=Share(0, 2))
@@ -361,20 +361,20 @@ def test_shares_hold_every_block_once(count):
 
 CHILD = """
     import os, signal, sys
-    from contextlib import contextmanager
+    from contextlib import contextmanager, nullcontext
     from pathlib import Path
     import numpy as np, torch
+    from evar.base.progress import displayed
     from evar.data.store import prepare
     from evar.embeddings.batches import make_plan
     from evar.embeddings.extract import embed
     from evar.embeddings.runtime import Runtime
-    from evar.base.progress import silent
     from tests.embeddings.test_extract import Counting
 
     root, cache, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     folder = root / "data" / "tones"
     paths = sorted(file.name for file in folder.glob("*.wav"))
-    store = prepare(folder, paths, 16000, root / "c", workers=1, progress=silent)
+    store = prepare(folder, paths, 16000, root / "c", workers=1)
     plan = make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
 
     @contextmanager
@@ -388,7 +388,8 @@ CHILD = """
         yield advance
 
     encoder = Counting()
-    result = embed(encoder, plan, Runtime((torch.device("cpu"),), "float32", 5), cache, progress=progress)
+    with displayed(progress):
+        result = embed(encoder, plan, Runtime((torch.device("cpu"),), "float32", 5), cache)
     print(encoder.batches, float(np.abs(result.outputs["mean"]).sum()).hex())
 """
 

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
 from evar.embeddings.key import cache_key, forward_sources
@@ -15,7 +14,7 @@ def test_key_is_readable_and_names_what_decides_the_numbers(tmp_path):
     write_tones(tmp_path, clips=1)
     folder = tmp_path / "data" / "tones"
     names = sorted(file.name for file in folder.glob("*.wav"))
-    store = prepare(folder, names, 16000, tmp_path, workers=1, progress=silent)
+    store = prepare(folder, names, 16000, tmp_path, workers=1)
     plan = make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
     key = cache_key(open_encoder("logmel"), plan, "float32", torch.device("cpu"))
     assert {"weights_digest", "options", "sources", "precision", "device", "sample_rate", "samples", "store"} <= set(

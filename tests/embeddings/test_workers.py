@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from torch import Tensor
 
 import evar
 from evar import encoders
-from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import Plan, make_plan
 from evar.embeddings.extract import Embeddings, embed
@@ -39,26 +37,25 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plan_of(root: Path, rate: int) -> Plan:
     folder = root / "data" / "tones"
-    store = prepare(folder, sorted(f.name for f in folder.glob("*.wav")), rate, root / "c", workers=1, progress=silent)
+    store = prepare(folder, sorted(f.name for f in folder.glob("*.wav")), rate, root / "c", workers=1)
     return make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
 
 
-def run(
-    encoder: Encoder, root: Path, cache: Path, processes: int, note: Callable[[str], None], precision: str = "float32"
-) -> Embeddings:
+def run(encoder: Encoder, root: Path, cache: Path, processes: int, precision: str = "float32") -> Embeddings:
     runtime = Runtime((CPU,) * processes, precision, 2)
-    return embed(encoder, plan_of(root, encoder.sample_rate), runtime, cache, progress=silent, note=note)
+    return embed(encoder, plan_of(root, encoder.sample_rate), runtime, cache)
 
 
 @pytest.mark.parametrize(
     "key", ["random tiny", "hear file", "xares", "file", "ge2e generated", "transformers wav2vec2"]
 )
-def test_two_processes_give_the_bits_of_one_for_every_kind_of_encoder(key: str, root: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_bits_of_one_for_every_kind_of_encoder(
+    key: str, root: Path, tmp_path: Path, notes
+) -> None:
     spec, weights = EXAMPLES[key](tmp_path / "example")
     encoder = encoders.open_encoder(spec, weights)
-    notes: list[str] = []
-    one = run(encoder, root, tmp_path / "one", 1, notes.append)
-    two = run(encoder, root, tmp_path / "two", 2, notes.append)
+    one = run(encoder, root, tmp_path / "one", 1)
+    two = run(encoder, root, tmp_path / "two", 2)
     assert notes == []
     assert len(list((tmp_path / "two").rglob("blocks-*.csv"))) == 2
     assert one.key == two.key
@@ -75,27 +72,25 @@ def test_precision_reaches_the_processes(root: Path, tmp_path: Path) -> None:
     assert not np.array_equal(one.outputs["last"], float32.outputs["last"])
 
 
-def test_what_no_other_process_can_make_is_left_to_one_with_a_note(root: Path, tmp_path: Path) -> None:
+def test_what_no_other_process_can_make_is_left_to_one_with_a_note(root: Path, tmp_path: Path, notes) -> None:
     class Local(torch.nn.Module):
         sample_rate = 8000
 
         def forward(self, waveforms: Tensor) -> Tensor:
             return waveforms[:, :40]
 
-    notes: list[str] = []
-    alone = run(in_memory(Local()), root, tmp_path, 2, notes.append)
+    alone = run(in_memory(Local()), root, tmp_path, 2)
     (note,) = notes
     assert "Local cannot be made in another process" in note
     assert note.endswith("cpu does all of it alone")
     assert alone.outputs["last"].shape == (9, 40)
 
 
-def test_file_that_opens_as_another_encoder_is_not_mixed_with_the_first(root: Path, tmp_path: Path) -> None:
+def test_file_that_opens_as_another_encoder_is_not_mixed_with_the_first(root: Path, tmp_path: Path, notes) -> None:
     file = written.write(tmp_path, "changing", written.FILE)
     encoder = encoders.open_encoder(f"file(path={str(file)!r})")
     file.write_text(file.read_text().replace("Net(seed)", "Net(seed + 1)"))
-    notes: list[str] = []
-    run(encoder, root, tmp_path / "cache", 2, notes.append)
+    run(encoder, root, tmp_path / "cache", 2)
     assert notes == ["changing is another encoder when it is opened in another process; cpu does all of it alone"]
 
 

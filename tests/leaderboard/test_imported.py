@@ -14,62 +14,56 @@ def write(folder, text, name="scores.csv"):
     return folder / name
 
 
-def nothing(text):
-    raise AssertionError(text)
-
-
 def test_rows_are_read_with_their_source(tmp_path):
-    assert read_scores(write(tmp_path, TABLE), nothing) == [
+    assert read_scores(write(tmp_path, TABLE)) == [
         Imported("m2d", "us8k", 0.8712, "ok, fine", "scores.csv"),
         Imported("m2d", "vc1", 0.73, "", "scores.csv"),
     ]
 
 
 @pytest.mark.parametrize("score", ["87.1", "-0.1", "nan", "inf", "", "good"])
-def test_a_score_that_is_no_share_is_told_with_its_line_and_skipped(tmp_path, score):
-    notes = []
+def test_a_score_that_is_no_share_is_told_with_its_line_and_skipped(tmp_path, score, notes):
     file = write(tmp_path, f"representation,task,score,report\na,us8k,{score},x\nb,us8k,0.5,x\n")
-    assert [row.representation for row in read_scores(file, notes.append)] == ["b"]
+    assert [row.representation for row in read_scores(file)] == ["b"]
     assert len(notes) == 1
     assert "line 2: score" in notes[0]
 
 
 def test_another_table_is_refused(tmp_path):
     with pytest.raises(DataError, match="lacks the column representation, score"):
-        read_scores(write(tmp_path, "model,task\nx,y\n"), nothing)
+        read_scores(write(tmp_path, "model,task\nx,y\n"))
     with pytest.raises(DataError, match="cannot read"):
-        read_scores(tmp_path / "none.csv", nothing)
+        read_scores(tmp_path / "none.csv")
 
 
 def test_rows_are_added_once_and_read_back(tmp_path):
-    rows = read_scores(write(tmp_path, TABLE), nothing)
+    rows = read_scores(write(tmp_path, TABLE))
     results = tmp_path / "results"
-    assert (add(results, rows, nothing), add(results, rows, nothing)) == (2, 0)
+    assert (add(results, rows), add(results, rows)) == (2, 0)
     newer = Imported("m2d", "us8k", 0.9, "later", "scores2.csv")
-    assert add(results, [*rows, newer], nothing) == 1
-    assert read_imported(results, nothing) == [*rows, newer]
+    assert add(results, [*rows, newer]) == 1
+    assert read_imported(results) == [*rows, newer]
 
 
 def test_a_score_of_many_digits_is_added_once_and_kept_whole(tmp_path):
     row = Imported("m2d", "us8k", 0.8567123287671232, "", "scores.csv")
-    assert [add(tmp_path, [row], nothing) for _ in range(3)] == [1, 0, 0]
-    assert read_imported(tmp_path, nothing) == [row]
+    assert [add(tmp_path, [row]) for _ in range(3)] == [1, 0, 0]
+    assert read_imported(tmp_path) == [row]
 
 
 def test_a_score_that_was_written_with_ten_digits_is_not_added_again(tmp_path):
     write(tmp_path, "representation,task,score,report,source\nm2d,us8k,0.8567123288,,scores.csv\n", "imported.csv")
     row = Imported("m2d", "us8k", 0.8567123287671232, "", "scores.csv")
-    assert add(tmp_path, [row, row], nothing) == 0
+    assert add(tmp_path, [row, row]) == 0
 
 
 ROW = Imported("new", "us8k", 0.5, "a,b", "scores.csv")
 
 
-def test_a_line_by_hand_that_is_no_row_stays_where_rows_are_added(tmp_path):
-    notes = []
+def test_a_line_by_hand_that_is_no_row_stays_where_rows_are_added(tmp_path, notes):
     file = write(tmp_path, "representation,task,score,report,source\nby hand,us8k,87 %,,me\n", "imported.csv")
     before = file.read_text(encoding="utf-8")
-    assert add(tmp_path, [ROW], notes.append) == 1
+    assert add(tmp_path, [ROW]) == 1
     assert file.read_text(encoding="utf-8") == before + 'new,us8k,0.5,"a,b",scores.csv\n'
     assert notes == [f"{file}, line 2: score '87 %' is no share from 0 to 1; the line is skipped"]
 
@@ -87,23 +81,23 @@ def test_rows_are_added_below_the_columns_that_are_there(tmp_path, text):
     file = write(tmp_path, text, "imported.csv")
     before = file.read_bytes()
     other = Imported("newer", "vc1", 0.6, "", "scores.csv")
-    assert add(tmp_path, [ROW, other], nothing) == 2
+    assert add(tmp_path, [ROW, other]) == 2
     assert file.read_bytes().startswith(before)
-    assert read_imported(tmp_path, nothing) == [Imported("old", "us8k", 0.4, "x", "old.csv"), ROW, other]
+    assert read_imported(tmp_path) == [Imported("old", "us8k", 0.4, "x", "old.csv"), ROW, other]
 
 
 def test_a_file_without_report_and_source_gets_the_columns(tmp_path):
     file = write(tmp_path, "representation,task,score\nold,us8k,0.4\n", "imported.csv")
-    assert add(tmp_path, [ROW, ROW], nothing) == 1
+    assert add(tmp_path, [ROW, ROW]) == 1
     lines = ["representation,task,score,report,source", "old,us8k,0.4,,", 'new,us8k,0.5,"a,b",scores.csv']
     assert file.read_text(encoding="utf-8").splitlines() == lines
 
 
 def test_an_empty_file_gets_a_header(tmp_path):
     write(tmp_path, "", "imported.csv")
-    assert read_imported(tmp_path, nothing) == []
-    assert add(tmp_path, [ROW], nothing) == 1
-    assert read_imported(tmp_path, nothing) == [ROW]
+    assert read_imported(tmp_path) == []
+    assert add(tmp_path, [ROW]) == 1
+    assert read_imported(tmp_path) == [ROW]
 
 
 @pytest.mark.parametrize(
@@ -111,17 +105,16 @@ def test_an_empty_file_gets_a_header(tmp_path):
     ["a,us8k,0.5," + 200_000 * "x", 'a,us8k,0.5,"never closed', "a,us8k,0,5,x"],
     ids=["long", "quote", "cells"],
 )
-def test_a_broken_line_is_told_and_takes_no_other_with_it(tmp_path, broken):
-    notes = []
+def test_a_broken_line_is_told_and_takes_no_other_with_it(tmp_path, broken, notes):
     file = write(tmp_path, f'representation,task,score,report\n{broken}\nb,us8k,0.5,"x\ny"\nc,us8k,0.6,x\n')
-    assert [row.representation for row in read_scores(file, notes.append)] == ["b", "c"]
+    assert [row.representation for row in read_scores(file)] == ["b", "c"]
     assert notes == [f"{file}, line 2: not a row of 4 cells; the line is skipped"]
 
 
 @pytest.mark.parametrize("header", [200_000 * "x", "task,task", '"task'], ids=["long", "twice", "quote"])
 def test_a_header_that_is_none_is_refused(tmp_path, header):
     with pytest.raises(DataError, match="scores.csv, line 1: no list of columns") as caught:
-        read_scores(write(tmp_path, f"{header}\na,us8k,0.5\n"), nothing)
+        read_scores(write(tmp_path, f"{header}\na,us8k,0.5\n"))
     assert len(str(caught.value)) < 300
 
 
@@ -129,13 +122,13 @@ def test_a_header_that_is_none_is_refused(tmp_path, header):
 def test_lines_of_any_system_are_read_and_added_once(tmp_path, end):
     file = tmp_path / "scores.csv"
     file.write_bytes(f'representation,task,score,report{end}a,us8k,0.5,"x{end}y"{end}'.encode())
-    rows = read_scores(file, nothing)
+    rows = read_scores(file)
     assert rows == [Imported("a", "us8k", 0.5, "x\ny", "scores.csv")]
-    assert [add(tmp_path, rows, nothing) for _ in range(2)] == [1, 0]
+    assert [add(tmp_path, rows) for _ in range(2)] == [1, 0]
 
 
 def test_they_are_shown_as_imported(tmp_path):
-    (block,) = imported_blocks(read_scores(write(tmp_path, TABLE), nothing))
+    (block,) = imported_blocks(read_scores(write(tmp_path, TABLE)))
     assert "Imported" in block.title
     assert [cell.text for cell in block.rows[0]] == ["m2d", "87.1", "73.0", "scores.csv"]
     assert imported_blocks([]) == []

@@ -18,7 +18,7 @@ shares = st.floats(0, 1).map(lambda value: float(f"{value:.6g}"))
 
 
 def read(results):
-    return read_rows(results, pytest.fail)
+    return read_rows(results)
 
 
 @given(
@@ -56,12 +56,11 @@ def test_rows_come_oldest_first_whatever_the_order_of_the_file(tmp_path):
     assert [row.run for row in read(tmp_path)] == ["old", "mid", "new"]
 
 
-def test_run_that_stands_twice_is_read_once_and_told(tmp_path):
+def test_run_that_stands_twice_is_read_once_and_told(tmp_path, notes):
     add(tmp_path, run="one", encoder="first")
     path = add(tmp_path, run="two", encoder="second")
     path.write_text(path.read_text().replace("two,", "one,"))
-    notes = []
-    assert [row.encoder for row in read_rows(tmp_path, notes.append)] == ["first"]
+    assert [row.encoder for row in read_rows(tmp_path)] == ["first"]
     assert notes == [f"{path}, line 3: run one stands on an earlier line too; the line is skipped"]
 
 
@@ -137,27 +136,25 @@ def test_table_that_a_spreadsheet_saved_is_read(tmp_path):
         ("1,20260101", "one,20260101", "format cannot be 'one'"),
     ],
 )
-def test_broken_line_is_told_with_its_number_and_skipped(tmp_path, old, new, said):
+def test_broken_line_is_told_with_its_number_and_skipped(tmp_path, old, new, said, notes):
     """The rows above and below it are read, also below a quote that was never closed."""
     header, first, second, rest = FORMAT_1.read_text().split("\n", 3)
     broken = first.replace(old, new, 1).replace("yes,yes,yes", "yes,yes,yes", 1)
     assert broken != first
     (tmp_path / NAME).write_text("\n".join([header, second, rest.rstrip(), "", broken, first]) + "\n")
-    notes = []
-    assert [row.run[-8:] for row in read_rows(tmp_path, notes.append)] == ["aaaaaaaa", "bbbbbbbb"]
+    assert [row.run[-8:] for row in read_rows(tmp_path)] == ["aaaaaaaa", "bbbbbbbb"]
     (note,) = notes
     assert f"{NAME}, line 5: {said}" in note
     assert note.endswith("the line is skipped")
 
 
-def test_rows_between_two_stray_quotes_are_read(tmp_path):
+def test_rows_between_two_stray_quotes_are_read(tmp_path, notes):
     for run in ("one", "two"):
         path = add(tmp_path, run=run)
     header, *rows = path.read_text().splitlines()
     assert not any('"' in row for row in rows)
     path.write_text("\n".join([header, '2,"stray', *rows, 'stray",2', ""]))
-    notes = []
-    assert [row.run for row in read_rows(tmp_path, notes.append)] == ["one", "two"]
+    assert [row.run for row in read_rows(tmp_path)] == ["one", "two"]
     assert [note.partition(":")[0] for note in notes] == [f"{path}, line {line}" for line in (2, 5)]
 
 

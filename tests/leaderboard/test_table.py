@@ -131,17 +131,17 @@ def test_broken_lines_of_an_older_file_are_kept_and_stay_broken(tmp_path):
     lines = add(tmp_path, run="new").read_text().splitlines()
     added = "," * (len(COLUMNS) - len(FORMAT_1.read_text().splitlines()[0].split(",")))
     assert lines[4:7] == [line + added for line in broken]
-    assert [row.run for row in read_rows(tmp_path, lambda text: None)][2:] == ["new"]
+    assert [row.run for row in read_rows(tmp_path)][2:] == ["new"]
 
 
 def test_columns_in_another_order_get_the_row_in_theirs(tmp_path):
     path = add(tmp_path, run="one")
     pd.read_csv(path, dtype=str)[list(reversed(COLUMNS))].to_csv(path, index=False)
     add(tmp_path, run="two", score=0.25, low=0.2)
-    assert [(row.run, row.score) for row in read_rows(tmp_path, pytest.fail)] == [("one", 0.5), ("two", 0.25)]
+    assert [(row.run, row.score) for row in read_rows(tmp_path)] == [("one", 0.5), ("two", 0.25)]
 
 
-def test_rows_of_a_newer_format_are_read_but_nothing_is_appended_to_them(tmp_path):
+def test_rows_of_a_newer_format_are_read_but_nothing_is_appended_to_them(tmp_path, notes):
     path = add(tmp_path, run="one")
     path.write_text(path.read_text().replace(f"\n{FORMAT},", f"\n{FORMAT + 1},"))
     before = path.read_bytes()
@@ -149,8 +149,7 @@ def test_rows_of_a_newer_format_are_read_but_nothing_is_appended_to_them(tmp_pat
         with pytest.raises(StorageError, match=f"rows of format {FORMAT + 1}.*update evar"):
             work()
     assert path.read_bytes() == before
-    notes = []
-    assert [row.run for row in read_rows(tmp_path, notes.append)] == ["one"]
+    assert [row.run for row in read_rows(tmp_path)] == ["one"]
     assert f"rows of format {FORMAT + 1}" in notes[0]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from evar.base.errors import CheckpointError, DataError, UsageError
-from evar.base.progress import silent
 from evar.data.downloads.fetch import Fetcher, Patience
 from evar.nn import releases
 from evar.nn.configuration import configuration_of_name
@@ -27,13 +26,8 @@ def zipped(folder: Path, inside: str) -> bytes:
 
 
 @pytest.fixture
-def notes():
-    return []
-
-
-@pytest.fixture
 def fetcher(notes):
-    return Fetcher(silent, notes.append, Patience(stall=0.5, tries=2, sleep=lambda seconds: None))
+    return Fetcher(Patience(stall=0.5, tries=2, sleep=lambda seconds: None))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import torch
 
-from evar.base.progress import silent
+from evar.base.progress import displayed
 from evar.data.store import prepare
 from evar.pretrain.loop import Run, train
 from evar.pretrain.recipe import make_recipe
@@ -46,7 +46,7 @@ def make_store(folder: Path, files: int = 16):
     """Their prepared store."""
     audio = write_audio(folder / "audio", files)
     names = sorted(path.name for path in audio.iterdir())
-    return prepare(audio, names, RATE, folder / "cache", workers=1, progress=silent)
+    return prepare(audio, names, RATE, folder / "cache", workers=1)
 
 
 def recipe(**more):
@@ -60,16 +60,10 @@ def run(folder: Path, **more):
     return Run(recipe(**more), folder, torch.device("cpu"), own.pop("precision", "float32"), **own)
 
 
-@contextlib.contextmanager
-def no_bar(*, total, initial):
-    """Shows nothing."""
-    yield lambda steps, shown: None
-
-
-def go(store, how, on_checkpoint=lambda saved: None, bar=no_bar, notes=None):
-    """Train; notes are collected in `notes`."""
-    note = (lambda text: None) if notes is None else notes.append
-    return train(store, how, Team(), bar=bar, note=note, on_checkpoint=on_checkpoint)
+def go(store, how, on_checkpoint=lambda saved: None, bar=None):
+    """Train, with `bar` as the display of progress."""
+    with displayed(bar) if bar else contextlib.nullcontext():
+        return train(store, how, Team(), on_checkpoint=on_checkpoint)
 
 
 def tensors(path: Path):

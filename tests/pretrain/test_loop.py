@@ -27,7 +27,7 @@ def stop_after(steps):
     """A bar that asks for a stop, as a terminal does, in the step `steps`."""
 
     class Bar:
-        def __init__(self, *, total, initial):
+        def __init__(self, stage, *, total, unit, initial):
             self.done = initial
 
         def __enter__(self):
@@ -62,13 +62,12 @@ def test_log_has_a_row_a_step_with_rate_decay_and_epoch(whole):
     assert all(row.clips_per_second > 0 and row.gradient_norm > 0 for row in rows)
 
 
-def test_interrupted_run_goes_on_bit_identically(store, whole, tmp_path):
-    notes = []
+def test_interrupted_run_goes_on_bit_identically(store, whole, tmp_path, notes):
     with pytest.raises(KeyboardInterrupt, match="is saved: the same command with --resume goes on"):
-        runs.go(store, runs.run(tmp_path), bar=stop_after(3), notes=notes)
+        runs.go(store, runs.run(tmp_path), bar=stop_after(3))
     stopped = len(losses(tmp_path))
     assert 0 < stopped < len(losses(whole))
-    runs.go(store, runs.run(tmp_path, resume=True), notes=notes)
+    runs.go(store, runs.run(tmp_path, resume=True))
     assert any(f"going on after step {stopped}" in note for note in notes)
     assert losses(tmp_path) == losses(whole)
     runs.assert_equal(tmp_path / f"{NAME}.pth", whole / f"{NAME}.pth")
@@ -141,10 +140,9 @@ def test_folder_of_another_model_is_left_alone(store, whole):
     assert losses(whole) == before
 
 
-def test_resume_without_a_checkpoint_begins_and_says_so(store, tmp_path):
-    notes = []
+def test_resume_without_a_checkpoint_begins_and_says_so(store, tmp_path, notes):
     with pytest.raises(KeyboardInterrupt):
-        runs.go(store, runs.run(tmp_path, resume=True), bar=stop_after(1), notes=notes)
+        runs.go(store, runs.run(tmp_path, resume=True), bar=stop_after(1))
     assert "no checkpoint in" in notes[0]
 
 

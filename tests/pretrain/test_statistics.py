@@ -6,7 +6,6 @@ import soundfile
 import torch
 
 from evar.base.errors import DataError
-from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Epochs
@@ -24,7 +23,7 @@ def test_statistics_are_those_of_the_log_mel_without_padding(tmp_path):
     clips = [0.1 * draws.standard_normal(3200) for _ in range(8)]
     for number, clip in enumerate(clips):
         soundfile.write(tmp_path / f"{number}.wav", clip, 16_000)
-    store = prepare(tmp_path, [f"{n}.wav" for n in range(8)], 16_000, tmp_path / "cache", workers=1, progress=silent)
+    store = prepare(tmp_path, [f"{n}.wav" for n in range(8)], 16_000, tmp_path / "cache", workers=1)
     waveforms = torch.from_numpy(np.stack([store.samples(row) for row in range(8)])).float() / 2**15
     spectra = LogMel(16_000)(waveforms)[:, :, :-1]  # the last frame is half padding
     mean, deviation = measured(store)
@@ -34,7 +33,7 @@ def test_statistics_are_those_of_the_log_mel_without_padding(tmp_path):
 
 def test_statistics_normalise_full_crops(tmp_path):
     soundfile.write(tmp_path / "long.wav", 0.1 * np.random.default_rng(0).standard_normal(16_000 * 20), 16_000)
-    store = prepare(tmp_path, ["long.wav"], 16_000, tmp_path / "cache", workers=1, progress=silent)
+    store = prepare(tmp_path, ["long.wav"], 16_000, tmp_path / "cache", workers=1)
     spectra = LogMel(16_000)(torch.from_numpy(store.samples(0).copy())[None].float() / 2**15)
     mean, deviation = measured(store)
     assert mean == pytest.approx(spectra.mean().item(), abs=0.05)
@@ -43,6 +42,6 @@ def test_statistics_normalise_full_crops(tmp_path):
 
 def test_silence_is_refused(tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16_000 * 8), 16_000)
-    store = prepare(tmp_path, ["silence.wav"], 16_000, tmp_path / "cache", workers=1, progress=silent)
+    store = prepare(tmp_path, ["silence.wav"], 16_000, tmp_path / "cache", workers=1)
     with pytest.raises(DataError, match="the audio is all alike"):
         measured(store)

@@ -11,7 +11,6 @@ import soundfile
 import yaml
 from numpy.typing import NDArray
 
-from evar.base.progress import silent
 from evar.data import demo
 from evar.data.manifest import Manifest
 from evar.data.store import Store, prepare
@@ -101,5 +100,5 @@ def make_task(root: Path, clips: list[Clip], folds: bool = False) -> tuple[Manif
         "path", ignore_index=True
     )
     manifest = Manifest(load_task(str(root / "sounds.yaml")), root, table, ("a", "b"), len(clips))
-    store = prepare(root, table["path"].tolist(), RATE, root / "cache", workers=2, progress=silent)
+    store = prepare(root, table["path"].tolist(), RATE, root / "cache", workers=2)
     return manifest.keep(store.usable), store

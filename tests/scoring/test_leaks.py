@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evar.base.progress import silent
+from evar.base.progress import displayed
 from evar.base.provenance import PACKAGE, imported_modules
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare
@@ -22,8 +22,9 @@ HUSH = np.zeros(RATE)
 COPIES = (louder, upside_down, later, mp3, everything)
 
 
-def find(task: tuple[Manifest, Store], workers: int = 2, progress=silent) -> Leaks:
-    return find_leaks(*task, workers=workers, progress=progress)
+def find(task: tuple[Manifest, Store], workers: int = 2, progress=None) -> Leaks:
+    with displayed(progress) if progress else contextlib.nullcontext():
+        return find_leaks(*task, workers=workers)
 
 
 def listed(leaks: Leaks, kind: str) -> pd.DataFrame:
@@ -189,8 +190,8 @@ def test_number_of_threads_changes_no_bit(tmp_path):
     for workers in (1, 3):
         manifest, store = task
         sides, contents = (manifest.table["part"] == "test").to_numpy(np.int64), np.arange(70)
-        prints, _ = near_duplicates._fingerprints(store, store.usable, workers, silent)
-        heard = near_duplicates.listen(store, store.usable, sides, [1], contents, workers=workers, progress=silent)
+        prints, _ = near_duplicates._fingerprints(store, store.usable, workers)
+        heard = near_duplicates.listen(store, store.usable, sides, [1], contents, workers=workers)
         pairs.append((prints.tobytes(), heard.pairs))
     assert pairs[0] == pairs[1]
 
@@ -270,7 +271,7 @@ def test_what_listens_sees_no_labels():
 def test_real_slice_has_no_alarm_and_planted_copies_are_found_in_it(shared: Path, tmp_path):
     manifest = read_manifest(load_task("us8k"), shared / "data")
     there = manifest.keep(np.flatnonzero([(manifest.root / path).exists() for path in manifest.table["path"]])[::3])
-    store = prepare(there.root, there.table["path"].tolist(), RATE, tmp_path, workers=2, progress=silent)
+    store = prepare(there.root, there.table["path"].tolist(), RATE, tmp_path, workers=2)
     loud = np.flatnonzero(store.index["peak"] > 0.05)[::3]
     clips = [Clip(f"{row}.wav", "train", store.samples(row) / 32768) for row in loud]
     clips += [Clip(f"{row}-copy.wav", "test", everything(store.samples(row) / 32768)) for row in loud[::4]]

@@ -6,7 +6,7 @@ import json
 
 from evar.cli.check_screen import screen
 from evar.cli.choice import choose_tasks, each_task
-from evar.cli.terminal import bar, say, width
+from evar.cli.terminal import width
 from evar.data.check import check
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
@@ -26,11 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.rate,
             arguments.cache,
             workers=arguments.workers,
-            progress=bar,
-            on_wait=lambda what: say(f"{task.name}: {what}"),
         )
         report = check(manifest, store, arguments.min_coverage)
-        leaks = find_leaks(manifest.keep(store.usable), store, workers=arguments.workers, progress=bar)
+        leaks = find_leaks(manifest.keep(store.usable), store, workers=arguments.workers)
         if problems and not arguments.json:
             print()
         found = {"leaks": leaks.counts, "leaks_list": str(leaks.file)}

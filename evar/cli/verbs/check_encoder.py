@@ -5,8 +5,8 @@ import argparse
 from evar import encoders
 from evar.base import plugins
 from evar.base.errors import EvarError
+from evar.base.progress import say
 from evar.base.spec import parse_call
-from evar.cli.terminal import say
 from evar.cli.weights_file import weights_file
 from evar.embeddings.device import choose_device
 from evar.encoders.checks import CHECKS, Check, ContractBroken

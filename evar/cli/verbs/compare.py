@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evar.base.errors import DataError, UsageError, unknown
+from evar.base.progress import say
 from evar.cli.choice import each
-from evar.cli.terminal import say, table
+from evar.cli.terminal import table
 from evar.leaderboard.choose import rivals, row_of, run_of, tasks_of
 from evar.leaderboard.read import read_predictions, read_rows
 from evar.leaderboard.table import NAME, Result
@@ -31,7 +32,7 @@ class Pair:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare two runs on each task and say who is better, where that can be said."""
-    rows = read_rows(arguments.results, say)
+    rows = read_rows(arguments.results)
     if not rows:
         raise DataError(f"no rows in {arguments.results / NAME}: `evar --task ... --encoder ...` adds them")
     probe = arguments.probe or next(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from evar import encoders, plots, probes
 from evar.base.errors import EvarError, UsageError, few
+from evar.base.progress import say
 from evar.base.spec import split_calls
 from evar.cli.choice import choose_tasks, each_task, task_list, task_table
-from evar.cli.terminal import bar, say
 from evar.cli.weights_file import weights_file
 from evar.data.task import Task
 from evar.embeddings.device import choose_devices, choose_precision
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def score(task: Task) -> None:
         swept: list[Result] = []
-        for evaluation in evaluate(task, encoder, fits, settings, progress=bar, note=say):
+        for evaluation in evaluate(task, encoder, fits, settings):
             path = keep(arguments.results, evaluation)
             print(
                 json.dumps(dataclasses.asdict(evaluation.result)) if arguments.json else result_line(evaluation),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evar.base.errors import UsageError
 from evar.base.files import write_atomic
-from evar.cli.terminal import say
+from evar.base.progress import say
 from evar.cli.verbs.leaderboard import judged
 from evar.leaderboard import exchange, formats
 from evar.leaderboard.imported import read_imported
@@ -18,9 +18,9 @@ from evar.leaderboard.views import Board
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the results in another shape: one file (long, parquet) or a folder of files (hear, mteb)."""
-    board = judged(arguments.results, read_rows(arguments.results, say))
+    board = judged(arguments.results, read_rows(arguments.results))
     if arguments.format in ("long", "parquet"):
-        imported = read_imported(arguments.results, say)
+        imported = read_imported(arguments.results)
         text = formats.to_long_csv(board, read_published(), imported)
         _write_table(text, arguments.format, arguments.out)
         return 0

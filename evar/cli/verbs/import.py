@@ -2,13 +2,13 @@
 
 import argparse
 
-from evar.cli.terminal import say
+from evar.base.progress import say
 from evar.leaderboard import imported
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read a scores.csv and add what is new in it to the results folder."""
-    rows = imported.read_scores(arguments.file, say)
-    new = imported.add(arguments.results, rows, say)
+    rows = imported.read_scores(arguments.file)
+    new = imported.add(arguments.results, rows)
     say(f"{new} of {len(rows)} scores added to {arguments.results / imported.NAME}")
     return 0

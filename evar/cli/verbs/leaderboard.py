@@ -7,7 +7,8 @@ from pathlib import Path
 
 from evar.base.errors import UsageError
 from evar.base.files import write_atomic
-from evar.cli.terminal import say, width
+from evar.base.progress import say
+from evar.cli.terminal import width
 from evar.leaderboard import blocks, formats
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_block
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"no {NAME} in {arguments.results} yet: an evaluation adds the first row")
     wanted = {name: getattr(arguments, name) for name in ("task", "probe", "protocol", "metric", "encoder", "since")}
     filters = Filters(**wanted)
-    every, imported = read_rows(arguments.results, say), read_imported(arguments.results, say)
+    every, imported = read_rows(arguments.results), read_imported(arguments.results)
     others = read_published()
     rows = filters.own(every, others, imported)
     if every and not rows:

@@ -3,7 +3,6 @@
 import argparse
 
 from evar.cli.choice import choose_tasks, each_task
-from evar.cli.terminal import bar, say
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.task import Task
@@ -19,8 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     def work(task: Task) -> None:
         if arguments.download:
-            download(task, arguments.data, Fetcher(bar, say))
-        prepared = prepare_task(task, arguments.rate, settings, progress=bar, note=say)
+            download(task, arguments.data, Fetcher())
+        prepared = prepare_task(task, arguments.rate, settings)
         there, expected = len(prepared.store.usable), prepared.manifest.expected
         print(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {arguments.rate} Hz in "
               f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip

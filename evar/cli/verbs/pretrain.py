@@ -3,16 +3,15 @@
 import argparse
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+import logging
 from pathlib import Path
 
 import torch
 
 from evar import encoders, plots, probes
 from evar.base.errors import EvarError, UsageError
-from evar.base.progress import silent
+from evar.base.progress import hidden, say
 from evar.cli.choice import choose_tasks
-from evar.cli.terminal import bar, say, step_bar
 from evar.cli.verbs.eval import keep, result_line
 from evar.data.manifest import read_manifest
 from evar.data.task import Task
@@ -27,6 +26,8 @@ from evar.pretrain.loop import Run, Saved, train
 from evar.pretrain.recipe import Recipe, make_recipe
 from evar.pretrain.team import is_first, joined, local_rank
 
+log = logging.getLogger(__name__)
+
 PROBE = "logistic"
 
 
@@ -39,8 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     if precision == "float16":
         raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
     tasks = choose_tasks(arguments.eval_task) if arguments.eval_task else []
-    note = say if is_first() else _unheard
-    sources = _sources(arguments, note)
+    with contextlib.nullcontext() if is_first() else hidden():
+        return _run(arguments, recipe, device, precision, tasks)
+
+
+def _run(arguments: argparse.Namespace, recipe: Recipe, device: torch.device, precision: str, tasks: list[Task]) -> int:
+    sources = _sources(arguments)
     for task in tasks:
         read_manifest(task, arguments.data)  # one that is not there is told now, not after hours
     if tasks:
@@ -51,8 +56,6 @@ def run(arguments: argparse.Namespace) -> int:
             recipe.sample_rate,
             arguments.cache,
             workers=arguments.workers,
-            progress=bar if team.first else silent,
-            note=note,
         )
         how = Run(
             recipe,
@@ -80,9 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
                 for task in tasks:
                     score(task, saved, settings, arguments.results)
 
-        shown = step_bar if team.first else _unseen
-        file = train(store, how, team, bar=shown, note=note, on_checkpoint=on_checkpoint)
-    note(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
+        file = train(store, how, team, on_checkpoint=on_checkpoint)
+    log.info(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
     return 0
 
 
@@ -100,7 +102,7 @@ def score(task: Task, saved: Saved, settings: Settings, results: Path) -> None:
     threads = torch.get_num_threads()
     try:
         encoder = encoders.open_encoder("m2d", saved.encoder)
-        for evaluation in evaluate(task, encoder, [probes.open_probe(PROBE)], settings, progress=silent, note=say):
+        for evaluation in evaluate(task, encoder, [probes.open_probe(PROBE)], settings):
             result = evaluation.result
             ranked = result.ranked and saved.steps == saved.total
             result = dataclasses.replace(result, step=saved.steps, ranked=ranked)
@@ -113,15 +115,15 @@ def score(task: Task, saved: Saved, settings: Settings, results: Path) -> None:
         torch.set_num_threads(threads)
 
 
-def _sources(arguments: argparse.Namespace, note: Callable[[str], None]) -> list[Source]:
+def _sources(arguments: argparse.Namespace) -> list[Source]:
     """Folders and tasks' training clips. Raises UsageError where neither is named."""
-    sources = [source_of_folder(folder, note) for folder in arguments.folders]
+    sources = [source_of_folder(folder) for folder in arguments.folders]
     for task in choose_tasks(arguments.task) if arguments.task else []:
         clips = read_manifest(task, arguments.data)
         rows = clips.clips["part"] == "train"
         if task.folds:
             rows[:] = True
-            note(f"{task.name}: every fold is a test fold in turn, so its test clips are trained on too (unlabelled)")
+            log.warning(f"{task.name}: each fold is a test fold in turn, so test clips are trained on too (unlabelled)")
         sources.append(Source(clips.root, clips.clips["path"][rows].tolist()))
     if not sources:
         raise UsageError("say what to train on: evar pretrain FOLDER, or --task NAME")
@@ -133,12 +135,3 @@ def _own_device(name: str) -> str:
     if name in ("auto", "cuda") and torch.cuda.is_available():
         return f"cuda:{local_rank()}"
     return str(name)
-
-
-def _unheard(text: str) -> None:
-    """What all processes but the first say."""
-
-
-@contextlib.contextmanager
-def _unseen(*, total: int, initial: int) -> Iterator[Callable[[int, str], None]]:
-    yield lambda steps, shown: None

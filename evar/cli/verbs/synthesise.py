@@ -2,12 +2,11 @@
 
 import argparse
 
-from evar.cli.terminal import bar
 from evar.pretrain import synthesis
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the clips, and say where."""
-    made = synthesis.write(arguments.folder, arguments.clips, arguments.seed, arguments.workers, bar)
+    made = synthesis.write(arguments.folder, arguments.clips, arguments.seed, arguments.workers)
     print(f"{arguments.clips:,} clips of seed {arguments.seed} in {arguments.folder}, {made:,} of them new")
     return 0

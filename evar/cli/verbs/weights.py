@@ -3,8 +3,9 @@
 import argparse
 
 from evar.base.errors import UsageError, unknown
+from evar.base.progress import say
 from evar.cli.choice import each
-from evar.cli.terminal import bar, say, table
+from evar.cli.terminal import table
 from evar.data.downloads.fetch import Fetcher
 from evar.nn import releases
 from evar.nn.checkpoint import load_checkpoint
@@ -12,7 +13,7 @@ from evar.nn.checkpoint import load_checkpoint
 
 def run(arguments: argparse.Namespace) -> int:
     """List, get or check; what is got or checked is also opened, every tensor of it."""
-    known, fetcher = releases.releases(), Fetcher(bar, say)
+    known = releases.releases()
     fetched = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
     name = arguments.name
     if arguments.action == "list":
@@ -31,10 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"release {name} is not here: evar weights get {name}")
     if arguments.action == "check" and not name and not fetched:
         say(f"no release is here, below {arguments.cache / 'weights'}: evar weights get NAME")
-    bring = releases.checkpoint_of if arguments.action == "get" else releases.check
 
     def work(wanted: str) -> None:
-        file = bring(wanted, arguments.cache, fetcher)
+        if arguments.action == "get":
+            file = releases.checkpoint_of(wanted, arguments.cache, Fetcher())
+        else:
+            file = releases.check(wanted, arguments.cache)
         print(f"{wanted}  ok  sha256 {load_checkpoint(file).digest[:16]}  {file}")
 
     return each([name] if name else [*known.bundled, *fetched], work)

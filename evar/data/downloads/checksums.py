@@ -4,13 +4,15 @@ A record is `NAME.sha256` beside the file, one line as sha256sum writes and chec
 """
 
 import hashlib
+import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from evar.base.files import write_atomic
-from evar.base.progress import Progress
+from evar.base.progress import progress
 from evar.data.downloads.sources import RemoteFile
+
+log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 20
 
@@ -19,9 +21,7 @@ class WrongBytes(Exception):
     """The file is another one; the text says what it has and what was meant."""
 
 
-def require_right(
-    path: Path, file: RemoteFile, place: Path, *, progress: Progress, note: Callable[[str], None]
-) -> None:
+def require_right(path: Path, file: RemoteFile, place: Path) -> None:
     """Check the bytes at `path`, which are or will be `place`; record their sha256 where nothing is known of them.
 
     Raises WrongBytes.
@@ -30,15 +30,17 @@ def require_right(
         raise WrongBytes(f"it has {size:,} bytes, published are {file.bytes:,}")
     if file.checksum is not None:
         kind, _, meant = file.checksum.partition(":")
-        _require(_digest(path, kind, progress), meant, f"{kind} published")
+        _require(_digest(path, kind), meant, f"{kind} published")
         return
     record = place.with_name(place.name + ".sha256")
-    found = _digest(path, "sha256", progress)
+    found = _digest(path, "sha256")
     if meant := _recorded(record):
         _require(found, meant, f"sha256 recorded in {record}")
         return
     write_atomic(record, f"{found}  {place.name}\n")
-    note(f"{file.name}: no checksum is published; its sha256 {found} is recorded in {record} and checked from now on")
+    log.info(
+        f"{file.name}: no checksum is published; its sha256 {found} is recorded in {record} and checked from now on"
+    )
 
 
 def _require(found: str, meant: str, which: str) -> None:
@@ -56,7 +58,7 @@ def _recorded(record: Path) -> str:
     return found[0]
 
 
-def _digest(path: Path, kind: str, progress: Progress) -> str:
+def _digest(path: Path, kind: str) -> str:
     digest = hashlib.new(kind, usedforsecurity=False)
     with path.open("rb") as file, progress(f"verify {path.name}", total=path.stat().st_size, unit="byte") as advance:
         while block := file.read(BLOCK_BYTES):

@@ -1,12 +1,13 @@
 """A task's dataset, from nothing to its folder below the data folder; one that is there is left as it is.
 
-    download(task, data, Fetcher(progress=silent, note=print))
+    download(task, data, Fetcher())
 
 DATA/downloads holds archives on their way, their halves and a lock for each dataset, so that two processes never do the
 same work. An archive that a person puts there is taken as if it had been fetched, and like that deleted once unpacked.
 It is unpacked into a hidden folder beside its place and renamed: a dataset's folder is whole or not there.
 """
 
+import logging
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from evar.data.manifest import find_root, open_reader
 from evar.data.readers.audio_files import audio_files
 from evar.data.task import Task
 
+log = logging.getLogger(__name__)
+
 
 def download(task: Task, data: Path, fetcher: Fetcher) -> None:
     """Have the task's dataset below `data`, as far as it may be fetched without an account.
@@ -32,14 +35,14 @@ def download(task: Task, data: Path, fetcher: Fetcher) -> None:
     root = find_root(task, data)
     source = _source(task, there=root is not None)
     if source is None or (root is not None and source.archive):
-        return fetcher.note(f"{task.title}: found in {root}, nothing to download")
+        log.info(f"{task.title}: found in {root}, nothing to download")
+        return
     target = (root or data / task.folder).resolve()
-    with locked(data / "downloads" / target.name, lambda: fetcher.note(f"waiting for a process that fetches {target}")):
+    with locked(data / "downloads" / target.name, f"waiting for a process that fetches {target}"):
         if source.archive is None:
             _have_tables(source, target, open_reader(task).places, fetcher)
         elif find_root(task, data) is None:  # another process may have been faster
             _have_archive(source.archive, data / "downloads", target, task, fetcher)
-    return None
 
 
 def _source(task: Task, there: bool) -> Source | None:
@@ -63,7 +66,7 @@ def _have_tables(source: Source, target: Path, places: Sequence[str], fetcher: F
             fetcher.bring(file, there[0] if there else target / file.name)
         except DataError as error:
             fault = error
-            fetcher.note(str(error))
+            log.warning(str(error))
     if not audio_files(target).paths:
         raise DataError(str(source.by_hand).replace("{folder}", str(target))) from fault
     if fault is not None:
@@ -74,7 +77,7 @@ def _have_archive(file: RemoteFile, downloads: Path, target: Path, task: Task, f
     wanted = open_reader(task).wanted
     if target.exists() and any(target.iterdir()):
         raise DataError(f"{target} is there, but holds no {wanted}: move it away to have {task.title} fetched")
-    fetcher.note(f"fetching {task.title} into {target}; its licence: {task.licence}")
+    log.info(f"fetching {task.title} into {target}; its licence: {task.licence}")
     archive = downloads / file.name
     fetcher.bring(file, archive)
     require_space(target.parent, int(archive.stat().st_size * UNPACKED), f"unpacking {archive}")
@@ -82,7 +85,7 @@ def _have_archive(file: RemoteFile, downloads: Path, target: Path, task: Task, f
         shutil.rmtree(leftover, ignore_errors=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.unpacking")
     try:
-        unpack(archive, temporary, progress=fetcher.progress)
+        unpack(archive, temporary)
         whole = temporary / str(file.unpack)
         if open_reader(task).find(whole) is None:
             raise DataError(f"{archive} does not hold {task.title}: it has no {wanted}; {ANOTHER}")

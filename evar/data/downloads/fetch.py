@@ -4,6 +4,7 @@ A try that brings the file forward does not count against the bound, so that a l
 file whose bytes were checked ever stands at its place; a wrong one is set aside as NAME.wrong and never used.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 
 from evar.base.errors import DataError
 from evar.base.files import storage_errors
-from evar.base.progress import Progress
 from evar.data.downloads.checksums import WrongBytes, require_right
 from evar.data.downloads.part import Part
 from evar.data.downloads.sources import RemoteFile
 from evar.data.downloads.transfer import Broken, Refused, transfer
+
+log = logging.getLogger(__name__)
 
 FORWARD_BYTES = 1 << 20  # how far a try must come not to count
 LONGEST_PAUSE_SECONDS = 60.0  # whatever a server asks for
@@ -42,10 +44,8 @@ class Patience:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """How files are fetched: patience, and where bars and lines go."""
+    """How files are fetched: with how much patience."""
 
-    progress: Progress
-    note: Callable[[str], None]
     patience: Patience = Patience()
 
     def bring(self, file: RemoteFile, place: Path) -> None:
@@ -72,7 +72,7 @@ class Fetcher:
 
     def _keep(self, file: RemoteFile, place: Path) -> None:
         try:
-            require_right(place, file, place, progress=self.progress, note=self.note)
+            require_right(place, file, place)
         except WrongBytes as error:
             rest = "" if file.unpack else ", or leave out --download to use what is there"
             raise DataError(
@@ -85,13 +85,13 @@ class Fetcher:
             self._try(address, file, part)
             origin = part.origin
             try:
-                return require_right(part.path, file, part.place, progress=self.progress, note=self.note)
+                return require_right(part.path, file, part.place)
             except WrongBytes as error:
                 if again or origin is None or origin.pieces == 1:
                     wrong = part.place.with_name(part.place.name + ".wrong")
                     part.finish(wrong)
                     raise WrongBytes(f"{error} (set aside as {wrong})") from error
-                self.note(f"{file.name}: the pieces do not fit together ({error}); fetched anew from its first byte")
+                log.warning(f"{file.name}: the pieces do not fit together ({error}); fetched anew from its first byte")
                 part.discard()
         return None
 
@@ -99,7 +99,7 @@ class Fetcher:
         tries, farthest, came = 0, part.size, False
         while True:
             try:
-                return transfer(address, file, part, timeout=self.patience.stall, progress=self.progress)
+                return transfer(address, file, part, timeout=self.patience.stall)
             except Broken as error:
                 came = came or part.size > farthest or not error.unreachable
                 if part.size >= farthest + FORWARD_BYTES:
@@ -108,5 +108,5 @@ class Fetcher:
                 if tries >= self.patience.tries or not came:  # where nothing ever answered, waiting is of no use
                     raise Refused(f"{error}{f', {tries} times in a row' if tries > 1 else ''}") from error
                 pause = self.patience.seconds(tries, error.after)
-                self.note(f"{file.name}: {error}; try {tries + 1} of {self.patience.tries} in {pause:g} s")
+                log.warning(f"{file.name}: {error}; try {tries + 1} of {self.patience.tries} in {pause:g} s")
                 self.patience.sleep(pause)

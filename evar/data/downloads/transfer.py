@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from evar import __version__
 from evar.base.files import storage_errors
-from evar.base.progress import Advance, Progress
+from evar.base.progress import Advance, progress
 from evar.data.downloads.part import Origin, Part
 from evar.data.downloads.sources import RemoteFile
 from evar.data.downloads.space import UNPACKED, require_space
@@ -51,7 +51,7 @@ class _NoRest(Broken):
         self.total = total
 
 
-def transfer(address: str, file: RemoteFile, part: Part, *, timeout: float, progress: Progress) -> None:
+def transfer(address: str, file: RemoteFile, part: Part, *, timeout: float) -> None:
     """Bring `part` to its end. Raises Broken, Refused, and StorageError where the disk has no room.
 
     timeout: seconds without a byte after which a connection counts as broken.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evar.base.errors import DataError
 from evar.base.files import storage_errors
-from evar.base.progress import Progress
+from evar.base.progress import progress
 from evar.data.downloads.archives import BLOCK_BYTES, DAMAGE, Member, members
 from evar.data.downloads.names import UnsafeName, inside
 
@@ -38,7 +38,7 @@ class Unacceptable(Exception):
     """The archive holds what is never unpacked; the text says what."""
 
 
-def unpack(archive: Path, folder: Path, *, progress: Progress, bounds: Bounds = USUAL) -> None:
+def unpack(archive: Path, folder: Path, *, bounds: Bounds = USUAL) -> None:
     """Unpack `archive` into `folder`, which must not exist yet; after any error the caller throws the folder away.
 
     Raises DataError where the archive is damaged, refused or beyond the bounds, StorageError where the disk refuses.

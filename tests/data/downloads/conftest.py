@@ -2,7 +2,6 @@
 
 import pytest
 
-from evar.base.progress import silent
 from evar.data.downloads.fetch import Fetcher, Patience
 from tests.data.downloads.server import running
 
@@ -19,13 +18,8 @@ def pauses():
 
 
 @pytest.fixture
-def notes():
-    return []
-
-
-@pytest.fixture
 def fetcher(pauses, notes):
-    return Fetcher(silent, notes.append, Patience(stall=0.3, tries=4, sleep=pauses.append))
+    return Fetcher(Patience(stall=0.3, tries=4, sleep=pauses.append))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A task's dataset from a server to its folder: the layout that its reader expects, whole or not there."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -11,7 +12,6 @@ import pytest
 import yaml
 
 from evar.base.errors import DataError, StorageError, UsageError
-from evar.base.progress import silent
 from evar.data.downloads import dataset, sources
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
@@ -168,7 +168,6 @@ from evar.data.downloads import sources
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.task import load_task
-from evar.base.progress import silent
 
 def hang(*_):
     print("unpacking", flush=True)
@@ -176,7 +175,7 @@ def hang(*_):
 
 shutil.copyfileobj = hang
 sources.TABLE = Path(sys.argv[1])
-download(load_task("us8k"), Path(sys.argv[2]), Fetcher(silent, lambda line: None))
+download(load_task("us8k"), Path(sys.argv[2]), Fetcher())
 """
 
 
@@ -192,20 +191,23 @@ def test_process_killed_while_unpacking_leaves_no_dataset_and_its_rest_is_swept(
     assert visible(data) == ["UrbanSound8K", "downloads"]
 
 
-def test_two_at_once_fetch_it_once(offered, server, data, tmp_path):
+def test_two_at_once_fetch_it_once(offered, server, data, tmp_path, monkeypatch):
     waits = threading.Event()
 
     def slow(handler):
         waits.wait(20)
         file((tmp_path / "packed").read_bytes())(handler)
 
-    def note(line):
-        if line.startswith("waiting for a process that fetches"):
-            waits.set()
+    class Waits(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().startswith("waiting for a process that fetches"):
+                waits.set()
 
+    monkeypatch.setattr(logging.getLogger("evar"), "handlers", [Waits()])
+    monkeypatch.setattr(logging.getLogger("evar"), "level", logging.INFO)
     offered("us8k", behaviour=slow)
     with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(download, load_task("us8k"), data, Fetcher(silent, note)) for _ in range(2)]:
+        for done in [pool.submit(download, load_task("us8k"), data, Fetcher()) for _ in range(2)]:
             done.result()
     assert waits.is_set()
     assert len(server.requests) == 1

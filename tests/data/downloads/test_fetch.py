@@ -12,6 +12,7 @@ from collections import namedtuple
 import pytest
 
 from evar.base.errors import DataError, StorageError
+from evar.base.progress import displayed
 from evar.data.downloads import fetch, transfer
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.part import Part
@@ -137,10 +138,9 @@ import sys
 from pathlib import Path
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.sources import RemoteFile
-from evar.base.progress import silent
 
 file = RemoteFile(name="sounds.bin", addresses=[sys.argv[1]], provenance="a test")
-Fetcher(silent, print).bring(file, Path(sys.argv[2]))
+Fetcher().bring(file, Path(sys.argv[2]))
 """
 
 
@@ -177,7 +177,7 @@ def test_disk_without_room_is_told_before_a_byte_is_fetched(server, fetcher, pla
 def test_full_disk_is_one_line_and_the_half_is_kept(server, fetcher, place, monkeypatch):
     address = server.play("/f", breaks(100_000), serves)
     with pytest.raises(DataError):
-        Fetcher(fetcher.progress, fetcher.note, fetch.Patience(tries=1)).bring(remote(address), place)
+        Fetcher(fetch.Patience(tries=1)).bring(remote(address), place)
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -199,8 +199,8 @@ def test_progress_counts_the_bytes_of_the_whole_file(server, place, notes, pause
         bars.append([stage, total, unit, initial])
         yield lambda amount: bars[-1].__setitem__(3, bars[-1][3] + amount)
 
-    fetcher = Fetcher(progress, notes.append, fetch.Patience(sleep=pauses.append))
-    fetcher.bring(remote(server.play("/f", breaks(100_000), serves)), place)
+    with displayed(progress):
+        Fetcher(fetch.Patience(sleep=pauses.append)).bring(remote(server.play("/f", breaks(100_000), serves)), place)
     assert bars == [
         ["fetch sounds.bin", 300_000, "byte", 100_000],
         ["fetch sounds.bin", 300_000, "byte", 300_000],

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from evar.base.errors import DataError, StorageError
-from evar.base.progress import silent
+from evar.base.progress import displayed
 from evar.data.downloads.unpack import Bounds, unpack
 from tests.data.downloads.archives import KINDS, pack, pack_tar, tar_member, zip_link
 
@@ -31,7 +31,7 @@ def there(tmp_path):
 
 def opened(archive, **more):
     out = archive.parents[1] / "out"
-    unpack(archive, out, progress=silent, **more)
+    unpack(archive, out, **more)
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
@@ -209,5 +209,6 @@ def test_progress_counts_the_archives_own_bytes(there, kind):
         yield came.append
 
     pack(there, {f"{number}.wav": os.urandom(50_000) for number in range(9)}, kind)
-    unpack(there, there.parent / "out", progress=progress)
+    with displayed(progress):
+        unpack(there, there.parent / "out")
     assert 0.9 < sum(came) / there.stat().st_size <= 1

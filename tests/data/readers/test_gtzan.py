@@ -7,7 +7,6 @@ import soundfile
 import torch
 
 from evar.base.errors import DataError, UsageError
-from evar.base.progress import silent
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
 from evar.embeddings.runtime import Runtime
@@ -78,8 +77,7 @@ def test_task_without_a_split_file_is_told(tmp_path):
         read_manifest(TASK.model_copy(update={"split_file": None}), tmp_path)
 
 
-def test_unreadable_clip_of_a_common_mirror_is_quarantined_and_the_task_still_runs(tmp_path):
-    said = []
+def test_unreadable_clip_of_a_common_mirror_is_quarantined_and_the_task_still_runs(tmp_path, notes):
     for number, name in enumerate(NAMES):
         file = tmp_path / "data" / f"{name}.wav"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +85,7 @@ def test_unreadable_clip_of_a_common_mirror_is_quarantined_and_the_task_still_ru
     (tmp_path / "data" / "jazz" / "jazz.00054.wav").write_bytes(b"\x00" * 1000)
     runtime = Runtime((torch.device("cpu"),), "float32")
     settings = Settings(tmp_path / "data", tmp_path / "cache", runtime, workers=2, seed=0)
-    prepared = prepare_task(TASK, 16000, settings, progress=silent, note=said.append)
+    prepared = prepare_task(TASK, 16000, settings)
     require_coverage(prepared, settings)
     assert prepared.coverage == 929 / 930
-    assert [line for line in said if "1 files are quarantined: jazz/jazz.00054.wav (" in line]
+    assert [line for line in notes if "1 files are quarantined: jazz/jazz.00054.wav (" in line]
