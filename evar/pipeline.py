@@ -60,7 +60,6 @@ def evaluate(
         settings.runtime,
         settings.cache,
         progress=progress,
-        note=note,
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
     leaks = look_for_leaks(prepared, settings, progress=progress, note=note)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evar import plugins
-from evar.encoders.contract import Encoder, Origin
+from evar.encoders.contract import Encoder
 from evar.nn.memory import enough_memory
 from evar.spec import check_options, parse_call
 
@@ -35,5 +35,4 @@ def open_encoder(spec: str, weights: Path | None = None) -> Encoder:
     with enough_memory(f"encoder {name}", "the memory of this machine"):
         encoder: Encoder = function(weights, **options)
     encoder.identity = replace(encoder.identity, options=options)
-    encoder.origin = Origin(spec, weights)
     return encoder.eval().requires_grad_(False)

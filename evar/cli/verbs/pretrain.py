@@ -14,8 +14,7 @@ from evar.cli.terminal import bar, say, step_bar
 from evar.cli.verbs.eval import keep, result_line
 from evar.data.manifest import read_manifest
 from evar.data.task import Task
-from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
-from evar.embeddings.runtime import Runtime
+from evar.embeddings.device import PRECISIONS, Runtime, choose_device, choose_precision
 from evar.errors import EvarError, UsageError
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = Settings(
             arguments.data,
             arguments.cache,
-            Runtime((device,), precision),
+            Runtime(device, precision),
             arguments.workers,
             seed=recipe.seed,
             limit=arguments.eval_limit,
