@@ -10,6 +10,9 @@ from typing import TypeVar
 from torch import nn
 
 from evar import probes
+from evar.base.errors import UsageError, few
+from evar.base.progress import Progress, say_nothing, silent
+from evar.base.spec import split_calls
 from evar.cli import options
 from evar.cli.arguments import parse
 from evar.cli.choice import choose_tasks
@@ -21,15 +24,12 @@ from evar.embeddings.device import Runtime, choose_device, choose_precision
 from evar.encoders.adapter import adapted, identified
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
-from evar.errors import UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.nn.memory import enough_memory
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS, checked
-from evar.progress import Progress, say_nothing, silent
-from evar.spec import split_calls
 
 Number = TypeVar("Number")
 

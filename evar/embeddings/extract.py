@@ -13,7 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.errors import DataError
+from evar.base.files import locked
+from evar.base.progress import Progress
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, Runtime, fix_numerics
@@ -21,10 +24,7 @@ from evar.embeddings.forward import embed_blocks
 from evar.embeddings.key import cache_key
 from evar.embeddings.sizes import Remembered, automatic_batch_size, remembered
 from evar.encoders.contract import Encoder
-from evar.errors import DataError
-from evar.files import locked
 from evar.nn.memory import enough_memory, out_of_memory
-from evar.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 from evar.nn.exact import exact_float32
 
 

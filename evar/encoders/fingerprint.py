@@ -5,8 +5,8 @@ import hashlib
 import torch
 from torch import Tensor, nn
 
+from evar.base.threads import one_thread
 from evar.encoders.contract import Encoder
-from evar.threads import one_thread
 
 CLIPS, SECONDS = 2, 1.0
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from evar import encoders
-from evar.errors import CheckpointError, DataError, UsageError
-from evar.provenance import PACKAGE
+from evar.base.errors import CheckpointError, DataError, UsageError
+from evar.base.provenance import PACKAGE
 from tests.encoders import written
 
 ENCODER = """
