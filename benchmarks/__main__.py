@@ -17,9 +17,8 @@ from evar.data.manifest import read_manifest
 from evar.data.store import prepare
 from evar.data.task import load_task
 from evar.embeddings.batches import Plan, make_plan
-from evar.embeddings.device import choose_device, describe
+from evar.embeddings.device import Runtime, choose_device, describe
 from evar.embeddings.extract import embed
-from evar.embeddings.runtime import Runtime
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
 
@@ -52,7 +51,7 @@ def report_embedding(plan: Plan, device: torch.device, precision: str, cache: Pa
     encoder = open_encoder("random")
     assert isinstance(encoder, M2D)
     before = matrix_rate(device, precision)
-    took, _ = timed(lambda: embed(encoder, plan, Runtime((device,), precision), cache))
+    took, _ = timed(lambda: embed(encoder, plan, Runtime(device, precision), cache))
     limit = max(before, matrix_rate(device, precision))
     rate = len(plan) * flops_a_clip(encoder, plan.samples / plan.store.rate) / took
     print(

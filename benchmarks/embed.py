@@ -28,9 +28,8 @@ from evar.data.store import Store, prepare
 from evar.embeddings import forward
 from evar.embeddings.batches import make_plan
 from evar.embeddings.cache import Entry
-from evar.embeddings.device import choose_device, describe, peak_memory_bytes
+from evar.embeddings.device import Runtime, choose_device, describe, peak_memory_bytes
 from evar.embeddings.extract import embed
-from evar.embeddings.runtime import Runtime
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
 
@@ -87,7 +86,7 @@ def measure(
     before = matrix_rate(device, precision)
     stages = Stages()
     with stages.watching(STAGES):
-        embeddings = embed(encoder, plan, Runtime((device,), precision, batch), cache)
+        embeddings = embed(encoder, plan, Runtime(device, precision, batch), cache)
     took = stages.total
     if embeddings.cached:  # the batch size is no part of the key
         return measure(store, seconds, clips + 1, precision, batch, device, cache)

@@ -30,8 +30,7 @@ from evar.cli.options import share
 from evar.cli.terminal import size, table
 from evar.cli.verbs.eval import keep, result_line
 from evar.data.task import CORE, Task, load_task
-from evar.embeddings.device import choose_device, choose_precision, describe
-from evar.embeddings.runtime import Runtime
+from evar.embeddings.device import Runtime, choose_device, choose_precision, describe
 from evar.encoders.contract import Encoder
 from evar.encoders.m2d import M2D
 from evar.leaderboard import table as leaderboard
@@ -112,7 +111,7 @@ def measure(
 ) -> Measured:
     """Make the task's store in `folder`, then time the way from there to the row."""
     small = synthetic.in_shape_of(task, arguments.scale)
-    runtime = Runtime((device,), precision)
+    runtime = Runtime(device, precision)
     settings = Settings(folder / "data", folder / "cache", runtime, machine.cores(), SEED)
     shares = task.expects.of_class if task.expects else None
     clips = synthetic.write_table(small, shares, settings.data / small.folder, SEED)

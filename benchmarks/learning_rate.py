@@ -16,8 +16,7 @@ from evar import encoders, plots, probes
 from evar.base.progress import show_progress
 from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
-from evar.embeddings.device import choose_device, choose_precision
-from evar.embeddings.runtime import Runtime
+from evar.embeddings.device import Runtime, choose_device, choose_precision
 from evar.encoders.contract import Encoder
 from evar.pipeline import Settings, evaluate
 from tests import recipe
@@ -29,7 +28,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "learning_rate.svg"
 def main(data: Path, picture: Path, cache: Path) -> None:
     """Fit, print, draw."""
     device = choose_device("auto")
-    runtime = Runtime((device,), choose_precision("auto", device))
+    runtime = Runtime(device, choose_precision("auto", device))
     settings = Settings(data=data, cache=cache, runtime=runtime, workers=2, seed=42, min_coverage=0.05)
     curves = [measure(name, encoder, settings) for name, encoder in open_encoders(cache)]
     title = "m2d_paper on UrbanSound8K, 780 clips"

@@ -15,9 +15,8 @@ from evar import probes
 from evar.base.progress import show_progress
 from evar.data.task import load_task
 from evar.embeddings.batches import make_plan
-from evar.embeddings.device import choose_device, describe
+from evar.embeddings.device import Runtime, choose_device, describe
 from evar.embeddings.extract import embed
-from evar.embeddings.runtime import Runtime
 from evar.fitting import fit_probe
 from evar.preparation import Settings, prepare_task
 from tests import recipe
@@ -30,13 +29,13 @@ def main(data: Path) -> None:
     device, task, embedded = choose_device("auto"), load_task("us8k"), {}
     print(describe(device))
     with tempfile.TemporaryDirectory() as name:
-        settings = Settings(data, Path(name), Runtime((device,), "float32"), workers=2, seed=42)
+        settings = Settings(data, Path(name), Runtime(device, "float32"), workers=2, seed=42)
         prepared = prepare_task(task, 16_000, settings)
         clips = prepared.manifest.keep(prepared.store.usable)
         plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
         for precision in ("float32", "bfloat16"):
             encoder, before = recipe.encoder(MODEL), matrix_rate(device, precision)
-            embeddings = embed(encoder, plan, Runtime((device,), precision), Path(name))
+            embeddings = embed(encoder, plan, Runtime(device, precision), Path(name))
             limit = max(before, matrix_rate(device, precision))
             rate = len(plan) * flops_a_clip(encoder, task.seconds) / embeddings.seconds
             fit = fit_probe(clips, embeddings, "last", probes.open_probe("logistic"), 42)

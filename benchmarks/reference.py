@@ -16,8 +16,7 @@ from evar import encoders, probes
 from evar.base.progress import show_progress
 from evar.cli.verbs.eval import result_line
 from evar.data.task import load_task
-from evar.embeddings.device import choose_device
-from evar.embeddings.runtime import Runtime
+from evar.embeddings.device import Runtime, choose_device
 from evar.pipeline import evaluate
 from evar.preparation import Settings
 from tests import recipe
@@ -50,7 +49,7 @@ def main(shared: Path) -> int:
         settings = Settings(
             data=shared / "data",
             cache=Path(name),
-            runtime=Runtime((choose_device("auto"),), "float32"),
+            runtime=Runtime(choose_device("auto"), "float32"),
             workers=2,
             seed=42,
             min_coverage=0.05,

@@ -4,7 +4,6 @@ import argparse
 import copy
 import dataclasses
 import logging
-import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -20,9 +19,7 @@ from evar.cli.choice import choose_tasks
 from evar.cli.verbs.eval import keep
 from evar.data.task import Task
 from evar.embeddings import inventory
-from evar.embeddings.device import choose_device, choose_devices, choose_precision
-from evar.embeddings.runtime import Runtime
-from evar.embeddings.workers import PROCESS
+from evar.embeddings.device import Runtime, choose_device, choose_precision
 from evar.encoders.adapter import adapted, identified
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
@@ -66,8 +63,6 @@ def evaluate(
               it is: its mode, its gradients and its device
     name:     what the rows call it; its class's name, or what its identity says, where not given
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
-    device:   "auto" is one device; "cuda" takes all of the machine, one process each, where the module can be pickled.
-              The script is imported anew by each, so the call must stand below `if __name__ == "__main__":`
     leaks:    whether to look for clips that train and test share
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
@@ -75,23 +70,18 @@ def evaluate(
     class whose source cannot be read (typed at a prompt) are removed again.
     Raises EvarError for anything that the user can mend.
     """
-    if multiprocessing.current_process().name.startswith(PROCESS):
-        raise UsageError(
-            "a script whose evar.evaluate uses several devices is imported anew by a process for each: call it below "
-            '`if __name__ == "__main__":`, or name one device, such as "cuda:0"'
-        )
     tasks = [task] if isinstance(task, Task) else choose_tasks(str(task))
     fits = [probes.open_probe(call) for call in split_calls(probe)]
     if not fits:
         raise UsageError(f"evar.evaluate: probe names no probe (valid: {', '.join(probes.names())})")
     defaults = parse(["eval"])
     assert defaults is not None
-    where = (choose_device(device),) if device == "auto" else choose_devices(device)
+    where = choose_device(device)
     clips = _checked("batch_size", batch_size, options.batch_size)
     settings = Settings(
         data=Path(data or defaults.data),
         cache=Path(cache or defaults.cache),
-        runtime=Runtime(where, choose_precision(precision, where[0]), clips),
+        runtime=Runtime(where, choose_precision(precision, where), clips),
         workers=_checked("workers", workers, options.whole(1)) or defaults.workers,
         seed=_checked("seed", defaults.seed if seed is None else seed, options.whole(0)) or 0,
         limit=_checked("limit", limit, options.whole(1)),
@@ -139,7 +129,6 @@ def in_memory(module: nn.Module, name: str | None = None) -> Encoder:
     except Exception as error:  # whatever a class's own way of copying raises
         raise UsageError(f"module {kind} cannot be copied ({error}): give one that copy.deepcopy takes") from error
     encoder = copied if isinstance(copied, Encoder) else adapted(f"module {kind}", copied)
-    encoder.origin = None  # it may have been changed since it was opened
     own = encoder.identity if encoder is copied else None
     with enough_memory(f"module {kind}", "the memory of this machine"):
         encoder = identified(encoder, name or (own.name if own else kind), own.weights if own else "in memory")

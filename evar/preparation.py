@@ -12,7 +12,7 @@ from evar.data.check import problem
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
-from evar.embeddings.runtime import Runtime
+from evar.embeddings.device import Runtime
 from evar.probes.shots import DRAWS
 from evar.scoring.leak_list import Leaks
 from evar.scoring.leaks import find_leaks

@@ -21,7 +21,6 @@ from evar.cli.options import (
     day,
     names,
     seconds,
-    shard,
     whole,
 )
 
@@ -143,13 +142,6 @@ def _eval_parser() -> _Parser:
         "--no-leaks",
         action="store_true",
         help="do not look for clips that train and test share (default: look once, count them in the row, warn)",
-    )
-    parser.add_argument(
-        "--shard",
-        type=shard,
-        metavar="I/N",
-        help="embed only part I of N here (`slurm`: the array task's own); the last one to end merges and adds the row "
-        "(default: all)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print results as JSON, one object a line (default: for people)"

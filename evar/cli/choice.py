@@ -11,7 +11,6 @@ from evar.cli.terminal import table
 from evar.data import task as tasks
 from evar.data.manifest import find_root
 from evar.data.task import Task, load_task
-from evar.embeddings.share import Unfinished
 
 Item = TypeVar("Item")
 
@@ -31,18 +30,6 @@ def choose_tasks(names: str | None) -> list[Task]:
         if task.name in tasks.local_tasks():
             say(f"task {task.name}: taken from {task.file}")
     return chosen
-
-
-def each_task(chosen: list[Task], work: Callable[[Task], None]) -> int:
-    """Do `work` for each task; one that cannot be done does not stop the others. Returns the exit code."""
-
-    def told(task: Task) -> None:
-        try:
-            work(task)
-        except Unfinished as news:
-            say(f"{task.name}: {news}; the last one to end adds the row")
-
-    return each(chosen, told)
 
 
 def each(items: Sequence[Item], work: Callable[[Item], None]) -> int:

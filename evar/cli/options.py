@@ -8,7 +8,6 @@ from pathlib import Path
 
 from evar.base.errors import UsageError
 from evar.base.machine import cores
-from evar.embeddings.share import Share, parse_share
 from evar.probes.shots import DRAWS, checked
 
 LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips
@@ -188,25 +187,5 @@ def shots(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, such as 1,2,4,8, not {text!r}")
     try:
         return checked(map(int, parts))
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def shard(text: str) -> Share:
-    """A type: the share "2/4", or that of a Slurm array's task for "slurm"."""
-    if text == "slurm":
-        names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT")
-        if missing := [name for name in names if not os.environ.get(name, "").isdigit()]:
-            raise argparse.ArgumentTypeError(f"slurm needs {', '.join(missing)}, which only an array job has")
-        number, first, count = (int(os.environ[name]) for name in names)
-        last = os.environ.get("SLURM_ARRAY_TASK_MAX", "")
-        if number - first >= count or (last.isdigit() and int(last) - first + 1 != count):
-            raise argparse.ArgumentTypeError(
-                f"slurm needs an array of consecutive numbers, such as --array=1-{count}; this one has {count} tasks "
-                f"from {first} to {last or number}"
-            )
-        text = f"{number - first + 1}/{count}"
-    try:
-        return parse_share(text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

@@ -4,8 +4,7 @@
         key.json      "key": everything that decides the numbers, readable, and KEY its digest; "store": whose clips
         shape.json    the batch size that the entry was begun with, and the dimension of each output
         OUTPUT.npy    (clip, dim) float32, memory-mapped while it is written
-        blocks*.csv   a line for each finished block: number, sha256 of its numbers in every output; a log each process
-        behaviour.npz what an encoder from outside makes of a test signal, see `lookup.py`
+        blocks.csv    a line for each finished block: number, sha256 of its numbers in every output
         done.json     written last: seconds and clips it took
 
 A block counts once its line is there, and its sha256 is checked whenever it is read again: after a kill, a full disk
@@ -69,9 +68,9 @@ class Entry:
         """Write the readable key and lay out empty arrays: {output: (clip, dim)}, memory-mapped for writing."""
         content: dict[str, Any] = {"key": dict(self.key), "store": self.store}
         write_atomic(self.folder / "key.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
-        self._forget_blocks()
         with storage_errors(self.folder):
-            (self.folder / "shape.json").unlink(missing_ok=True)
+            for name in ("blocks.csv", "done.json", "shape.json"):
+                (self.folder / name).unlink(missing_ok=True)
             arrays: dict[str, Floats] = {
                 output: np.lib.format.open_memmap(self._file(output), "w+", np.float32, (shape.clips, dim))
                 for output, dim in shape.dims.items()
@@ -83,23 +82,9 @@ class Entry:
                 for output in arrays:
                     self._file(output).unlink()
                 raise
-        self._write_shape(shape)
-        return arrays
-
-    def reshape(self, shape: Shape) -> None:
-        """Go over to another batch size: no block is there any more. The arrays, which others may hold, stay."""
-        self._forget_blocks()
-        self._write_shape(shape)
-
-    def _forget_blocks(self) -> None:
-        with storage_errors(self.folder):
-            for log in self.folder.glob("blocks*.csv"):
-                log.unlink()
-            (self.folder / "done.json").unlink(missing_ok=True)
-
-    def _write_shape(self, shape: Shape) -> None:
         content = {"batch_size": shape.batch_size, "clips": shape.clips, "dims": dict(shape.dims)}
         write_atomic(self.folder / "shape.json", json.dumps(content, sort_keys=True) + "\n")
+        return arrays
 
     def arrays(self, shape: Shape, *, writable: bool) -> dict[str, Floats] | None:
         """{output: (clip, dim)} memory-mapped; None where a file is missing or not of this shape."""
@@ -116,8 +101,11 @@ class Entry:
 
     def finished(self, shape: Shape, arrays: Mapping[str, Floats]) -> set[int]:
         """Numbers of the blocks whose content is what was written. A torn or foreign line counts for nothing."""
-        logs = [log.read_text(errors="replace") for log in sorted(self.folder.glob("blocks*.csv"))]
-        written = {line for log in logs for line in log.split("\n") if re.fullmatch(r"\d+,[0-9a-f]{64}", line)}
+        try:
+            log = (self.folder / "blocks.csv").read_text(errors="replace")
+        except FileNotFoundError:
+            return set()
+        written = {line for line in log.split("\n") if re.fullmatch(r"\d+,[0-9a-f]{64}", line)}
         numbers = {int(line.partition(",")[0]) for line in written}
         return {
             block
@@ -125,19 +113,12 @@ class Entry:
             if block < shape.blocks and f"{block},{self._digest(shape, arrays, block)}" in written
         }
 
-    def write(
-        self,
-        shape: Shape,
-        arrays: Mapping[str, Floats],
-        block: int,
-        values: Mapping[str, Floats],
-        log_name: str = "blocks.csv",
-    ) -> None:
+    def write(self, shape: Shape, arrays: Mapping[str, Floats], block: int, values: Mapping[str, Floats]) -> None:
         """Put a block's numbers into the arrays, then its line into the log."""
         with storage_errors(self.folder):
             for output, array in arrays.items():
                 array[shape.rows(block)] = values[output]
-            with (self.folder / log_name).open("a") as log:
+            with (self.folder / "blocks.csv").open("a") as log:
                 log.write(f"\n{block},{self._digest(shape, arrays, block)}\n")  # a torn line before it stays alone
 
     def finish(self, arrays: Mapping[str, Floats], record: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Where and how precisely the encoder runs: `auto`, or what the user asked for."""
 
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,6 +11,19 @@ from evar.base.errors import UsageError, unknown
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CPUINFO = Path("/proc/cpuinfo")
 NATIVE_BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}  # the last is Arm's name
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how an encoder runs.
+
+    precision:  a name of PRECISIONS
+    batch_size: clips; None: automatic
+    """
+
+    device: torch.device
+    precision: str
+    batch_size: int | None = None
 
 
 def choose_device(name: str) -> torch.device:
@@ -27,14 +41,6 @@ def choose_device(name: str) -> torch.device:
             f"device {name!r} is not there: torch {torch.__version__} sees {there} CUDA devices; try --device cpu"
         )
     return torch.device(f"cuda:{int(number or 0)}")
-
-
-def choose_devices(name: str) -> tuple[torch.device, ...]:
-    """Like `choose_device`, but `cuda`, and `auto` where there is CUDA, means all of its devices."""
-    first = choose_device(name)
-    if first.type == "cuda" and name in ("auto", "cuda"):
-        return tuple(torch.device(f"cuda:{number}") for number in range(torch.cuda.device_count()))
-    return (first,)
 
 
 def choose_precision(name: str, device: torch.device) -> str:

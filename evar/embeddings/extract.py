@@ -13,19 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from evar.base import provenance
 from evar.base.errors import DataError
 from evar.base.files import locked
+from evar.base.progress import progress
 from evar.embeddings.batches import Plan
-from evar.embeddings.cache import Entry
-from evar.embeddings.compute import Job, compute
-from evar.embeddings.compute_share import compute_share
-from evar.embeddings.device import PRECISIONS
+from evar.embeddings.cache import Entry, Shape
+from evar.embeddings.device import PRECISIONS, Runtime, fix_numerics
+from evar.embeddings.forward import embed_blocks
 from evar.embeddings.key import cache_key
-from evar.embeddings.lookup import entry_of
-from evar.embeddings.runtime import Runtime
-from evar.embeddings.share import Unfinished
-from evar.embeddings.sizes import remembered
+from evar.embeddings.sizes import Remembered, automatic_batch_size, remembered
 from evar.encoders.contract import Encoder
+from evar.nn.memory import enough_memory, out_of_memory
 
 
 @dataclass(frozen=True)
@@ -58,32 +57,23 @@ def embed(
 ) -> Embeddings:
     """The embeddings of a plan: read from the cache where they are whole, else computed into it.
 
-    Raises Unfinished where only a share was computed here and the others are not there yet, DataError where the encoder
-    gives numbers that are not finite, StorageError where the cache is not writable.
+    Raises DataError where the encoder gives numbers that are not finite, and where it or a single clip does not fit
+    into memory; StorageError where the cache is not writable.
     """
     begin = time.perf_counter()
     runtime = replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
     key = cache_key(encoder, plan, runtime.precision, runtime.device)
-    entry = entry_of(cache, encoder, runtime.precision, key, plan.store.folder.name)
+    entry = Entry(cache, f"{encoder.identity.name}-{runtime.precision}", key, plan.store.folder.name)
     outputs = _read(entry)
     cached = outputs is not None
     if outputs is None:
         sizes = remembered(cache, encoder.identity, runtime.precision, runtime.device, plan)
-        job = Job(entry, encoder, plan, runtime, sizes)
         with locked(entry.folder, "another process is embedding these clips; waiting for it"):
             outputs = _read(entry)
             cached = outputs is not None
-            if outputs is None and runtime.share is None:
-                compute(job)
-                outputs = _read(entry)
-        if outputs is None and runtime.share is not None:
-            compute_share(job, runtime.share)
-            outputs = _read(entry)
             if outputs is None:
-                raise Unfinished(
-                    f"share {runtime.share.index + 1} of {runtime.share.count} is done; others are not yet in "
-                    f"{entry.folder} (where another share names another folder, its encoder or its versions differ)"
-                )
+                Filling(entry, encoder, plan, runtime, sizes).compute()
+                outputs = _read(entry)
     if outputs is None:
         raise DataError(f"{entry.folder}: what was written is not what is read; the disk or the memory is faulty")
     record = entry.record() or {}
@@ -92,6 +82,74 @@ def embed(
     batch_size = shape.batch_size if shape else 0
     seconds = time.perf_counter() - begin
     return Embeddings(outputs, entry.digest, runtime.precision, batch_size, cached, seconds, rate)
+
+
+@dataclass(frozen=True)
+class Filling:
+    """An entry of the cache, locked by the caller, and what it is filled with. sizes: of batches that fit."""
+
+    entry: Entry
+    encoder: Encoder
+    plan: Plan
+    runtime: Runtime
+    sizes: Remembered
+
+    def compute(self) -> None:
+        """Compute what is missing, in the batch size that the entry was begun with, or a smaller one that fits.
+
+        Where a batch does not fit into memory it is halved and the whole array made in that shape, so that one shape
+        serves all. Raises DataError where the encoder or a single clip does not fit.
+        """
+        device = self.runtime.device
+        fix_numerics()
+        with enough_memory(self.encoder.identity.name, f"the memory of {device}"):
+            self.encoder.to(device).eval()
+        shape = self.entry.shape()
+        size = shape.batch_size if shape else self._first_size()
+        while True:
+            try:
+                self._fill(size)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                size = self._halved(size, error)
+            else:
+                return
+            if device.type == "cuda":
+                torch.cuda.empty_cache()  # give back what the failed attempt left
+
+    def _first_size(self) -> int:
+        """Clips a batch of an entry that is begun now."""
+        return self.runtime.batch_size or self.sizes.bound(automatic_batch_size(self.plan, self.runtime.device))
+
+    def _halved(self, size: int, error: Exception) -> int:
+        """Half of a size that does not fit, which is remembered. Raises DataError where that is less than a clip."""
+        if size == 1:
+            raise DataError(
+                f"{self.encoder.identity.name}: one clip of {self.plan.samples / self.plan.store.rate:g} s does not "
+                f"fit into the memory of {self.runtime.device}; try --device cpu or --precision bfloat16"
+            ) from error
+        self.sizes.remember(size // 2)
+        return size // 2
+
+    def _fill(self, size: int) -> None:
+        """Compute the blocks of `size` clips that are not there yet, and mark the entry done."""
+        begin = time.perf_counter()
+        entry, plan = self.entry, self.plan
+        shape = entry.shape()
+        arrays = entry.arrays(shape, writable=True) if shape and shape.batch_size == size else None
+        done = entry.finished(shape, arrays) if shape and arrays else set()
+        missing = sorted(set(range(plan.blocks(size))) - done)
+        before = len(plan) - sum(plan.clips_of(block, size) for block in missing)
+        with progress("embed", total=len(plan), unit="clip", initial=before) as advance:
+            for block, values in embed_blocks(self.encoder, plan, missing, size, self.runtime.device):
+                if shape is None or arrays is None:
+                    shape = Shape(size, len(plan), {output: array.shape[1] for output, array in values.items()})
+                    arrays = entry.begin(shape)
+                entry.write(shape, arrays, block, values)
+                advance(plan.clips_of(block, size))
+        record = {"clips": len(plan) - before, "seconds": time.perf_counter() - begin, "time": provenance.now()}
+        entry.finish(arrays or {}, record)
 
 
 def _name(dtype: torch.dtype) -> str:

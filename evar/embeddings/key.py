@@ -20,6 +20,7 @@ def cache_key(encoder: Encoder, plan: Plan, precision: str, device: torch.device
         "weights": identity.weights,
         "weights_digest": identity.digest,
         "code": identity.code,
+        "behaviour": identity.behaviour,
         "options": dict(identity.options),
         "outputs": list(encoder.outputs),
         "sources": provenance.hash_sources(forward_sources(encoder)),

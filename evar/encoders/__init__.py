@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evar.base import plugins
 from evar.base.spec import check_options, parse_call
-from evar.encoders.contract import Encoder, Origin
+from evar.encoders.contract import Encoder
 from evar.nn.memory import enough_memory
 
 PACKAGE = "evar.encoders"
@@ -35,5 +35,4 @@ def open_encoder(spec: str, weights: Path | None = None) -> Encoder:
     with enough_memory(f"encoder {name}", "the memory of this machine"):
         encoder: Encoder = function(weights, **options)
     encoder.identity = replace(encoder.identity, options=options)
-    encoder.origin = Origin(spec, weights)
     return encoder.eval().requires_grad_(False)

@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evar.base.errors import UsageError
@@ -35,7 +33,7 @@ class Identity:
     options:     all options in force, defaults included
     random:      True where its weights were drawn and never trained
     code:        what code outside this package decides the embeddings: versions of packages, sha256 of sources
-    behaviour:   {output: (clip, dim)} of a test signal, for code from outside, see `fingerprint.py`; equal to rounding
+    behaviour:   digest of what code from outside makes of a test signal, see `fingerprint.py`; "" for our own
     """
 
     name: str
@@ -44,15 +42,7 @@ class Identity:
     options: Mapping[str, Any] = field(default_factory=dict)
     random: bool = False
     code: str = ""
-    behaviour: Mapping[str, NDArray[np.float32]] | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What `open_encoder` was called with, so that another process can open the same encoder."""
-
-    spec: str
-    weights: Path | None
+    behaviour: str = ""
 
 
 class Encoder(nn.Module, ABC):
@@ -61,13 +51,11 @@ class Encoder(nn.Module, ABC):
     sample_rate:     Hz that it wants its waveforms at
     outputs:         names of what it gives for a clip, e.g. ("last",)
     identity:        see `Identity`
-    origin:          set by `open_encoder`; None for one that was made otherwise
     """
 
     sample_rate: int
     outputs: tuple[str, ...] = ("last",)
     identity: Identity
-    origin: Origin | None = None
 
     @abstractmethod
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:

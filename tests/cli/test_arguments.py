@@ -7,7 +7,6 @@ import pytest
 from evar.base.errors import UsageError
 from evar.cli import main
 from evar.cli.arguments import VERBS, option_strings, parse
-from evar.embeddings.share import parse_share
 
 OPTIONS_OF_EVAL = [
     "--task",
@@ -94,19 +93,3 @@ def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
 def test_version_is_printed(capsys):
     assert main(["--version"]) == 0
     assert re.fullmatch(r"evar \d+\.\d+\.\d+\n", capsys.readouterr().out)
-
-
-@pytest.mark.parametrize(
-    ("number", "first", "last", "count", "share"),
-    [(3, 1, 4, 4, "3/4"), (0, 0, 3, 4, "1/4"), (7, 7, 7, 1, "1/1"), (2, 0, 6, 4, None), (5, 1, 9, 3, None)],
-)
-def test_task_of_a_slurm_array_is_its_share_where_the_numbers_are_consecutive(
-    number, first, last, count, share, monkeypatch
-):
-    for name, value in {"ID": number, "MIN": first, "MAX": last, "COUNT": count}.items():
-        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
-    if share is None:
-        with pytest.raises(UsageError, match="slurm needs an array of consecutive numbers, such as --array=1-"):
-            parse(["--task", "us8k", "--shard", "slurm"])
-    else:
-        assert parse(["--task", "us8k", "--shard", "slurm"]).shard == parse_share(share)

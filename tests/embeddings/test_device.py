@@ -7,7 +7,7 @@ from evar.base.errors import UsageError
 from evar.embeddings.device import choose_device, choose_precision, cpu_multiplies_bfloat16, describe
 
 
-@pytest.mark.parametrize("name", ["cup", "cuda:", "cuda:x", "gpu", "mps:0", ""])
+@pytest.mark.parametrize("name", ["cup", "cuda:", "cuda:x", "gpu", "mps:0", "cuda:0,cuda:1", ""])
 def test_unknown_device_lists_the_valid_ones(name):
     if name == "cuda:" and torch.cuda.is_available():
         pytest.skip("means cuda here")

@@ -5,22 +5,21 @@ import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from evar.base.errors import DataError, StorageError, UsageError
-from evar.base.progress import displayed
+from evar.base.errors import DataError, StorageError
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
+from evar.embeddings.device import Runtime
 from evar.embeddings.extract import embed
-from evar.embeddings.runtime import Runtime
-from evar.embeddings.share import Share, Unfinished, parse_share
 from evar.embeddings.sizes import automatic_batch_size
 from evar.encoders.contract import Encoder, Identity
+from evar.encoders.fingerprint import behaviour_of
 from tests.tones import write_tones
 
 CPU = torch.device("cpu")
@@ -57,9 +56,9 @@ def plan(tmp_path_factory):
     return make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
 
 
-def run(encoder, plan, cache, size=5, precision="float32", progress=None, devices=(CPU,), share=None):
+def run(encoder, plan, cache, size=5, precision="float32", progress=None):
     with displayed(progress) if progress else nullcontext():
-        return embed(encoder, plan, Runtime(devices, precision, size, share), cache)
+        return embed(encoder, plan, Runtime(CPU, precision, size), cache)
 
 
 def test_every_output_has_a_row_a_clip_and_is_what_the_encoder_gives(plan, tmp_path):
@@ -143,6 +142,18 @@ def test_another_encoder_option_precision_or_store_is_another_entry(plan, tmp_pa
         run(Counting(), make_plan(plan.store, plan.store_rows, np.zeros(len(plan), bool), 0.2), tmp_path).key,
     }
     assert len(keys) == 6
+
+
+def test_encoder_from_outside_whose_behaviour_changed_is_embedded_anew(plan, tmp_path):
+    def outside(scale):  # a setting that neither code, weights nor options tell
+        encoder = Counting(scale)
+        encoder.identity = Identity("outside", behaviour=behaviour_of(encoder))
+        return encoder
+
+    first, louder, again = (run(outside(scale), plan, tmp_path) for scale in (1.0, 2.0, 1.0))
+    assert (first.cached, louder.cached, again.cached) == (False, False, True)
+    np.testing.assert_array_equal(louder.outputs["mean"], 2 * first.outputs["mean"])
+    np.testing.assert_array_equal(again.outputs["mean"], first.outputs["mean"])
 
 
 def test_precision_that_an_encoder_does_not_have_is_neither_claimed_nor_kept_apart(plan, tmp_path):
@@ -230,93 +241,13 @@ def test_other_faults_of_the_encoder_are_not_taken_for_missing_memory(plan, tmp_
         run(Hungry(0, RuntimeError("something else")), plan, tmp_path)
 
 
-def test_two_processes_give_the_bits_of_one(plan, tmp_path):
-    one = run(Counting(), plan, tmp_path / "one")
-    counted = []
-
-    @contextmanager
-    def count(stage, *, total, unit, initial=0):
-        yield counted.append
-
-    two = run(Counting(), plan, tmp_path / "two", devices=(CPU, CPU), progress=count)
-    assert sum(counted) == len(plan)
-    for output in ("mean", "ends"):
-        np.testing.assert_array_equal(two.outputs[output], one.outputs[output])
-
-
-def test_fault_in_one_of_several_processes_is_told(plan, tmp_path):
-    with pytest.raises(DataError, match="not finite"):
-        run(Counting(float("inf")), plan, tmp_path, devices=(CPU, CPU))
-    with pytest.raises(RuntimeError, match="something else"):
-        run(Hungry(1, RuntimeError("something else")), plan, tmp_path, devices=(CPU, CPU))
-
-
-def test_batch_that_does_not_fit_one_of_several_processes_is_halved(plan, tmp_path):
-    assert run(Hungry(2, HOST), plan, tmp_path, size=8, devices=(CPU, CPU)).batch_size == 2
-
-
-def test_shares_make_one_array_and_the_last_one_to_end_reads_it(plan, tmp_path):
-    whole = run(Counting(), plan, tmp_path / "whole").outputs["mean"]
-    for index in (2, 0):
-        with pytest.raises(Unfinished, match=f"share {index + 1} of 3 is done; others are not yet"):
-            run(Counting(), plan, tmp_path / "shared", share=Share(index, 3))
-    encoder = Counting()
-    with pytest.raises(Unfinished):  # a share that ran before does nothing again
-        run(encoder, plan, tmp_path / "shared", share=Share(0, 3))
-    assert encoder.batches == 0
-    np.testing.assert_array_equal(run(Counting(), plan, tmp_path / "shared", share=Share(1, 3)).outputs["mean"], whole)
-
-
-def test_share_that_does_not_fit_halves_the_batch_for_all(plan, tmp_path, notes):
-    whole = run(Counting(), plan, tmp_path / "whole", size=2).outputs["mean"]
-    with pytest.raises(Unfinished):
-        run(Counting(), plan, tmp_path, size=8, share=Share(0, 2))
-    with pytest.raises(Unfinished):
-        embed(
-            Hungry(2, HOST), plan, Runtime((CPU,), "float32", None, Share(1, 2)), tmp_path,
-
-        )  # fmt: skip
-    assert "8 clips a batch do not fit into the memory of cpu: all shares go on with 4; run those again" in notes[0]
-    again = run(Counting(), plan, tmp_path, size=8, share=Share(0, 2))
-    assert again.batch_size == 2
-    np.testing.assert_array_equal(again.outputs["mean"], whole)
-
-
-def test_share_begins_again_where_another_one_halved_the_batch(plan, tmp_path):
-    @contextmanager
-    def another_halves(stage, *, total, unit, initial=0):
-        (file,) = tmp_path.rglob("shape.json")
-
-        def advance(amount):
-            file.write_text(file.read_text().replace('"batch_size": 8', '"batch_size": 4'))
-
-        yield advance
-
-    embeddings = run(Counting(), plan, tmp_path, size=8, share=Share(0, 1), progress=another_halves)
-    assert embeddings.batch_size == 4
-    whole = run(Counting(), plan, tmp_path / "whole", size=4)
-    np.testing.assert_array_equal(embeddings.outputs["ends"], whole.outputs["ends"])
-
-
-def test_share_whose_single_clip_does_not_fit_is_one_clear_error(plan, tmp_path):
-    class NotEvenOne(Counting):
-        def encode(self, waveforms):
-            if waveforms.abs().max() > 0:  # silence, which tells the dimensions, fits
-                raise MemoryError
-            return super().encode(waveforms)
-
-    with pytest.raises(DataError, match=r"one clip of 0.25 s does not fit into the memory of cpu"):
-        run(NotEvenOne(), plan, tmp_path, share=Share(0, 1))
-
-
-@pytest.mark.parametrize("share", [None, Share(0, 1)])
-def test_encoder_that_does_not_fit_itself_is_one_clear_error(plan, tmp_path, share):
+def test_encoder_that_does_not_fit_itself_is_one_clear_error(plan, tmp_path):
     class Huge(Counting):
         def to(self, *arguments, **more):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(DataError, match="counting does not fit into the memory of cpu"):
-        run(Huge(), plan, tmp_path, share=share)
+        run(Huge(), plan, tmp_path)
 
 
 def test_size_that_fits_is_remembered_for_what_is_begun_later(plan, tmp_path):
@@ -347,18 +278,6 @@ def test_shape_that_cannot_be_is_a_broken_entry(plan, tmp_path, content):
     np.testing.assert_array_equal(run(Counting(), plan, tmp_path).outputs["mean"], whole)
 
 
-@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/0", "-1/3", "1/3/3", "²/3"])
-def test_share_that_cannot_be_is_one_clear_error(text):
-    with pytest.raises(UsageError, match="a share is given as i/n"):
-        parse_share(text)
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, 40])
-def test_shares_hold_every_block_once(count):
-    blocks = [block for index in range(count) for block in Share(index, count).of(range(23))]
-    assert sorted(blocks) == list(range(23))
-
-
 CHILD = """
     import os, signal, sys
     from contextlib import contextmanager, nullcontext
@@ -368,7 +287,7 @@ CHILD = """
     from evar.data.store import prepare
     from evar.embeddings.batches import make_plan
     from evar.embeddings.extract import embed
-    from evar.embeddings.runtime import Runtime
+    from evar.embeddings.device import Runtime
     from tests.embeddings.test_extract import Counting
 
     root, cache, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
@@ -389,7 +308,7 @@ CHILD = """
 
     encoder = Counting()
     with displayed(progress):
-        result = embed(encoder, plan, Runtime((torch.device("cpu"),), "float32", 5), cache)
+        result = embed(encoder, plan, Runtime(torch.device("cpu"), "float32", 5), cache)
     print(encoder.batches, float(np.abs(result.outputs["mean"]).sum()).hex())
 """
 

@@ -5,7 +5,7 @@ import dataclasses
 import json
 
 from evar.cli.check_screen import screen
-from evar.cli.choice import choose_tasks, each_task
+from evar.cli.choice import choose_tasks, each
 from evar.cli.terminal import width
 from evar.data.check import check
 from evar.data.manifest import read_manifest
@@ -36,4 +36,4 @@ def run(arguments: argparse.Namespace) -> int:
         print(text, flush=True)
         problems.append(report.problem)
 
-    return max(each_task(choose_tasks(arguments.task), show), 2 if any(problems) else 0)
+    return max(each(choose_tasks(arguments.task), show), 2 if any(problems) else 0)

@@ -9,11 +9,10 @@ from evar import encoders, plots, probes
 from evar.base.errors import EvarError, UsageError, few
 from evar.base.progress import say
 from evar.base.spec import split_calls
-from evar.cli.choice import choose_tasks, each_task, task_list, task_table
+from evar.cli.choice import choose_tasks, each, task_list, task_table
 from evar.cli.weights_file import weights_file
 from evar.data.task import Task
-from evar.embeddings.device import choose_devices, choose_precision
-from evar.embeddings.runtime import Runtime
+from evar.embeddings.device import Runtime, choose_device, choose_precision
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.nn import releases
@@ -32,9 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     fits = [probes.open_probe(call) for call in split_calls(arguments.probe)]
     if not fits:
         raise UsageError(f"--probe names no probe (valid: {', '.join(probes.names())})")
-    devices = choose_devices(arguments.device)
-    precision = choose_precision(arguments.precision, devices[0])
-    runtime = Runtime(devices, precision, arguments.batch_size, arguments.shard)
+    device = choose_device(arguments.device)
+    runtime = Runtime(device, choose_precision(arguments.precision, device), arguments.batch_size)
     leaderboard.check(arguments.results)
     encoder = encoders.open_encoder(arguments.encoder, weights_file(arguments.weights, arguments.cache))
     if encoder.identity.random:
@@ -73,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
                 say(f"score over shots drawn in {draw_shots(arguments.results, swept)}")
                 swept = []
 
-    return each_task(chosen, score)
+    return each(chosen, score)
 
 
 def draw_sweep(results: Path, swept: list[Result]) -> Path:

@@ -15,8 +15,7 @@ from evar.cli.choice import choose_tasks
 from evar.cli.verbs.eval import keep, result_line
 from evar.data.manifest import read_manifest
 from evar.data.task import Task
-from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
-from evar.embeddings.runtime import Runtime
+from evar.embeddings.device import PRECISIONS, Runtime, choose_device, choose_precision
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate
 from evar.preparation import Settings
@@ -70,7 +69,7 @@ def _run(arguments: argparse.Namespace, recipe: Recipe, device: torch.device, pr
         settings = Settings(
             arguments.data,
             arguments.cache,
-            Runtime((device,), precision),
+            Runtime(device, precision),
             arguments.workers,
             seed=recipe.seed,
             limit=arguments.eval_limit,
