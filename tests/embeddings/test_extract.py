@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from evar.base.errors import DataError, StorageError
+from evar.base.progress import displayed
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime
