@@ -18,7 +18,7 @@ DOORS = {
     "soxr": {"data/audio.py"},
     "yaml": {"base/yaml_file.py"},
     "nnAudio": {"nn/frontend.py"},
-    "tqdm": {"cli/terminal.py"},
+    "tqdm": {"base/progress.py"},
     "matplotlib": {"plots/saved.py", "plots/inline.py"},
     "jinja2": {"leaderboard/page/render.py", "leaderboard/page/details.py"},
 }
