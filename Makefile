@@ -37,8 +37,8 @@ bench: setup  ## throughput, probe time, memory
 	$(BIN)/python -m benchmarks
 
 gpu:  ## everything that wants a GPU measured and checked, by PYTHON as it is; QUICK=1: tiny shapes, on a CPU too
-	$(PYTHON) -m benchmarks.gpu $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT)) $(if $(WHEELS),--wheels $(WHEELS)) \
-		$(if $(ONLY),--only $(ONLY)) $(if $(COMMIT),--commit $(COMMIT))
+	$(PYTHON) -m benchmarks.gpu $(strip $(if $(QUICK),--quick) $(if $(WHEELS),--wheels $(WHEELS)) \
+	$(if $(OUT),--out $(OUT)) $(if $(ONLY),--only $(ONLY)) $(if $(COMMIT),--commit $(COMMIT)))
 
 clean:
 	rm -rf .venv build dist *.egg-info

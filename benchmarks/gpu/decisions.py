@@ -66,9 +66,8 @@ def compare(
         apart = None if off is None else float((first - before).norm() / before.norm())
         take = gained >= gain and same and (apart is None or off is None or apart <= off)
         row |= {"today ms": 1e3 * seconds, "variant ms": 1e3 * taken, "gain": gained, "set-up s": set_up}
-        outcome = "take it" if take else "leave it"
-        row |= {"same bits again": same, "off": apart}
-        row["outcome"] = outcome if report.device.type == "cuda" else "none: a GPU decides"
+        outcome = ("take it" if take else "leave it") if report.device.type == "cuda" else "none: a GPU decides"
+        row |= {"same bits again": same, "off": apart, "outcome": outcome}
     except Exception as error:  # a variant that does not run here is not taken
         row["outcome"] = f"leave it: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
     report.row("Variants", row)
