@@ -98,7 +98,7 @@ def embed(report: Report) -> None:
             spec = QUICK_TINY if report.quick else "random"
             line = embedding.measure(stores[seconds], seconds, clips, precision, None, device, Path(name), spec)
             row = dict(zip(embedding.HEADER, line, strict=True))
-            waited = float(row["read"]) / float(row["end to end"].removesuffix(" s"))
+            waited = float(row["read"]) / max(0.01, float(row["end to end"].removesuffix(" s")))
             outcome = "write one" if waited > WAITING and device.type == "cuda" else "leave it"
             report.row("Store to cache", row)
             rule = {"clip": row["clip"], "waits for the reader": f"{waited:.1%}"}
