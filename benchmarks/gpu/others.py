@@ -45,7 +45,8 @@ def machine(report: Report) -> None:
     about = {"device": describe(device), "torch": torch.__version__, "Python": platform.python_version()}
     about |= {"cores": host.cores(), "NumPy": np.__version__}
     if cuda:
-        about |= {"GiB": torch.cuda.get_device_properties(device).total_memory / 2**30, "CUDA": torch.version.cuda}
+        memory = torch.cuda.get_device_properties(device).total_memory / 2**30
+        about |= {"GiB": round(memory), "CUDA": torch.version.cuda}
         about |= {"cuDNN": torch.backends.cudnn.version(), "driver": driver()}
     report.row(MACHINE, {name: str(value) for name, value in about.items()})
     if not cuda and not report.quick:
