@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.gpu.report import Report, Skipped, markdown
 from benchmarks.gpu.runner import Outcome, Part, run_parts
-from evar import provenance
-from evar.errors import UsageError, unknown
+from evar.base import provenance
+from evar.base.errors import UsageError, unknown
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 520.0  # for all parts

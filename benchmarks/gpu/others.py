@@ -21,7 +21,7 @@ from benchmarks import probes as probing
 from benchmarks.gpu.report import MACHINE, Report, Skipped
 from benchmarks.limits import matrix_rate, timed
 from evar import encoders
-from evar import machine as host
+from evar.base import machine as host
 from evar.data.store import Store
 from evar.data.task import load_task
 from evar.embeddings.batches import make_plan

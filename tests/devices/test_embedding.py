@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from evar import encoders
+from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import Plan, make_plan
 from evar.embeddings.extract import Embeddings, embed
 from evar.embeddings.runtime import Runtime
 from evar.encoders.contract import Encoder, Identity
-from evar.progress import silent
 from tests.tones import write_tones
 
 SIZE = 5  # clips a batch: 36 clips are eight, the last not full
