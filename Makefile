@@ -1,9 +1,9 @@
-# Every target sets up what it needs: a virtual environment in .venv with the versions of constraints.txt.
+# Every target but gpu sets up what it needs: a virtual environment in .venv with the versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test test-browser check bench clean
+.PHONY: setup demo test test-browser check bench gpu clean
 
 setup: $(READY)
 
@@ -35,6 +35,10 @@ check: setup  ## style, types, import direction
 
 bench: setup  ## throughput, probe time, memory
 	$(BIN)/python -m benchmarks
+
+gpu:  ## everything that wants a GPU measured and checked, by PYTHON as it is; QUICK=1: tiny shapes, on a CPU too
+	$(PYTHON) -m benchmarks.gpu $(strip $(if $(QUICK),--quick) $(if $(WHEELS),--wheels $(WHEELS)) \
+	$(if $(OUT),--out $(OUT)) $(if $(ONLY),--only $(ONLY)) $(if $(COMMIT),--commit $(COMMIT)))
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -2,6 +2,7 @@
 
 Each stage has a benchmark of its own with more rows: `python -m benchmarks.prepare`, `python -m benchmarks.embed`.
 `python -m benchmarks.five_tasks` goes from prepared stores to rows at the size of the five core tasks.
+`python -m benchmarks.gpu` (`make gpu`) runs them and more on a machine with a GPU.
 `python -m benchmarks.reference` compares scores. What FLOPs and the limit are stands in `limits.py`.
 """
 

@@ -46,6 +46,8 @@ STAGES = (
     ("write", Entry, "finish"),
 )
 COLUMNS = ("read", "encode", "wait", "write", "rest")
+HEADER = ("clip", "precision", "batch", "clips/s", "audio s/s", "TFLOP/s", "of limit", "limit", "peak memory", *COLUMNS,
+          "end to end")  # fmt: skip
 
 
 def main(quick: bool) -> None:
@@ -61,8 +63,7 @@ def main(quick: bool) -> None:
             for precision in ("float32", "bfloat16"):
                 for batch in (None, 8):
                     rows.append(measure(store, length, round(seconds / length), precision, batch, device, Path(name)))
-    header = ("clip", "precision", "batch", "clips/s", "audio s/s", "TFLOP/s", "of limit", "limit", "peak memory")
-    print(table((*header, *COLUMNS, "end to end"), rows))
+    print(table(HEADER, rows))
 
 
 def synthesised(folder: Path, seconds: float) -> Store:
@@ -76,10 +77,17 @@ def synthesised(folder: Path, seconds: float) -> Store:
 
 
 def measure(
-    store: Store, seconds: float, clips: int, precision: str, batch: int | None, device: torch.device, cache: Path
+    store: Store,
+    seconds: float,
+    clips: int,
+    precision: str,
+    batch: int | None,
+    device: torch.device,
+    cache: Path,
+    spec: str = "random",
 ) -> tuple[str, ...]:
-    """Embed `clips` clips, and the limit before and after."""
-    encoder = open_encoder("random")
+    """Embed `clips` clips, and the limit before and after: cells of HEADER. spec: of an M2D."""
+    encoder = open_encoder(spec)
     assert isinstance(encoder, M2D)
     rows = np.arange(clips) % DIFFERENT_CLIPS
     plan = make_plan(store, rows, np.zeros(clips, dtype=np.bool_), seconds)
@@ -89,7 +97,7 @@ def measure(
         embeddings = embed(encoder, plan, Runtime(device, precision, batch), cache)
     took = stages.total
     if embeddings.cached:  # the batch size is no part of the key
-        return measure(store, seconds, clips + 1, precision, batch, device, cache)
+        return measure(store, seconds, clips + 1, precision, batch, device, cache, spec)
     limit = max(before, matrix_rate(device, precision))
     rate = clips * flops_a_clip(encoder, seconds) / took
     memory = peak_memory_bytes(device) or machine.peak_memory_bytes()

@@ -29,6 +29,8 @@ from evar.pretrain.trainer import Trainer
 BATCH = {"cpu": 16, "cuda": 512}
 STEPS = {"cpu": 2, "cuda": 20}  # of which the fastest counts
 SECONDS = 30.0  # of each clip of noise
+HEADER = ("precision", "clips/s", "step s", "crops", "front end", "forward", "backward, update", "TFLOP/s", "limit",
+          "of limit")  # fmt: skip
 
 
 def flops_a_clip(recipe: Recipe) -> float:
@@ -47,8 +49,10 @@ def _transformer(tokens: int, width: int, depth: int) -> float:
     return 2 * depth * (tokens * width * width * (4 + 2 * MLP_RATIO) + 2 * tokens * tokens * width)
 
 
-def measure(store: Store, recipe: Recipe, precision: str, device: torch.device) -> tuple[str, ...]:
-    """One row: the step, its stages, and the limit before and after."""
+def measure(
+    store: Store, recipe: Recipe, precision: str, device: torch.device, steps: int | None = None
+) -> tuple[str, ...]:
+    """One row, cells of HEADER: the step, its stages, and the limit before and after."""
     epochs, limit = Epochs(store, recipe), matrix_rate(device, precision)
     trainer = Trainer(recipe, schedule_of(recipe, epochs.steps), device, precision, Team())
     samples = epochs.order(0)[0]
@@ -60,9 +64,10 @@ def measure(store: Store, recipe: Recipe, precision: str, device: torch.device) 
             torch.cuda.synchronize(device)
 
     step()
-    took = min(timed(step)[0] for _ in range(STEPS[device.type]))
+    steps = steps or STEPS[device.type]
+    took = min(timed(step)[0] for _ in range(steps))
     read = timed(lambda: epochs.crops(0, samples))[0]
-    front_end, forward = stages(trainer, crops, precision)
+    front_end, forward = stages(trainer, crops, precision, steps)
     limit = max(limit, matrix_rate(device, precision))
     rate = recipe.batch_size * flops_a_clip(recipe) / took
     return (
@@ -79,7 +84,12 @@ def measure(store: Store, recipe: Recipe, precision: str, device: torch.device) 
     )
 
 
-def stages(trainer: Trainer, crops: Crops, precision: str) -> tuple[float, float]:
+def store_for(recipe: Recipe, folder: Path) -> Store:
+    """A store of noise with enough crops for a step."""
+    return synthesised(folder, max(SECONDS, recipe.batch_size * recipe.samples / 16_000 / 8))
+
+
+def stages(trainer: Trainer, crops: Crops, precision: str, steps: int) -> tuple[float, float]:
     """Seconds of the front end, and of the networks forwards."""
     device = trainer.device
     waveforms, noise = crops.waveforms.to(device), crops.noise.to(device)
@@ -97,7 +107,7 @@ def stages(trainer: Trainer, crops: Crops, precision: str) -> tuple[float, float
 
     front_end, made = timed(spectra)
     with trainer.numerics():
-        return front_end, min(timed(forward)[0] for _ in range(STEPS[device.type]))
+        return front_end, min(timed(forward)[0] for _ in range(steps))
 
 
 def main(preset: str, batch: int | None) -> None:
@@ -108,10 +118,9 @@ def main(preset: str, batch: int | None) -> None:
     print(f"{describe(device)}  torch {torch.__version__}  commit {commit[:12]}{' + changes' if dirty else ''}")
     print(f"{recipe.name}, batch {recipe.batch_size}, {flops_a_clip(recipe) / 1e9:.1f} GFLOP a clip")
     with tempfile.TemporaryDirectory() as name:
-        store = synthesised(Path(name) / "noise", max(SECONDS, recipe.batch_size * recipe.samples / 16_000 / 8))
+        store = store_for(recipe, Path(name) / "noise")
         rows = [measure(store, recipe, precision, device) for precision in ("float32", "bfloat16")]
-    header = ("precision", "clips/s", "step s", "crops", "front end", "forward", "backward, update")
-    print(table((*header, "TFLOP/s", "limit", "of limit"), rows))
+    print(table(HEADER, rows))
     slow, fast = (float(row[1].replace(",", "")) for row in rows)
     print(f"bfloat16 is {fast / slow:.2f} times as fast as float32")
 

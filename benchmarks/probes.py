@@ -44,6 +44,7 @@ DECAY = 0.7  # factor j has deviation j ** -DECAY
 SAMPLE_STEP = 41  # every 41st of the 370 fits by scikit-learn: nine of them, every C in turn
 CPU_ITERATIONS = 4  # of vc1
 NO_ROWS = np.empty(0, dtype=np.int64)
+Row = dict[str, Any]
 
 
 def main(names: Sequence[str], scale: float) -> None:
@@ -80,8 +81,8 @@ def us8k(scale: float, device: torch.device) -> None:
     compare(x, targets, probe.problems, took)
 
 
-def as20k(scale: float, device: torch.device) -> None:
-    """One fit, and the whole selection, of a multi-label task."""
+def as20k(scale: float, device: torch.device) -> list[Row]:
+    """One fit, and the whole selection, of a multi-label task: a row of `report` each."""
     rows, dim, labels = round(20_000 * scale), round(DIM * scale), max(10, round(527 * scale))
     x = embeddings(np.zeros(rows, dtype=np.int64), 1, dim, signal=0.0)
     targets = multi_label(x, labels)
@@ -89,20 +90,15 @@ def as20k(scale: float, device: torch.device) -> None:
     limit = products_limit(device)
     probe = Kept(device)
     took, _ = timed(lambda: probe.fit(x, targets, [Problem(train, NO_ROWS, ONE_C, 0)], labels, *UNUSED))
-    report(f"as20k, one fit, C = {ONE_C:g}", x, probe, took, limit)
+    one = report(f"as20k, one fit, C = {ONE_C:g}", x, probe, took, limit)
     probe = Kept(device)
     took, (chosen,) = timed(lambda: select(probe, x, targets, [Round("all", train, None, test)], labels))
-    report(
-        f"as20k, selection (C = {chosen.setting:g}, validation mAP {max(chosen.curve.values()):.3f})",
-        x,
-        probe,
-        took,
-        limit,
-    )
+    name = f"as20k, selection (C = {chosen.setting:g}, validation mAP {max(chosen.curve.values()):.3f})"
+    return [one, report(name, x, probe, took, limit)]
 
 
-def vc1(scale: float, device: torch.device) -> None:
-    """All values of C at once, with the embeddings in a memory map."""
+def vc1(scale: float, device: torch.device) -> list[Row]:
+    """All values of C at once, with the embeddings in a memory map: a row of `report`."""
     rows, dim, classes = round(138_361 * scale), round(DIM * scale), max(10, round(1251 * scale))
     targets = np.random.default_rng(0).integers(0, classes, rows)
     with tempfile.TemporaryDirectory() as folder:
@@ -113,11 +109,12 @@ def vc1(scale: float, device: torch.device) -> None:
         limit = products_limit(device)
         problems = [Problem(np.arange(rows), NO_ROWS, c, 0) for c in GRID]
         took, _ = timed(lambda: probe.fit(x, targets, problems, classes, *UNUSED))
-        report(f"vc1, 8 values of C, at most {iterations} iterations", x, probe, took, limit)
+        row = report(f"vc1, 8 values of C, at most {iterations} iterations", x, probe, took, limit)
         peak = machine.peak_memory_bytes()
         print(
             f"  peak memory {size(peak)} ({size(before)} before), device {size(peak_memory_bytes(device))}", flush=True
         )
+        return [row | {"peak memory": size(peak), "of the device": size(peak_memory_bytes(device))}]
 
 
 SIZES = {"us8k": us8k, "as20k": as20k, "vc1": vc1}
@@ -148,8 +145,8 @@ def select(probe: Kept, x: Floats, y: Targets, rounds: Sequence[Round], classes:
     return selection.run(probe, x, y, groups, rounds, classes, score, 42, lambda amount: None)
 
 
-def report(name: str, x: Floats, probe: Kept, took: float, limit: float) -> None:
-    """Time, iterations, certified gaps, FLOPs and their share of the limit."""
+def report(name: str, x: Floats, probe: Kept, took: float, limit: float) -> Row:
+    """Time, iterations, certified gaps, FLOPs and their share of the limit: printed, and given as {column: cell}."""
     optima = [optimum for fit in probe.fits for optimum in fit.optima]
     fast, exact = (np.array([getattr(optimum, kind) for optimum in optima]) for kind in ("fast", "exact"))
     columns = np.array([len(optimum.weights) for optimum in optima])
@@ -161,6 +158,17 @@ def report(name: str, x: Floats, probe: Kept, took: float, limit: float) -> None
         f"{exact.mean():.1f} exact; {rate / 1e12:.3f} TFLOP/s, {rate / limit:.0%} of {limit / 1e12:.3f}",
         flush=True,
     )
+    return {
+        "size": f"{name}: {x.shape[0]:,} x {x.shape[1]:,}",
+        "problems": len(optima),
+        "certified": certified,
+        "greatest gap": gap,
+        "seconds": took,
+        "fast": float(fast.mean()),
+        "exact": float(exact.mean()),
+        "TFLOP/s": rate / 1e12,
+        "of the limit": f"{rate / limit:.0%} of {limit / 1e12:.3f}",
+    }
 
 
 def compare(x: Floats, y: Targets, problems: Sequence[Problem], took: float) -> None:

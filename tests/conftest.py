@@ -7,6 +7,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """The CPU, and the first CUDA device where there is one: what holds on one must hold on the other."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return torch.device("cuda:0" if request.param == "cuda" else "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from evar.nn.pooling import mean_over_frames
 from tests import recipe
 
 FOLDER = Path(__file__).parent
+CPU = torch.device("cpu")
 COUNT = 200
 
 LOG_MEL_TOLERANCE = 1e-5  # relative, 2-norm over the array
@@ -75,22 +76,30 @@ def encoder_of(configuration: str) -> M2D:
     return recipe.encoder(model, **options)
 
 
-def network(configuration: str) -> Callable[[NDArray[np.generic]], Floats]:
-    """(clip, sample) or (sample,) 16-bit -> log-mel, or clip embeddings."""
+def network(configuration: str, device: torch.device = CPU) -> Callable[[NDArray[np.generic]], Floats]:
+    """(clip, sample) or (sample,) 16-bit -> log-mel, or clip embeddings, computed on a device."""
     if configuration in FRONTENDS:
-        log_mel = LogMel(FRONTENDS[configuration])
-        return lambda wav: log_mel(_waveforms(wav)).numpy()
-    encoder = encoder_of(configuration)
-    return lambda wav: encoder.embed(w := _waveforms(wav), torch.full((len(w),), w.shape[1]))["last"].numpy()
+        log_mel = LogMel(FRONTENDS[configuration]).to(device)
+        return lambda wav: log_mel(_waveforms(wav).to(device)).cpu().numpy()
+    encoder = encoder_of(configuration).to(device)
+
+    def embed(wav: NDArray[np.generic]) -> Floats:
+        waveforms = _waveforms(wav).to(device)
+        embedded: Floats = (
+            encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))["last"].cpu().numpy()
+        )
+        return embedded
+
+    return embed
 
 
 def _waveforms(wav: NDArray[np.generic]) -> torch.Tensor:
     return torch.from_numpy(np.atleast_2d(wav).astype(np.float32) / 32768)
 
 
-def seeded(configuration: str) -> Arrays:
+def seeded(configuration: str, device: torch.device = CPU) -> Arrays:
     """Our numbers for the seeded inputs."""
-    run = network(configuration)
+    run = network(configuration, device)
     rate = FRONTENDS.get(configuration) or (32_000 if configuration.endswith("p32k") else 16_000)
     long = ENCODERS.get(configuration, 1.0)
     return {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.golden import numbers
 
@@ -20,9 +21,9 @@ def test_every_configuration_has_golden_numbers() -> None:
 
 
 @pytest.mark.parametrize("configuration", numbers.CONFIGURATIONS)
-def test_seeded_golden_numbers_are_reproduced(configuration: str) -> None:
+def test_seeded_golden_numbers_are_reproduced(configuration: str, device: torch.device) -> None:
     golden = np.load(numbers.FOLDER / f"{configuration}.npz")
-    for key, ours in numbers.seeded(configuration).items():
+    for key, ours in numbers.seeded(configuration, device).items():
         assert numbers.relative_error(ours, golden[key]) <= numbers.tolerance(configuration), key
 
 

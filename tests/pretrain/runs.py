@@ -55,9 +55,10 @@ def recipe(**more):
 
 
 def run(folder: Path, **more):
-    """How to run it, in float32 on the CPU; keywords of the recipe or of `Run`."""
+    """How to run it, unless said otherwise in float32 on the CPU; keywords of the recipe or of `Run`."""
     own = {name: more.pop(name) for name in list(more) if name in Run.__dataclass_fields__}
-    return Run(recipe(**more), folder, torch.device("cpu"), own.pop("precision", "float32"), **own)
+    device, precision = own.pop("device", torch.device("cpu")), own.pop("precision", "float32")
+    return Run(recipe(**more), folder, device, precision, **own)
 
 
 def go(store, how, on_checkpoint=lambda saved: None, bar=None):

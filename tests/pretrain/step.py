@@ -24,6 +24,7 @@ REFERENCE = "reference/pretrain_step_tiny.npz"
 RATIOS = (0.6, 0.7)
 DECAY = 0.9
 GRID = Grid(80, 208, 16, 16)
+CPU = torch.device("cpu")
 
 LOSS_TOLERANCE = 1e-5
 NORM_TOLERANCE = 1e-3
@@ -49,11 +50,12 @@ def seeded_inputs() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(log_mel), torch.from_numpy(draws.random((4, 65), dtype=np.float32))
 
 
-def numbers(log_mel: Tensor, noise: Tensor) -> Numbers:
-    """What the reference file holds, under its keys, for these inputs."""
+def numbers(log_mel: Tensor, noise: Tensor, device: torch.device = CPU) -> Numbers:
+    """What the reference file holds, under its keys, for these inputs; computed on a device."""
+    log_mel, noise = log_mel.to(device), noise.to(device)
     found: Numbers = {}
     for ratio in RATIOS:
-        made = model()
+        made = model().to(device)
         visible, masked = split_patches(noise, ratio)
         loss = made.loss(log_mel, visible, masked)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -61,8 +63,8 @@ def numbers(log_mel: Tensor, noise: Tensor) -> Numbers:
             predicted = made.predict(made.patches(log_mel), visible, masked)
         norms = {key: tensor.grad.norm().item() for key, tensor in made.named_parameters() if tensor.grad is not None}
         found[f"loss_{ratio}"] = np.array(loss.item())
-        found[f"mask_{ratio}"] = mask_of(masked, noise.shape[1]).numpy()
-        found[f"pred_mean_{ratio}"] = predicted.mean(dim=2).numpy()
+        found[f"mask_{ratio}"] = mask_of(masked, noise.shape[1]).cpu().numpy()
+        found[f"pred_mean_{ratio}"] = predicted.mean(dim=2).cpu().numpy()
         found[f"grad_names_{ratio}"] = np.array(sorted(norms))
         found[f"grad_norms_{ratio}"] = np.array([norms[key] for key in sorted(norms)])
     made.after_step(DECAY)

@@ -9,6 +9,7 @@ import torch
 
 from evar.base.errors import CheckpointError, TrainingError, UsageError
 from evar.pretrain import checkpoint, journal
+from evar.pretrain.loop import STEPS_A_LOOK
 from evar.pretrain.trainer import Trainer, weight_groups
 from tests.pretrain import runs
 
@@ -92,11 +93,16 @@ def test_run_goes_on_from_a_checkpoint_that_lies_behind_the_log(store, whole, tm
     runs.assert_equal(tmp_path / f"{NAME}.pth", whole / f"{NAME}.pth")
 
 
-def test_bfloat16_goes_on_bit_identically(store, tmp_path):
-    runs.go(store, runs.run(tmp_path / "whole", precision="bfloat16"))
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_run_goes_on_bit_identically_on_every_device(store, tmp_path, device, precision):
+    look = STEPS_A_LOOK[device.type]  # a run stops at the look after the one that noticed the wish
+    how = {"device": device, "precision": precision, "epochs": 2 if look == 1 else 6}
+    runs.go(store, runs.run(tmp_path / "whole", **how))
     with pytest.raises(KeyboardInterrupt):
-        runs.go(store, runs.run(tmp_path / "parts", precision="bfloat16"), bar=stop_after(2))
-    runs.go(store, runs.run(tmp_path / "parts", precision="bfloat16", resume=True))
+        runs.go(store, runs.run(tmp_path / "parts", **how), bar=stop_after(look))
+    assert len(losses(tmp_path / "parts")) < len(losses(tmp_path / "whole"))
+    runs.go(store, runs.run(tmp_path / "parts", **how, resume=True))
+    assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
     runs.assert_equal(tmp_path / "parts" / f"{NAME}.pth", tmp_path / "whole" / f"{NAME}.pth")
 
 

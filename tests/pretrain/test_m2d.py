@@ -8,9 +8,9 @@ from evar.pretrain.masking import select, split_patches
 from tests.pretrain import step
 
 
-def test_seeded_golden_numbers_are_reproduced():
+def test_seeded_golden_numbers_are_reproduced(device):
     with np.load(step.GOLDEN) as golden:
-        step.check(step.numbers(*step.seeded_inputs()), {key: golden[key] for key in golden.files})
+        step.check(step.numbers(*step.seeded_inputs(), device), {key: golden[key] for key in golden.files})
 
 
 def test_reference_step_is_reproduced(shared):

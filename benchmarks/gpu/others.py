@@ -1,0 +1,181 @@
+"""The machine and its limits; then what has a benchmark or tests of its own, at the sizes that a GPU is for."""
+
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import embed as embedding
+from benchmarks import five_tasks
+from benchmarks import pretrain as pretraining
+from benchmarks import probes as probing
+from benchmarks.gpu.report import MACHINE, Report, Skipped
+from benchmarks.limits import matrix_rate, timed
+from evar import encoders
+from evar.base import machine as host
+from evar.data.store import Store
+from evar.data.task import load_task
+from evar.embeddings.batches import make_plan
+from evar.embeddings.device import choose_precision, describe
+from evar.nn.exact import exact_float32
+from evar.pretrain.recipe import make_recipe
+
+ROOT = Path(__file__).parents[2]
+CLIPS = {10.0: 20_000, 4.0: 30_000, 1.0: 80_000, 30.0: 6_000}  # seconds of a clip -> clips embedded
+FEED_BATCH, FEED_BLOCKS = 256, 20  # 10 s each
+WAITING = 0.1  # share of the embedding's time; above it reading is worth a second thread
+QUICK_TINY = 'random(model="m2d_vit_tiny-80x208p16x16")'
+TESTS = ("tests/devices", "tests/golden", "tests/pretrain")
+TASKS = ("gtzan", "us8k", "spcv2", "as20k", "vc1")  # the smaller ones first: a row is kept as soon as it is there
+FIRST_SCALE, GROWTH, SHARE_OF_REST = 0.01, 8.0, 0.6
+
+
+def machine(report: Report) -> None:
+    """Versions, and the rates of bare matrix products."""
+    device, cuda = report.device, report.device.type == "cuda"
+    about = {"device": describe(device), "torch": torch.__version__, "Python": platform.python_version()}
+    about |= {"cores": host.cores(), "NumPy": np.__version__}
+    if cuda:
+        memory = torch.cuda.get_device_properties(device).total_memory / 2**30
+        about |= {"GiB": round(memory), "CUDA": torch.version.cuda}
+        about |= {"cuDNN": torch.backends.cudnn.version(), "driver": driver()}
+    report.row(MACHINE, {name: str(value) for name, value in about.items()})
+    if not cuda and not report.quick:
+        report.fail("no CUDA device here: QUICK=1 runs the same with tiny shapes on a CPU")
+        return
+    with exact_float32():
+        for precision in ("bfloat16", "float16", "float32"):
+            report.row("Matrix products", {"precision": precision, "TFLOP/s": matrix_rate(device, precision) / 1e12})
+    if cuda:
+        torch.backends.cuda.matmul.allow_tf32 = True
+        report.row("Matrix products", {"precision": "TF32", "TFLOP/s": matrix_rate(device, "float32") / 1e12})
+
+
+def driver() -> str:
+    """The version of NVIDIA's driver, as far as its own tool says it."""
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    found = subprocess.run(query, capture_output=True, text=True).stdout.split() if shutil.which(query[0]) else []
+    return found[0] if found else "unknown"
+
+
+def tests(report: Report) -> None:
+    """The tests marked `cuda`; those that fail are said at once."""
+    if importlib.util.find_spec("pytest") is None:
+        raise Skipped("pytest is not installed here")
+    line = [sys.executable, "-m", "pytest", "-vv", "--tb=short", "-m", "cuda", *TESTS]
+    line += ["-W", "default"]  # warnings of versions that the project does not pin are no failures
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # plug-ins may be of another pytest
+    count = {"PASSED": 0, "FAILED": 0, "ERROR": 0, "SKIPPED": 0}
+    with subprocess.Popen(line, cwd=ROOT, env=alone, stdout=subprocess.PIPE, text=True) as process:
+        for said in process.stdout or ():
+            print(said, end="")
+            if found := re.match(rf"(\S+::.*?) ({'|'.join(count)})\b", said):
+                count[found[2]] += 1
+                if found[2] in ("FAILED", "ERROR"):
+                    report.fail(found[1])
+    report.row("Tests marked `cuda`", {state.lower(): number for state, number in count.items()})
+    if process.returncode and not report.failed:
+        report.fail(f"pytest's exit code is {process.returncode}")
+    if not report.failed and not count["PASSED"]:
+        raise Skipped("none of these tests runs here: no CUDA device")
+
+
+def embed(report: Report) -> None:
+    """From a prepared store to the cache: rates, and what reading alone can give."""
+    device, precision = report.device, choose_precision("auto", report.device)
+    with tempfile.TemporaryDirectory() as name:
+        stores = {}
+        for seconds, clips in ({4.0: 8} if report.quick else CLIPS).items():
+            stores[seconds] = embedding.synthesised(Path(name) / f"{seconds:g}", seconds)
+            spec = QUICK_TINY if report.quick else "random"
+            line = embedding.measure(stores[seconds], seconds, clips, precision, None, device, Path(name), spec)
+            row = dict(zip(embedding.HEADER, line, strict=True))
+            waited = float(row["read"]) / max(0.01, float(row["end to end"].removesuffix(" s")))
+            outcome = "write one" if waited > WAITING and device.type == "cuda" else "leave it"
+            report.row("Store to cache", row)
+            rule = {"clip": row["clip"], "waits for the reader": f"{waited:.1%}"}
+            rule |= {"a second reading thread where over": f"{WAITING:.0%}", "outcome": outcome}
+            report.row("Feed: decision", rule)
+        feed(report, stores[4.0 if report.quick else 10.0])
+
+
+def feed(report: Report, store: Store) -> None:
+    """Batches from the store by one thread, into pinned memory, and from there to the device."""
+    blocks, batch = (2, 4) if report.quick else (FEED_BLOCKS, FEED_BATCH)
+    rows = np.arange(blocks * batch) % len(store.usable)
+    seconds = float(store.index["duration"].iloc[0])
+    plan = make_plan(store, rows, np.zeros(len(rows), dtype=np.bool_), seconds)
+    audio = len(rows) * plan.samples / store.rate
+    took, batches = timed(lambda: [plan.batch(block, batch).waveforms for block in range(blocks)])
+    steps = {"read and checked": took}
+    if report.device.type == "cuda":
+        steps["pinned"], batches = timed(lambda: [each.pin_memory() for each in batches])
+
+        def copy() -> None:
+            for each in batches:
+                each.to(report.device, non_blocking=True)
+            torch.cuda.synchronize(report.device)
+
+        copy()
+        steps["to the device"] = timed(copy)[0]
+    for step, took in steps.items():
+        row = {"step": step, "GB/s": sum(each.nbytes for each in batches) / 1e9 / took, "audio s/s": audio / took}
+        report.row("Feed, one thread", row)
+
+
+def probes(report: Report) -> None:
+    """The logistic probe at the sizes of AudioSet-20K and VoxCeleb1."""
+    scale = 0.02 if report.quick else 1.0
+    for name in ("as20k", "vc1"):
+        for row in probing.SIZES[name](scale, report.device):
+            report.row("Probe `logistic`", row)
+            cut_short = name == "vc1" and report.device.type == "cpu"
+            if row["certified"] < row["problems"] and not cut_short:
+                report.fail(f"{row['size']}: {row['problems'] - row['certified']} fits are not certified")
+
+
+def pretrain(report: Report) -> None:
+    """Steps of a ViT-Base; float32 with fewer and smaller ones."""
+    for precision, batch, steps in (("bfloat16", 512, 20), ("float32", 128, 5)):
+        recipe = make_recipe("tiny" if report.quick else "base", {"batch_size": 4 if report.quick else batch})
+        with tempfile.TemporaryDirectory() as name:
+            store = pretraining.store_for(recipe, Path(name) / "noise")
+            line = pretraining.measure(store, recipe, precision, report.device, 1 if report.quick else steps)
+        row = dict(zip(pretraining.HEADER, line, strict=True))
+        counted = {"batch": recipe.batch_size, "steps/s": 1 / float(row["step s"])}
+        report.row(f"Pre-training {recipe.name}", counted | row)
+
+
+def tasks(report: Report) -> None:
+    """The five tasks, of a hundredth of their clips, then of as many as the time that is left allows."""
+    line = ["--encoder", "logmel", "--probe", "logistic(grid=[0.01])"] if report.quick else []
+    arguments = five_tasks.parsed(line)
+    device = report.device
+    encoder, precision = encoders.open_encoder(arguments.encoder), choose_precision("auto", device)
+    limit = matrix_rate(device, precision)
+    scale = 0.0001 if report.quick else FIRST_SCALE
+    while True:
+        begin = time.monotonic()
+        arguments.scale = scale
+        for name in TASKS:
+            task = load_task(name)
+            five_tasks.require_space(task, scale, arguments.folder)
+            with tempfile.TemporaryDirectory() as folder:
+                found = five_tasks.measure(task, encoder, device, precision, Path(folder), arguments)
+            rate = found.flops / found.seconds["embed"]
+            row = {"task": name, "clips": found.clips, **{stage: found.seconds[stage] for stage in five_tasks.COLUMNS}}
+            row |= {"total": found.total, "embed TFLOP/s": rate / 1e12, "of the limit": f"{rate / limit:.0%}"}
+            report.row(f"{scale:.4g} of the clips, seconds by stage", row)
+        grown = min(1.0, scale * min(GROWTH, SHARE_OF_REST * report.left() / (time.monotonic() - begin)))
+        if report.quick or grown < 2 * scale:
+            return
+        scale = grown
