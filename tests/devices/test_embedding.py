@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from evar import encoders
-from evar.base.progress import silent
+from evar.base.progress import displayed
 from evar.data.store import prepare
 from evar.embeddings.batches import Plan, make_plan
+from evar.embeddings.device import Runtime
 from evar.embeddings.extract import Embeddings, embed
-from evar.embeddings.runtime import Runtime
 from evar.encoders.contract import Encoder, Identity
 from tests.tones import write_tones
 
@@ -27,12 +27,12 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     write_tones(root, clips=4)
     folder = root / "data" / "tones"
     names = sorted(file.name for file in folder.glob("*.wav"))
-    store = prepare(folder, names, 16000, root / "cache", workers=1, progress=silent)
+    store = prepare(folder, names, 16000, root / "cache", workers=1)
     return make_plan(store, store.usable, np.zeros(len(store.usable), dtype=np.bool_), 0.25)
 
 
-def run(plan: Plan, cache: Path, *devices: torch.device, size: int = SIZE, progress=silent) -> Embeddings:
-    return embed(encoders.open_encoder("m2d"), plan, Runtime(devices, "float32", size), cache, progress=progress)
+def run(plan: Plan, cache: Path, device: torch.device) -> Embeddings:
+    return embed(encoders.open_encoder("m2d"), plan, Runtime(device, "float32", SIZE), cache)
 
 
 def test_cache_holds_what_the_encoder_gives_on_the_cpu(plan: Plan, tmp_path: Path, device: torch.device) -> None:
@@ -53,15 +53,10 @@ def test_interrupted_run_goes_on_with_the_same_bits(plan: Plan, tmp_path: Path, 
 
         yield advance
 
-    with pytest.raises(KeyboardInterrupt):
-        run(plan, tmp_path / "cut", device, progress=stops_early)
+    with displayed(stops_early), pytest.raises(KeyboardInterrupt):
+        run(plan, tmp_path / "cut", device)
     whole = run(plan, tmp_path / "whole", device)
     np.testing.assert_array_equal(run(plan, tmp_path / "cut", device).outputs["last"], whole.outputs["last"])
-
-
-def test_two_processes_give_the_bits_of_one(plan: Plan, tmp_path: Path, device: torch.device) -> None:
-    one, two = run(plan, tmp_path / "one", device), run(plan, tmp_path / "two", device, device)
-    np.testing.assert_array_equal(two.outputs["last"], one.outputs["last"])
 
 
 class Hungry(Encoder):
@@ -77,6 +72,6 @@ class Hungry(Encoder):
 
 
 def test_full_memory_halves_the_batch(plan: Plan, tmp_path: Path, device: torch.device) -> None:
-    found = embed(Hungry(), plan, Runtime((device,), "float32", 8), tmp_path, progress=silent)
+    found = embed(Hungry(), plan, Runtime(device, "float32", 8), tmp_path)
     assert found.batch_size == 2
     assert len(found.outputs["last"]) == len(plan)
