@@ -53,7 +53,6 @@ def evaluate(
     seed: int = 42,
     limit: int | None = None,
     min_coverage: float | None = None,
-    leaks: bool = True,
     shots: Sequence[int] = (),
     draws: int = DRAWS,
     quiet: bool = False,
@@ -68,7 +67,6 @@ def evaluate(
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
     device:   "auto" is one device; "cuda" takes all of the machine, one process each, where the module can be pickled.
               The script is imported anew by each, so the call must stand below `if __name__ == "__main__":`
-    leaks:    whether to look for clips that train and test share
     quiet:    no progress bars and notes on stderr
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
@@ -99,7 +97,6 @@ def evaluate(
         seed=_checked("seed", defaults.seed if seed is None else seed, options.whole(0)) or 0,
         limit=_checked("limit", limit, options.whole(1)),
         min_coverage=_checked("min_coverage", min_coverage, options.share),
-        leaks=leaks,
         shots=checked(shots),
         draws=_checked("draws", draws, options.whole(1)) or DRAWS,
     )

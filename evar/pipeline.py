@@ -52,6 +52,7 @@ def evaluate(
         raise UsageError(f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here")
     prepared = prepare_task(task, encoder.sample_rate, settings, progress=progress, note=note)
     require_coverage(prepared, settings)
+    leaks = look_for_leaks(prepared, note)
     clips = prepared.clips
     plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
     embeddings = embed(
@@ -63,7 +64,6 @@ def evaluate(
         note=note,
         on_wait=lambda: note(f"{task.name}: another process is embedding these clips; waiting for it"),
     )
-    leaks = look_for_leaks(prepared, settings, progress=progress, note=note)
     for probe in probes:
         probe.device = str(settings.runtime.device)
         for fit in _fits(clips, embeddings, encoder.outputs, probe, settings, progress, note):
