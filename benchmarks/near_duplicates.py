@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.progress import silent
+from evar.base.threads import one_thread
 from evar.near_duplicates import search
 from evar.near_duplicates.likeness import FEATURES, analysis, embed, fingerprint, match
-from evar.progress import silent
-from evar.threads import one_thread
 
 RATE = 16_000
 TASKS = {  # name: (clips, seconds each, pairs of clips that products are taken of)

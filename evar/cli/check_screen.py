@@ -7,11 +7,11 @@ import statistics
 import textwrap
 from collections.abc import Callable, Sequence
 
+from evar.base.errors import few, shown
 from evar.cli.terminal import size
 from evar.data.check import CLIPPED_SHARE
 from evar.data.report import Class, Durations, Report
 from evar.data.store import SHORT_SECONDS
-from evar.errors import few, shown
 from evar.near_duplicates.record import NearDuplicates
 
 LABEL_CHARACTERS = 17  # of the column of headings

@@ -11,11 +11,11 @@ import re
 import numpy as np
 import pandas as pd
 
+from evar.base.errors import DataError
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest
 from evar.data.report import Class, Clipped, Durations, Fault, Part, Report, Short
 from evar.data.store import Store, short_clips
-from evar.errors import DataError
 
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
 SAMPLE_BYTES = 2

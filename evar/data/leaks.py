@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evar.base.errors import few, shown
 from evar.data.manifest import Manifest
 from evar.data.store import Store
-from evar.errors import few, shown
 
 SILENT_PEAK = 1e-3  # -60 dB of full scale: nothing that a microphone was meant to record
 OTHER_SIDE = "on the other side of the split"

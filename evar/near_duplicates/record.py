@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.errors import few, shown
+from evar.base.files import locked, write_atomic
+from evar.base.progress import Progress
 from evar.data.leaks import OTHER_SIDE, number_sides
 from evar.data.manifest import Manifest
 from evar.data.store import Store
-from evar.errors import few, shown
-from evar.files import locked, write_atomic
 from evar.near_duplicates.search import Found, search
-from evar.progress import Progress
 
 
 @dataclass(frozen=True)

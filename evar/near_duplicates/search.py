@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
+from evar.base.progress import Advance, Progress
+from evar.base.threads import fit_each, pieces
 from evar.data.audio import FULL_SCALE
 from evar.data.leaks import SILENT_PEAK
 from evar.data.store import Store
 from evar.near_duplicates.likeness import FEATURES, Match, analysis, embed, fingerprint, match
-from evar.progress import Advance, Progress
-from evar.threads import fit_each, pieces
 
 EXCERPT_SECONDS = 60.0  # of longer clips the beginning is heard
 FADE_SECONDS = 0.05  # at most a quarter of a clip

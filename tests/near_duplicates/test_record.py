@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from evar.base.progress import silent
 from evar.near_duplicates.record import find, known
-from evar.progress import silent
 from tests.near_duplicates.sounds import Clip, louder, make_task, unlike
 
 

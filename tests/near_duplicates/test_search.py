@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evar.base.progress import silent
+from evar.base.provenance import PACKAGE, imported_modules
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare
 from evar.data.task import load_task
 from evar.near_duplicates import search
 from evar.near_duplicates.record import NearDuplicates, find
-from evar.progress import silent
-from evar.provenance import PACKAGE, imported_modules
 from tests.near_duplicates.sounds import (
     RATE,
     Clip,
