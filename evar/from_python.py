@@ -51,7 +51,6 @@ def evaluate(
     seed: int = 42,
     limit: int | None = None,
     min_coverage: float | None = None,
-    leaks: bool = True,
     shots: Sequence[int] = (),
     draws: int = DRAWS,
 ) -> list[Result]:
@@ -63,7 +62,6 @@ def evaluate(
               it is: its mode, its gradients and its device
     name:     what the rows call it; its class's name, or what its identity says, where not given
     results:  folder of a leaderboard that the rows are appended to; none is written where not given
-    leaks:    whether to look for clips that train and test share
 
     All others are the options of `evar eval` and have its defaults. `[result.row() for result in results]` makes a
     table. Embeddings are cached by the module's tensors, its sources, and what it does to a test signal; those of a
@@ -86,7 +84,6 @@ def evaluate(
         seed=_checked("seed", defaults.seed if seed is None else seed, options.whole(0)) or 0,
         limit=_checked("limit", limit, options.whole(1)),
         min_coverage=_checked("min_coverage", min_coverage, options.share),
-        leaks=leaks,
         shots=checked(shots),
         draws=_checked("draws", draws, options.whole(1)) or DRAWS,
     )

@@ -48,10 +48,10 @@ def evaluate(
         raise UsageError(f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here")
     prepared = prepare_task(task, encoder.sample_rate, settings)
     require_coverage(prepared, settings)
+    leaks = look_for_leaks(prepared)
     clips = prepared.clips
     plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
     embeddings = embed(encoder, plan, settings.runtime, settings.cache)
-    leaks = look_for_leaks(prepared, settings)
     for probe in probes:
         probe.device = str(settings.runtime.device)
         for fit in _fits(clips, embeddings, encoder.outputs, probe, settings):

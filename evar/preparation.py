@@ -9,13 +9,13 @@ from pathlib import Path
 from evar.base.errors import DataError, few
 from evar.data.audio import MISSING
 from evar.data.check import problem
+from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
 from evar.embeddings.device import Runtime
+from evar.near_duplicates.record import known
 from evar.probes.shots import DRAWS
-from evar.scoring.leak_list import Leaks
-from evar.scoring.leaks import find_leaks
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,8 @@ log = logging.getLogger(__name__)
 class Settings:
     """How to run, and where things lie.
 
-    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own; leaks: whether to look for
-    clips that the sides of the split share; shots: numbers of training clips a class, each drawn `draws` times, none
-    for all training clips.
+    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own; shots: numbers of training
+    clips a class, each drawn `draws` times, none for all training clips.
     """
 
     data: Path
@@ -36,7 +35,6 @@ class Settings:
     seed: int
     limit: int | None = None
     min_coverage: float | None = None
-    leaks: bool = True
     shots: tuple[int, ...] = ()
     draws: int = DRAWS
 
@@ -61,7 +59,7 @@ def prepare_task(task: Task, rate: int, settings: Settings) -> Prepared:
     """Read the task's table and decode its clips at `rate` Hz, or find them decoded."""
     begin = time.perf_counter()
     manifest = read_manifest(task, settings.data)
-    for remark in (*manifest.remarks, *manifest.leaks):
+    for remark in manifest.remarks:
         log.warning(f"{task.name}: {remark}")
     if settings.limit is not None:
         manifest = manifest.limit(settings.limit)
@@ -88,12 +86,20 @@ def require_coverage(prepared: Prepared, settings: Settings) -> None:
         raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
 
 
-def look_for_leaks(prepared: Prepared, settings: Settings) -> Leaks | None:
-    """What the sides of the split share, None where nobody asks; noted in one line where that is anything."""
-    if not settings.leaks:
-        return None
-    name = prepared.manifest.task.name
-    leaks = find_leaks(prepared.clips, prepared.store, workers=settings.workers)
-    if leaks.warning:
-        log.warning(f"{name}: {leaks.warning}")
-    return leaks
+def look_for_leaks(prepared: Prepared) -> dict[str, int | None]:
+    """Test clips by what they share with the other side of the split; None of near-duplicates that nobody looked for.
+
+    Notes a line for each kind that there is.
+    """
+    name, leaks = prepared.manifest.task.name, find_leaks(prepared.clips, prepared.store)
+    near = known(prepared.clips, prepared.store)
+    counts = {
+        "duplicates": leaks.counts["duplicates"],
+        "near_duplicates": len(near.clips) if near else None,
+        "groups": leaks.counts["groups"],
+        "silent": leaks.counts["silent"],
+    }
+    for kind, text in (leaks.texts | ({"near_duplicates": near.text} if near else {})).items():
+        if counts[kind]:
+            log.warning(f"{name}: {kind.replace('_', '-')}: {text}")
+    return counts

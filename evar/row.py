@@ -8,7 +8,6 @@ from evar.fitting import CHOSEN, Fit
 from evar.leaderboard.table import Result
 from evar.preparation import Prepared, Settings
 from evar.scoring import summary
-from evar.scoring.leak_list import Leaks
 
 PROTOCOL_VERSION = 2  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
@@ -19,7 +18,7 @@ def make_result(
     embeddings: Embeddings,
     fit: Fit,
     settings: Settings,
-    leaks: Leaks | None,
+    leaks: dict[str, int | None],
 ) -> Result:
     """The leaderboard row, with its whole provenance."""
     task, identity, score, shots = prepared.manifest.task, encoder.identity, fit.score, fit.shots
@@ -49,7 +48,7 @@ def make_result(
         at_edge=any(chosen.at_edge for chosen in fit.chosen.values()),
         converged=all(fitted.converged for chosen in fit.chosen.values() for fitted in chosen.fits),
         coverage=prepared.coverage,
-        leaks=leaks.counts if leaks else None,
+        leaks=leaks,
         limit=settings.limit,
         chosen_output=dict(fit.outputs),
         sweep=in_sweep,

@@ -12,7 +12,11 @@ ORDER = [
     "from_python", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "plots", "scoring", "probes",
     "embeddings", "hear", "encoders", "nn", "data", "base",
 ]  # fmt: skip
-BESIDE = {"pretrain": {"pretrain", "nn", "data", "base"}}  # stands beside embeddings
+BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "threads", "yaml_file"}
+BESIDE = {  # what stands beside the order: the stages it may import, and those that may import it
+    "pretrain": ({"nn", "data", "base"}, {"cli"}),
+    "near_duplicates": ({"nn", "data", "base"}, {"cli", "preparation"}),
+}
 DOORS = {
     "soundfile": {"data/audio.py"},
     "soxr": {"data/audio.py"},
@@ -25,15 +29,22 @@ DOORS = {
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
+def stage(parts: tuple[str, ...]) -> str:
+    """The stage that a module of the package belongs to; everything below all stages is "base"."""
+    return "base" if parts[0] in BASE else parts[0]
+
+
 def place(file: Path) -> tuple[str, ...]:
     return file.relative_to(PACKAGE).with_suffix("").parts
 
 
 def may_import(importer: str, imported: str) -> bool:
+    if importer == imported:
+        return True
     if importer in BESIDE:
-        return imported in BESIDE[importer]
+        return imported in BESIDE[importer][0]
     if imported in BESIDE:
-        return importer == "cli"
+        return importer in BESIDE[imported][1]
     return ORDER.index(importer) <= ORDER.index(imported)
 
 
@@ -43,7 +54,7 @@ def test_imports_go_one_way(file):
         return
     for parts in imported_modules(file):
         if (PACKAGE / parts[0]).exists() or (PACKAGE / f"{parts[0]}.py").exists():
-            assert may_import(place(file)[0], parts[0]), f"{file} imports evar.{'.'.join(parts)}"
+            assert may_import(stage(place(file)), stage(parts)), f"{file} imports evar.{'.'.join(parts)}"
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -53,7 +64,7 @@ def test_outside_packages_come_in_by_one_door(file):
 
 
 def test_every_module_has_a_stage_and_is_found():
-    stages = {place(file)[0] for file in SOURCES} - {"__init__"}
+    stages = {stage(place(file)) for file in SOURCES} - {"__init__"}
     assert stages <= {*ORDER, *BESIDE}
     assert len(SOURCES) > 30
 
@@ -82,7 +93,6 @@ def test_signal_code_never_sees_labels():
             assert not {name for name in imported if name.startswith("data.manifest")}, file
 
 
-def test_one_place_after_the_embeddings_hears_waveforms():
+def test_waveforms_are_never_heard_after_the_embeddings():
     for folder in ("probes", "scoring", "leaderboard"):
-        readers = {file.stem for file in (PACKAGE / folder).rglob("*.py") if ".samples(" in file.read_text("utf-8")}
-        assert readers == ({"near_duplicates"} if folder == "scoring" else set())
+        assert not [file for file in (PACKAGE / folder).rglob("*.py") if ".samples(" in file.read_text("utf-8")]

@@ -40,7 +40,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, ({OPEN_FILES}, {OPEN_FILES}))
 where = ["--task", "many.yaml", "--data", ".", "--cache", "cache"]
 assert main(["prepare", *where, "--workers", "2"]) == 0
 assert main(["check", *where]) == 0
-assert main(["eval", *where, "--no-leaks", "--encoder", "file(path='net.py')", "--probe", "centroid"]) == 0
+assert main(["eval", *where, "--encoder", "file(path='net.py')", "--probe", "centroid"]) == 0
 
 names = [f"{{number}}.wav" for number in range({CLIPS})]
 store = prepare(Path("many"), names, {RATE}, Path("cache"), workers=2)

@@ -43,8 +43,14 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {kind} {name!r}: {hint}(valid: {', '.join(names) or 'none'})")
 
 
-def few(names: Iterable[str], most: int = 3) -> str:
-    """The first `most` of `names`, and how many more there are: 'a, b, c and 4 more'."""
+def few(names: Iterable[str], most: int = 3, total: int | None = None) -> str:
+    """The first `most` of `names`, and how many more there are (of `total`, else of `names`): 'a, b, c and 4 more'."""
     listed = list(names)
-    rest = f" and {len(listed) - most:,} more" if len(listed) > most else ""
+    total = len(listed) if total is None else total
+    rest = f" and {total - most:,} more" if total > most else ""
     return ", ".join(listed[:most]) + rest
+
+
+def shown(name: str) -> str:
+    """A name on one line: as it is, or as a literal where it holds line breaks or is no text."""
+    return name if name.isprintable() else repr(name)

@@ -139,11 +139,6 @@ def _eval_parser() -> _Parser:
     add_min_coverage(parser)
     add_shots(parser)
     parser.add_argument(
-        "--no-leaks",
-        action="store_true",
-        help="do not look for clips that train and test share (default: look once, count them in the row, warn)",
-    )
-    parser.add_argument(
         "--json", action="store_true", help="print results as JSON, one object a line (default: for people)"
     )
     return parser
@@ -170,6 +165,12 @@ def _check_parser() -> _Parser:
     add_places(parser)
     add_workers(parser)
     add_min_coverage(parser)
+    parser.add_argument(
+        "--near-duplicates",
+        action="store_true",
+        help="also listen for copies across the split, of other gain, polarity, start or coding: minutes for a large "
+        "task, kept for later runs (default: show what was found before)",
+    )
     parser.add_argument(
         "--json", action="store_true", help="print reports as JSON, one object a line (default: for people)"
     )

@@ -3,26 +3,25 @@
 Lines are at most `width` characters wide. Names that would break a line are shown as Python literals.
 """
 
-import math
 import statistics
 import textwrap
 from collections.abc import Callable, Sequence
 
-from evar.base.errors import few
+from evar.base.errors import few, shown
 from evar.cli.terminal import size
-from evar.data.check import CLIPPED_SHARE, SILENT_PEAK
-from evar.data.report import Class, Duplicate, Durations, Report, Straddle
+from evar.data.check import CLIPPED_SHARE
+from evar.data.report import Class, Durations, Report
 from evar.data.store import SHORT_SECONDS
-from evar.scoring.leak_list import Leaks
+from evar.near_duplicates.record import NearDuplicates
 
-LABEL_CHARACTERS = 13  # of the column of headings
+LABEL_CHARACTERS = 17  # of the column of headings
 ROWS = 12  # classes that get a row each
 NAMES = 60  # classes that are named; of more, only the extremes are
 FEW = 3  # examples of each finding
 REASONS = 5  # of quarantine
 
 
-def screen(report: Report, leaks: Leaks, width: int) -> str:
+def screen(report: Report, near: NearDuplicates | None, width: int) -> str:
     """The whole report in lines of at most `width` characters."""
     what = (
         f"{report.task}  {shown(report.title)}, {report.protocol}, {report.seconds:g} s clips, in {shown(report.root)}"
@@ -35,22 +34,22 @@ def screen(report: Report, leaks: Leaks, width: int) -> str:
         "",
     ]
     before = ""
-    for heading, text in _findings(report, leaks):
+    for heading, text in _findings(report, near):
         lines += _finding("" if heading == before else heading, text, width)
         before = heading
     return "\n".join(line if len(line) <= width else line[: width - 1] + "…" for line in lines)
 
 
-def _findings(report: Report, leaks: Leaks) -> list[tuple[str, str]]:
+def _findings(report: Report, near: NearDuplicates | None) -> list[tuple[str, str]]:
     """(heading, text) of everything below the counts."""
-    silence = f"clips below {20 * math.log10(SILENT_PEAK):.0f} dB of full scale"
+    leaks = report.leaks.texts
     store = f"{size(report.store_bytes)} at {report.store_rate:,} Hz, digest {report.digest[:12]}, in "
     return [
         *(("quarantined", text) for text in _quarantined(report)),
-        ("duplicates", _duplicates(report)),
-        ("copies", _copies(report, leaks)),
-        ("groups", _groups(report)),
-        ("silent", _some(report.silent, silence)),
+        ("duplicates", leaks["duplicates"]),
+        ("near-duplicates", near.text if near else "not looked for, --near-duplicates does"),
+        ("groups", "every clip is its own" if report.leaks.groups == report.found else leaks["groups"]),
+        ("silent", leaks["silent"]),
         ("clipped", _clipped(report)),
         ("short", _short(report)),
         ("durations", _durations(report.durations)),
@@ -60,11 +59,6 @@ def _findings(report: Report, leaks: Leaks) -> list[tuple[str, str]]:
         *(("pitfalls", pitfall) for pitfall in report.pitfalls),
         ("verdict", f"cannot be scored: {report.problem}" if report.problem else "can be scored"),
     ]
-
-
-def shown(name: str) -> str:
-    """A name on one line: as it is, or as a literal where it holds line breaks or is no text."""
-    return name if name.isprintable() else repr(name)
 
 
 def _finding(heading: str, text: str, width: int) -> list[str]:
@@ -126,52 +120,6 @@ def _quarantined(report: Report) -> list[str]:
     if rest := report.quarantined[REASONS:]:
         lines.append(f"{sum(len(fault.paths) for fault in rest):,} for {len(rest)} more reasons (all with --json)")
     return lines
-
-
-def _duplicates(report: Report) -> str:
-    if not report.duplicates:
-        return "none"
-    across = sum(1 for each in report.duplicates if each.across)
-    contradicting = sum(1 for each in report.duplicates if each.contradict)
-    clips = sum(len(each.paths) for each in report.duplicates)
-    return (
-        f"{clips:,} clips in {len(report.duplicates):,} sets of equal sound: {across:,} across {report.part_kind}s, "
-        f"{contradicting:,} with contradicting labels: {few(map(_duplicate, report.duplicates), FEW)}"
-    )
-
-
-def _duplicate(each: Duplicate) -> str:
-    clips = [f"{shown(path)} ({part}{': ' + '; '.join(labels) if each.contradict else ''})"
-             for path, part, labels in zip(each.paths, each.parts, each.labels, strict=True)]  # fmt: skip
-    return " = ".join([*clips[:FEW], *([f"{len(clips) - FEW:,} more"] if len(clips) > FEW else [])])
-
-
-def _copies(report: Report, leaks: Leaks) -> str:
-    """Near-duplicates: other gain, shift or coding."""
-    if not leaks.counts["near_duplicates"]:
-        return f"none that differ a little across {report.part_kind}s"
-    return (
-        f"{leaks.counts['near_duplicates']:,} test clips differ little from a clip in another {report.part_kind}: "
-        f"{few(map(str, leaks.examples['near_duplicates']))}; all in {shown(str(leaks.file))}"
-    )
-
-
-def _groups(report: Report) -> str:
-    listed = sum(part.listed for part in report.parts)
-    kind = "every clip is its own" if report.groups == listed else f"{report.groups:,}"
-    if not report.straddling:
-        return f"{kind}, none straddles {report.part_kind}s"
-    clips = sum(sum(each.clips.values()) for each in report.straddling)
-    tested = sum(1 for each in report.straddling if {"train", "test"} <= set(each.clips))
-    told = f" ({tested:,} of them train and test)" if report.part_kind == "split" else ""
-    return (
-        f"{kind}, {len(report.straddling):,} straddle {report.part_kind}s{told}, of {clips:,} clips: "
-        f"{few(map(_straddle, report.straddling), FEW)}"
-    )
-
-
-def _straddle(each: Straddle) -> str:
-    return f"{shown(each.group)} ({' + '.join(f'{clips} in {part}' for part, clips in each.clips.items())})"
 
 
 def _some(paths: Sequence[str], what: str) -> str:

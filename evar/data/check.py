@@ -3,8 +3,7 @@
     report = check(manifest, store)      # reads only these two; nothing is decoded
     report.problem                       # "" where the task can be scored
 
-Duplicates are exact: equal samples after decoding, whatever the container. Groups are judged on the whole table, sound
-on the usable clips.
+Duplicates are exact and, as groups, judged on the usable clips (`leaks.py`).
 """
 
 import re
@@ -13,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from evar.base.errors import DataError
+from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest
-from evar.data.report import Class, Clipped, Duplicate, Durations, Fault, Part, Report, Short, Straddle
+from evar.data.report import Class, Clipped, Durations, Fault, Part, Report, Short
 from evar.data.store import Store, short_clips
 
-SILENT_PEAK = 1e-3  # -60 dB of full scale: nothing that a microphone was meant to record
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
 SAMPLE_BYTES = 2
 
@@ -44,10 +43,7 @@ def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -
         parts=_parts(manifest, store),
         classes=_classes(manifest, store),
         quarantined=_faults(store),
-        duplicates=_duplicates(manifest, store),
-        groups=int(manifest.table["group"].nunique()),
-        straddling=_straddling(manifest),
-        silent=tuple(usable.loc[usable["peak"] < SILENT_PEAK, "path"]),
+        leaks=find_leaks(manifest.keep(store.usable), store, most=None),
         clipped=_clipped(usable),
         short=_short(manifest, store),
         durations=_durations(usable["duration"]),
@@ -117,32 +113,6 @@ def _faults(store: Store) -> tuple[Fault, ...]:
     kinds = lost["reason"].map(lambda reason: re.sub(r"\d[\d,.]*", "#", reason))
     faults = [Fault(str(clips["reason"].iloc[0]), tuple(clips["path"])) for _, clips in lost.groupby(kinds, sort=False)]
     return tuple(sorted(faults, key=lambda fault: -len(fault.paths)))
-
-
-def _duplicates(manifest: Manifest, store: Store) -> tuple[Duplicate, ...]:
-    """Sets of clips of equal sound; those of contradicting labels first, then those across parts."""
-    content = store.index["content"].iloc[store.usable]
-    alike = content[content.duplicated(keep=False)]
-    columns = [manifest.table[name].tolist() for name in ("path", "part", "labels")]
-    found = []
-    for places in alike.groupby(alike, sort=False).indices.values():
-        rows = alike.index[places]
-        paths, parts, labels = (tuple(column[row] for row in rows) for column in columns)
-        found.append(Duplicate(paths, parts, labels, len(set(parts)) > 1, len(set(labels)) > 1))
-    return tuple(sorted(found, key=lambda each: (not each.contradict, not each.across)))
-
-
-def _straddling(manifest: Manifest) -> tuple[Straddle, ...]:
-    """Groups that lie in several parts; those with most clips outside their main part first."""
-    table = manifest.table[["group", "part"]]
-    counts = table.groupby(["group", "part"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=manifest.task.parts, fill_value=0)
-    several = counts[(counts > 0).sum(axis=1) > 1]
-    found = [
-        Straddle(str(group), {part: int(clips) for part, clips in zip(manifest.task.parts, row, strict=True) if clips})
-        for group, row in zip(several.index, several.to_numpy(), strict=True)
-    ]
-    return tuple(sorted(found, key=lambda each: max(each.clips.values()) - sum(each.clips.values())))
 
 
 def _clipped(usable: pd.DataFrame) -> tuple[Clipped, ...]:

@@ -6,10 +6,8 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +45,6 @@ class Manifest:
     classes:  fixed once for all parts, whatever is missing
     expected: how many clips a complete copy has
     remarks:  what the reader found out about this copy, a line each
-    leaks:    groups with clips on both sides of a split or across folds, a line each
     """
 
     task: Task
@@ -56,7 +53,6 @@ class Manifest:
     classes: tuple[str, ...]
     expected: int
     remarks: tuple[str, ...] = ()
-    leaks: tuple[str, ...] = ()
 
     @property
     def clips(self) -> pd.DataFrame:
@@ -164,7 +160,7 @@ def read_manifest(task: Task, data: Path) -> Manifest:
     expected = max(len(table), task.expects.rows if task.expects else 0)
     manifest = Manifest(task, root, table, classes, expected, reading.remarks)
     _check(manifest)
-    return replace(manifest, leaks=tuple(_leaks(manifest)))
+    return manifest
 
 
 def _candidates(task: Task, data: Path) -> list[Path]:
@@ -173,17 +169,6 @@ def _candidates(task: Task, data: Path) -> list[Path]:
     beside = [task.file.parent / task.folder] if outside else []
     itself = [data] if open_reader(task).distinct or data.resolve().name == task.folder else []
     return [*beside, data / task.folder, *itself]
-
-
-def _leaks(manifest: Manifest) -> Iterator[str]:
-    """A line for each pair of splits, or one for all folds, that share groups."""
-    task, table = manifest.task, manifest.table[["group", "part"]]
-    pairs = table.drop_duplicates()
-    parts_of = pairs[pairs["group"].duplicated(keep=False)].sort_values("group").groupby("group")["part"].agg(set)
-    for pair in [task.folds] if task.folds else combinations(task.parts, 2):
-        if names := [str(group) for group, parts in parts_of.items() if len(parts & set(pair)) > 1]:
-            where = "straddle folds" if task.folds else f"have clips in {' and '.join(pair)}"
-            yield f"{len(names):,} of {table['group'].nunique():,} groups (clips of one source) {where}: {few(names)}"
 
 
 def _check(manifest: Manifest) -> None:

@@ -5,6 +5,8 @@ Clips are named by their paths in the table; durations and promises in seconds, 
 
 from dataclasses import dataclass
 
+from evar.data.leaks import Leaks
+
 
 @dataclass(frozen=True)
 class Part:
@@ -35,25 +37,6 @@ class Fault:
 
     reason: str
     paths: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """Clips whose decoded samples are equal. across: they are in several parts; contradict: their labels differ."""
-
-    paths: tuple[str, ...]
-    parts: tuple[str, ...]
-    labels: tuple[tuple[str, ...], ...]
-    across: bool
-    contradict: bool
-
-
-@dataclass(frozen=True)
-class Straddle:
-    """A group whose clips lie in several parts. clips: how many, by part."""
-
-    group: str
-    clips: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -88,7 +71,6 @@ class Report:
     """One task's copy.
 
     found, expected:  usable clips, and those of a complete copy; coverage: their ratio, min_coverage: asked for
-    groups:           how many there are; as many as clips where nothing groups them
     rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files
     store_bytes:      of the decoded samples; digest: the store's
     remarks:          what the reader found out about this copy; pitfalls: what is known of the dataset everywhere
@@ -108,10 +90,7 @@ class Report:
     parts: tuple[Part, ...]
     classes: tuple[Class, ...]
     quarantined: tuple[Fault, ...]
-    duplicates: tuple[Duplicate, ...]
-    groups: int
-    straddling: tuple[Straddle, ...]
-    silent: tuple[str, ...]
+    leaks: Leaks
     clipped: tuple[Clipped, ...]
     short: tuple[Short, ...]
     durations: Durations | None

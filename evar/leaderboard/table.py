@@ -34,7 +34,7 @@ class Result:
     were resampled by. parts: score of each fold (or of "test"), seeds: of each seed. classes_left_out: of means over
     classes, for want of positive test clips. metrics: the other metrics of this kind of task, each a mean over folds
     and seeds as the score is; None where it is not finite. setting: what was chosen on validation, a round.
-    leaks: test clips by kind of leak (see scoring/leaks.py); None where nobody looked.
+    leaks: test clips by kind of leak (see data/leaks.py); near-duplicates are None where nobody looked for them.
     seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed. peak_device_memory
     is the GPU's, 0 on a CPU. store_digest: of the audio; table_digest: of the scored
     clips' paths, labels, parts and groups.
@@ -68,7 +68,7 @@ class Result:
     at_edge: bool
     converged: bool
     coverage: float
-    leaks: dict[str, int] | None = None
+    leaks: dict[str, int | None] | None = None
     limit: int | None
     chosen_output: dict[str, str]
     sweep: bool

@@ -23,7 +23,6 @@ OPTIONS_OF_EVAL = [
     "--seed",
     "--limit",
     "--min-coverage",
-    "--no-leaks",
     "--json",
 ]
 

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from evar.cli import main
 from evar.cli.check_screen import screen
-from evar.data.report import Class, Clipped, Duplicate, Durations, Fault, Part, Report, Short, Straddle
-from evar.scoring.leak_list import Finding, Leaks
+from evar.data.leaks import Leaks
+from evar.data.report import Class, Clipped, Durations, Fault, Part, Report, Short
+from evar.near_duplicates.record import NearDuplicate, NearDuplicates
 from tests.tones import write_tones
 
 
@@ -42,13 +44,14 @@ def a_report(**more):
         ),
         "classes": tuple(Class(f"class {n:04}", (50 + n, 40), (60 + n, 40)) for n in range(classes)),
         "quarantined": tuple(Fault(f"reason {n}", tuple(f"{n}/{k}.wav" for k in range(9 - n))) for n in range(7)),
-        "duplicates": (
-            Duplicate(("a, b.wav", "c.wav"), ("train", "test"), (("dog",), ("cat",)), True, True),
-            Duplicate(tuple("defgh"), ("train",) * 5, (("dog",),) * 5, False, False),
+        "leaks": Leaks(
+            {"duplicates": 1, "groups": 2, "silent": 0},
+            {"duplicates": "two are equal", "groups": "two straddle", "silent": "one: 'hush\\n.wav'"},
+            groups=30,
+            duplicates=(),
+            straddling=(),
+            silent=(),
         ),
-        "groups": 30,
-        "straddling": (Straddle("g1", {"train": 3, "test": 2}), Straddle("g2", {"train": 1, "test": 1})),
-        "silent": ("hush\n.wav",),
         "clipped": (Clipped("loud.wav", 0.25),),
         "short": (Short("half.wav", 4.0, 2.0),),
         "durations": Durations(0.5, 4.0, 4.1, 3600.0),
@@ -65,11 +68,10 @@ def a_report(**more):
     return Report(**{**facts, **more})
 
 
-def some_leaks(path="b.wav"):
-    """Two near-duplicates, of which one is an example."""
-    found = Finding("near_duplicates", path, "test", "a.wav", "train", 1, 0.91234, -0.01)
-    counts = {"duplicates": 0, "near_duplicates": 2, "groups": 0, "silent": 0}
-    return Leaks(counts, 0, {kind: [found] if counts[kind] else [] for kind in counts}, Path("/cache/leaks.csv"))
+def some_copies(path="b.wav"):
+    return NearDuplicates(
+        (NearDuplicate(path, "test", "a.wav", "train", 1, 0.91234, -0.01),), 0, Path("/cache/copies.json")
+    )
 
 
 def test_a_clean_task_fits_a_screen_and_can_be_scored(here, capsys):
@@ -79,7 +81,7 @@ def test_a_clean_task_fits_a_screen_and_can_be_scored(here, capsys):
     assert "36 of 36 clips (100.0%) in 3 classes" in lines
     assert "split     train  valid  test  all" in lines
     assert "low           4      4     4   12" in lines
-    assert lines[-1] == "verdict      can be scored"
+    assert lines[-1] == "verdict          can be scored"
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
 
@@ -109,8 +111,23 @@ def test_json_is_one_object_a_task_and_nothing_else(here, capsys):
     assert (first["task"], second["task"]) == ("tones", "twin")
     assert (first["found"], first["problem"]) == (36, "")
     assert first["digest"] == second["digest"]
-    assert first["leaks"] == {"duplicates": 0, "near_duplicates": 0, "groups": 0, "silent": 0}
-    assert Path(first["leaks_list"]).is_file()
+    assert first["leaks"]["counts"] == {"duplicates": 0, "groups": 0, "silent": 0}
+    assert first["near_duplicates"] is None
+
+
+def test_near_duplicates_are_found_where_asked_for_and_shown_from_then_on(here, capsys):
+    def check(*options):
+        assert main(["check", "--task", "tones.yaml", *options]) == 0
+        return capsys.readouterr().out
+
+    waveform, rate = soundfile.read("data/tones/train-low-001.wav")
+    soundfile.write("data/tones/test-low-001.wav", 0.5 * waveform, rate)
+    assert "near-duplicates  not looked for, --near-duplicates does" in check()
+    found = check("--near-duplicates")
+    assert "near-duplicates  1 test clips nearly equal a clip on the other side of the split: test-low-001.wav" in found
+    assert check() == found
+    (clip,) = json.loads(check("--json"))["near_duplicates"]["clips"]
+    assert (clip["path"], clip["other"]) == ("test-low-001.wav", "train-low-001.wav")
 
 
 def test_one_task_without_data_does_not_hide_the_others(here, capsys):
@@ -129,36 +146,35 @@ def test_it_decodes_for_the_run_that_follows(here):
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 @pytest.mark.parametrize("classes", [2, 12, 13, 35, 527, 1251])
 def test_the_screen_keeps_to_the_width_and_stays_short(width, classes):
-    lines = screen(a_report(classes=classes), some_leaks(), width).splitlines()
+    lines = screen(a_report(classes=classes), some_copies(), width).splitlines()
     assert max(map(len, lines)) <= width
     assert len(lines) <= (40 if width >= 100 else 65)
 
 
 def test_every_finding_has_its_place_and_its_example():
-    text = screen(a_report(), some_leaks(), 400)
+    text = screen(a_report(), some_copies(), 400)
     for said in (
-        "quarantined  9: reason 0: 0/0.wav, 0/1.wav, 0/2.wav and 6 more",
-        "             7 for 2 more reasons (all with --json)",
-        "7 clips in 2 sets of equal sound: 1 across splits, 1 with contradicting labels: a, b.wav (train: dog) = c.wav",
-        "d (train) = e (train) = f (train) = 2 more",
-        "copies       2 test clips differ little from a clip in another split: b.wav (test) and a.wav (train), "
-        "correlation 0.91 at -0.010 s; all in /cache/leaks.csv",
-        "30, 2 straddle splits (2 of them train and test), of 7 clips: g1 (3 in train + 2 in test)",
-        "silent       1 clips below -60 dB of full scale: 'hush\\n.wav'",
-        "clipped      1 clips with over 0.1% of their samples at full scale, worst loud.wav (25.0%)",
-        "short        1 clips are over 0.5 s shorter than the table promises: half.wav (2.0 of 4.0 s)",
-        "durations    0.50 s shortest, 4.00 s median, 4.10 s longest, 1.0 h in all",
-        "files        10 at 16,000 Hz, 800 at 44,100 Hz; 10 mono, 800 of 2 channels",
-        "store        12.3 MB at 16,000 Hz, digest 0123456789ab, in /cache/stores/toy",
-        "remarks      one id appears twice",
-        "pitfalls     known fault",
-        "verdict      cannot be scored: too little is there",
+        "quarantined      9: reason 0: 0/0.wav, 0/1.wav, 0/2.wav and 6 more",
+        "                 7 for 2 more reasons (all with --json)",
+        "duplicates       two are equal",
+        "near-duplicates  1 test clips nearly equal a clip on the other side of the split: b.wav (test) and a.wav "
+        "(train), correlation 0.91 at -0.010 s; all in /cache/copies.json",
+        "groups           two straddle",
+        "silent           one: 'hush\\n.wav'",
+        "clipped          1 clips with over 0.1% of their samples at full scale, worst loud.wav (25.0%)",
+        "short            1 clips are over 0.5 s shorter than the table promises: half.wav (2.0 of 4.0 s)",
+        "durations        0.50 s shortest, 4.00 s median, 4.10 s longest, 1.0 h in all",
+        "files            10 at 16,000 Hz, 800 at 44,100 Hz; 10 mono, 800 of 2 channels",
+        "store            12.3 MB at 16,000 Hz, digest 0123456789ab, in /cache/stores/toy",
+        "remarks          one id appears twice",
+        "pitfalls         known fault",
+        "verdict          cannot be scored: too little is there",
     ):
         assert said in text, said
 
 
 def test_of_very_many_classes_only_the_extremes_are_named():
-    text = " ".join(screen(a_report(classes=527), some_leaks(), 100).split())
+    text = " ".join(screen(a_report(classes=527), some_copies(), 100).split())
     assert (
         "classes 527, median 353 clips; fewest: class 0000 90, class 0001 91, class 0002 92; most: class 0526 616"
         in text
@@ -167,5 +183,5 @@ def test_of_very_many_classes_only_the_extremes_are_named():
 
 
 def test_names_that_are_no_text_can_be_printed():
-    text = screen(a_report(root="/data/caf\udce9", silent=("x\udce9.wav",)), some_leaks("x\udce9.wav"), 100)
+    text = screen(a_report(root="/data/caf\udce9"), some_copies("x\udce9.wav"), 100)
     assert text.encode()

@@ -111,31 +111,28 @@ def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):
     assert rows().loc[0, "coverage"] == pytest.approx(107 / 108, abs=1e-6)
 
 
-def test_leaking_groups_are_told_before_the_score(here, capsys):
+def test_clips_that_train_and_test_share_are_told_once_and_counted_in_the_row(here, capsys):
+    shutil.copy("data/tones/train-high-000.wav", "data/tones/test-high-003.wav")
     table = Path("data/tones/clips.csv")
     table.write_text(table.read_text().replace("test-low-0\n", "train-low-0\n"))
     assert evaluate() == 0
+    err = capsys.readouterr().err
     assert (
-        "tones: 1 of 53 groups (clips of one source) have clips in train and test: train-low-0"
-        in capsys.readouterr().err
-    )
+        "tones: duplicates: 2 clips in 1 sets of equal sound, 0 of contradicting labels; 1 test clips equal a clip on "
+        "the other side of the split: test-high-003.wav (test) = train-high-000.wav (train)\n"
+    ) in err
+    assert err.count("train-low-0") == 1
+    assert "tones: groups: 1 of 53 straddle splits; 2 test clips share theirs with a clip on the other side" in err
+    assert json.loads(rows().loc[0, "leaks"]) == {"duplicates": 1, "near_duplicates": None, "groups": 2, "silent": 0}
 
 
-def test_clips_that_train_and_test_share_are_told_and_counted_in_the_row(here, capsys):
+def test_near_duplicates_that_a_check_found_are_told_and_counted_until_the_clips_change(here, capsys):
     waveform, rate = soundfile.read("data/tones/train-low-001.wav")
     soundfile.write("data/tones/test-low-001.wav", 0.5 * waveform, rate)
-    shutil.copy("data/tones/train-high-000.wav", "data/tones/test-high-003.wav")
-    assert evaluate() == evaluate("--no-leaks") == 0
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "tones: leaks: " in line]
-    assert "1 test clips equal a clip on the other side of the split (test-high-003.wav (test) and train-high-" in line
-    nearly = (
-        "1 test clips nearly equal a clip on the other side (test-low-001.wav (test) and train-low-001.wav (train), "
-    )
-    assert f"{nearly}correlation " in line
-    assert Path(line.rpartition(" ")[2]).read_text().count("\n") == 3
-    counts = {"duplicates": 1, "near_duplicates": 1, "groups": 0, "silent": 0}
-    assert json.loads(rows().loc[0, "leaks"]) == counts
-    assert pd.isna(rows().loc[1, "leaks"])
+    assert main(["check", "--task", "tones.yaml", "--near-duplicates"]) == 0
+    assert evaluate() == evaluate("--limit", "10") == 0
+    assert capsys.readouterr().err.count("tones: near-duplicates: 1 test clips nearly equal a clip on the other") == 1
+    assert [json.loads(leaks)["near_duplicates"] for leaks in rows()["leaks"]] == [1, None]
 
 
 def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here, capsys):

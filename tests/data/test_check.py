@@ -49,9 +49,10 @@ def test_a_clean_copy_has_counts_and_no_finding(tones):
     assert [(each.name, each.found, each.listed) for each in report.classes] == [
         (name, (4, 4, 4), (4, 4, 4)) for name in ("high", "low", "middle")
     ]
-    findings = ("quarantined", "duplicates", "straddling", "silent", "clipped", "short", "pitfalls", "remarks")
+    findings = ("quarantined", "clipped", "short", "pitfalls", "remarks")
     assert [getattr(report, name) for name in findings] == [()] * len(findings)
-    assert report.groups == 18
+    leaks = report.leaks
+    assert (leaks.groups, leaks.duplicates, leaks.straddling, leaks.silent) == (18, (), (), ())
     assert (report.rates, report.channels) == ({RATE: 36}, {1: 36})
     assert (report.durations.shortest, report.durations.median, report.durations.longest) == (0.2, 0.225, 0.4)
     assert report.durations.total == pytest.approx(9 * (0.2 + 0.25 + 0.4 + 0.2))
@@ -77,7 +78,7 @@ def test_equal_sound_is_found_in_any_container_across_parts_and_labels(tones, cl
     for name, how in (("test-low-001.wav", "FLAC"), ("valid-high-002.wav", "AIFF")):
         soundfile.write(clips / name, waveform, rate, format=how, subtype="PCM_16")
     (clips / "train-middle-000.wav").write_bytes((clips / "train-middle-001.wav").read_bytes())
-    first, second = report_of(tones).duplicates
+    first, second = report_of(tones).leaks.duplicates
     assert first.paths == ("test-low-001.wav", "train-low-000.wav", "valid-high-002.wav")
     assert first.labels == (("low",), ("low",), ("high",))
     assert (first.parts, first.across, first.contradict) == (("test", "train", "valid"), True, True)
@@ -85,25 +86,13 @@ def test_equal_sound_is_found_in_any_container_across_parts_and_labels(tones, cl
     assert (second.across, second.contradict) == (False, False)
 
 
-def test_clips_that_cannot_be_decoded_are_no_duplicates(tones, clips):
+def test_clips_that_cannot_be_decoded_are_no_leaks(tones, clips):
+    rewrite_table(tones, lambda text: text.replace(",test-low-0\n", ",train-low-0\n"))
+    assert [each.clips for each in report_of(tones).leaks.straddling] == [{"train": 2, "test": 2}]
     for number in range(3):
         (clips / f"train-low-00{number}.wav").write_bytes(b"")
-    assert report_of(tones).duplicates == ()
-
-
-def test_groups_that_straddle_splits_are_found(tones):
-    rewrite_table(tones, lambda text: text.replace(",test-low-0\n", ",train-low-0\n"))
-    report = report_of(tones)
-    assert [(each.group, each.clips) for each in report.straddling] == [("train-low-0", {"train": 2, "test": 2})]
-    assert report.groups == 17
-
-
-def test_groups_that_straddle_folds_are_found(tmp_path):
-    write_tones(tmp_path, clips=2, folds=3)
-    rewrite_table(tmp_path, lambda text: text.replace(",0-low-0", ",shared").replace(",2-high-0", ",shared"))
-    report = report_of(tmp_path)
-    assert report.part_kind == "fold"
-    assert [(each.group, each.clips) for each in report.straddling] == [("shared", {"0": 2, "2": 2})]
+    leaks = report_of(tones).leaks
+    assert (leaks.duplicates, leaks.straddling) == ((), ())
 
 
 def test_silent_and_clipped_clips_are_found(tones, clips):
@@ -113,7 +102,7 @@ def test_silent_and_clipped_clips_are_found(tones, clips):
     for name, level in (("test-low-000.wav", 1.1), ("test-low-001.wav", 2.0)):
         soundfile.write(clips / name, (level * np.sin(1000 * time)).clip(-1, 1), RATE)
     report = report_of(tones)
-    assert report.silent == ("train-low-000.wav", "train-low-001.wav")
+    assert report.leaks.silent == ("train-low-000.wav", "train-low-001.wav")
     assert [each.path for each in report.clipped] == ["test-low-001.wav", "test-low-000.wav"]
     assert 0.5 < report.clipped[0].share < 0.8
 
@@ -191,8 +180,8 @@ def test_the_real_slice_of_urbansound8k_has_what_is_known_of_it(shared, tmp_path
     report = check(manifest, store)
     assert (report.found, report.expected) == (780, 8732)
     assert [part.expected for part in report.parts] == [873, 888, 925, 990, 936, 823, 838, 806, 816, 837]
-    assert (report.groups, len(report.straddling)) == (1297, 5)
+    assert (report.leaks.groups, report.leaks.straddling) == (303, ())
     assert [fault.reason for fault in report.quarantined] == ["missing"]
-    assert report.duplicates == ()
+    assert report.leaks.duplicates == ()
     assert "--min-coverage 0.089" in report.problem
     assert check(manifest, store, 0.089).problem == ""

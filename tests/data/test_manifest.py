@@ -155,23 +155,6 @@ def test_typo_in_a_reader_or_its_option_names_the_task_file(dataset):
         open_reader(dataset(options={"cvs": "a.csv"})[0])
 
 
-def test_groups_on_both_sides_of_a_split_are_told(dataset):
-    rows = [(path, label, split, "gfgh"[number]) for number, (path, label, split) in enumerate(ROWS)]
-    rows += [("e.wav", "low", "test", "g"), ("f.wav", "high", "valid", "f")]
-    manifest = read_manifest(*dataset(rows, ("path", "label", "split", "group")))
-    assert manifest.leaks == ("1 of 3 groups (clips of one source) have clips in train and test: g",)
-
-
-def test_groups_that_straddle_folds_are_told(dataset):
-    rows = [(f"{i}.wav", "ab"[i % 2], str(i % 3), str(i // 6)) for i in range(18)]
-    task = dataset(rows, ("path", "label", "fold", "group"), splits=None, folds=["0", "1", "2"])
-    assert read_manifest(*task).leaks == ("3 of 3 groups (clips of one source) straddle folds: 0, 1, 2",)
-
-
-def test_nothing_is_said_of_groups_that_keep_to_one_part(dataset):
-    assert read_manifest(*dataset()).leaks == ()
-
-
 def test_multi_label_targets_are_a_table_of_truth(dataset):
     rows = [("a.wav", "x;y", "train"), ("b.wav", "", "train"), ("c.wav", "y; z", "test")]
     columns = ("path", "labels", "split")

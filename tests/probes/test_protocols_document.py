@@ -13,6 +13,8 @@ FILES = [
     ROOT / "tests" / "contract" / "test_probes.py",
     *(ROOT / "tests").glob("probes/**/*.py"),
     *(ROOT / "tests").glob("scoring/*.py"),
+    ROOT / "tests" / "data" / "test_leaks.py",
+    *(ROOT / "tests").glob("near_duplicates/*.py"),
     *(ROOT / "tests").glob("leaderboard/*.py"),
     *(ROOT / "tests").glob("cli/*.py"),
     *(ROOT / "tests").glob("leaderboard/page/*.py"),

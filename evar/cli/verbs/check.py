@@ -9,9 +9,10 @@ from evar.cli.choice import choose_tasks, each
 from evar.cli.terminal import width
 from evar.data.check import check
 from evar.data.manifest import read_manifest
+from evar.data.report import Report
 from evar.data.store import prepare
 from evar.data.task import Task
-from evar.scoring.leaks import find_leaks
+from evar.near_duplicates.record import NearDuplicates, find, known
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,12 +29,18 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
         )
         report = check(manifest, store, arguments.min_coverage)
-        leaks = find_leaks(manifest.keep(store.usable), store, workers=arguments.workers)
+        clips = manifest.keep(store.usable)
+        near = find(clips, store, workers=arguments.workers) if arguments.near_duplicates else known(clips, store)
         if problems and not arguments.json:
             print()
-        found = {"leaks": leaks.counts, "leaks_list": str(leaks.file)}
-        text = json.dumps(dataclasses.asdict(report) | found) if arguments.json else screen(report, leaks, width())
+        text = as_json(report, near) if arguments.json else screen(report, near, width())
         print(text, flush=True)
         problems.append(report.problem)
 
     return max(each(choose_tasks(arguments.task), show), 2 if any(problems) else 0)
+
+
+def as_json(report: Report, near: NearDuplicates | None) -> str:
+    """All of it on one line; near_duplicates is null where nobody looked for them."""
+    found = near and dataclasses.asdict(near) | {"file": str(near.file)}
+    return json.dumps(dataclasses.asdict(report) | {"near_duplicates": found})

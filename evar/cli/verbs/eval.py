@@ -47,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         limit=arguments.limit,
         min_coverage=arguments.min_coverage,
-        leaks=not arguments.no_leaks,
         shots=arguments.shots,
         draws=arguments.draws or DRAWS,
     )

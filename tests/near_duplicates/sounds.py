@@ -1,4 +1,4 @@
-"""Distinct clips of every kind, copies of them, and tasks made of clips, for the leak detector's tests."""
+"""Distinct clips of every kind, copies of them, and tasks made of clips, for the tests of near-duplicates."""
 
 import io
 from collections.abc import Iterator
@@ -36,6 +36,12 @@ def noise(draws: np.random.Generator) -> Waveform:
     spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** draws.uniform(0, 0.5)
     waveform = np.fft.irfft(spectrum)
     return waveform / np.abs(waveform).max() * draws.uniform(0.1, 0.8)
+
+
+def unlike(count: int, seed: int = 0) -> list[Waveform]:
+    """So many noises."""
+    draws = np.random.default_rng(seed)
+    return [noise(draws) for _ in range(count)]
 
 
 def tone(draws: np.random.Generator) -> Waveform:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evar.scoring.fingerprints import DIMENSIONS, analysis, embed, fingerprint
-from tests.scoring.sounds import RATE, everything, later, louder, mp3, upside_down
+from evar.near_duplicates.likeness import DIMENSIONS, analysis, embed, fingerprint
+from tests.near_duplicates.sounds import RATE, everything, later, louder, mp3, upside_down
 
 
 def fingerprints(waveforms) -> np.ndarray:

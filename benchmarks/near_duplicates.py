@@ -1,4 +1,4 @@
-"""`python -m benchmarks.leaks [CLIPS]`: how fast leaks are found, stage by stage, and what that means for whole tasks.
+"""`python -m benchmarks.near_duplicates [CLIPS]`: how fast they are found, stage by stage, and what whole tasks take.
 
 One core and one thread, CPU seconds, on noise. Neighbours: CLIPS random embeddings (default 20,000) in ten folds, the
 share is of bare products of the same shape. The last lines extrapolate: fingerprints of all clips, products for all
@@ -13,9 +13,8 @@ import numpy as np
 
 from evar.base import provenance
 from evar.base.threads import one_thread
-from evar.scoring import fingerprints, neighbours
-from evar.scoring.correlation import match
-from evar.scoring.near_duplicates import MOST_COMPARED_SECONDS
+from evar.near_duplicates import search
+from evar.near_duplicates.likeness import FEATURES, analysis, embed, fingerprint, match
 
 RATE = 16_000
 TASKS = {  # name: (clips, seconds each, pairs of clips that products are taken of)
@@ -31,30 +30,30 @@ def main(clips: int) -> None:
     print(f"CPU, one thread  numpy {np.__version__}  commit {commit[:12]}{' + changes' if dirty else ''}")
     draws = np.random.default_rng(0)
     with one_thread():
-        tables = fingerprints.analysis(RATE)
+        tables = analysis(RATE)
         waveforms = 0.1 * draws.standard_normal((20, 10 * RATE)).astype(np.float32)
-        heard = cpu(lambda: [fingerprints.fingerprint(each, tables) for each in waveforms]) / 200
+        heard = cpu(lambda: [fingerprint(each, tables) for each in waveforms]) / 200
         print(f"fingerprint           {1 / heard:9,.0f} x real time")
         compared = cpu(lambda: [match(*pair, RATE) for pair in zip(waveforms[::2], waveforms[1::2], strict=True)]) / 200
         print(f"compare               {1 / compared:9,.0f} x real time, both clips counted")
-        prints = draws.standard_normal((clips, fingerprints.FEATURES)).astype(np.float32)
+        prints = draws.standard_normal((clips, FEATURES)).astype(np.float32)
         begin = time.process_time()
-        embeddings = fingerprints.embed(prints)
+        embeddings = embed(prints)
         print(f"embed {clips:>9,}       {time.process_time() - begin:9.2f} s")
-        blocks = neighbours.blocks(np.sort(np.arange(clips) % 10), range(10))
-        operations = 2 * embeddings.shape[1]
-        pairs = sum((b.queries.stop - b.queries.start) * (o.stop - o.start) for b in blocks for o in b.others)
-        seconds = cpu(lambda: [neighbours.nearest(embeddings, block) for block in blocks], rounds=1)
-        bare = cpu(lambda: embeddings[: neighbours.QUERIES] @ embeddings[: neighbours.OTHERS].T)
-        limit = neighbours.QUERIES * neighbours.OTHERS * operations / bare
-        rate = pairs * operations / seconds
+        sides = np.arange(clips) % 10
+        operations = 2 * embeddings.shape[1] * (clips**2 - int(np.square(np.bincount(sides)).sum()))
+        seconds = cpu(lambda: search._candidates(embeddings, sides, range(10), 1), rounds=1)
+        bare = cpu(lambda: embeddings[:512] @ embeddings[:4096].T)
+        limit = 512 * 4096 * 2 * embeddings.shape[1] / bare
+        rate = operations / seconds
         print(
             f"neighbours            {seconds:9.2f} s  {rate / 1e9:6.1f} GFLOP/s  {rate / limit:4.0%} of bare products"
         )
     for name, (count, length, products) in TASKS.items():
-        total = count * length * heard + products * operations / rate
-        most = MOST_COMPARED_SECONDS * compared
-        print(f"{name}: extrapolated {total:,.0f} CPU s, {products * operations / 1e12:.2f} TFLOP of products, "
+        flops = products * 2 * embeddings.shape[1]
+        total = count * length * heard + flops / rate
+        most = search.MOST_COMPARED_SECONDS * compared
+        print(f"{name}: extrapolated {total:,.0f} CPU s, {flops / 1e12:.2f} TFLOP of products, "
               f"and at most {most:,.0f} CPU s of comparisons")  # fmt: skip
 
 
