@@ -18,8 +18,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from evar.base.errors import DataError
 from evar.data import mpeg
-from evar.errors import DataError
 
 BLOCK_BYTES = 1 << 20  # searched at a time
 JUNK_BYTES = 4096  # so much of anything may lie behind the last chunk

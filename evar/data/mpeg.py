@@ -11,7 +11,7 @@ import io
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 
 SEARCH_BYTES = 1 << 16  # how far the first frame may lie behind the start, or behind an ID3 tag
 RUN = 8  # consistent frames in a row that make bytes a stream and not a chance match

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from evar import encoders, plots, probes
+from evar.base.errors import EvarError, UsageError
+from evar.base.progress import silent
 from evar.cli.choice import choose_tasks
 from evar.cli.terminal import bar, say, step_bar
 from evar.cli.verbs.eval import keep, result_line
@@ -16,7 +18,6 @@ from evar.data.manifest import read_manifest
 from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.embeddings.runtime import Runtime
-from evar.errors import EvarError, UsageError
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate
 from evar.preparation import Settings
@@ -25,7 +26,6 @@ from evar.pretrain.audio import Source, prepare_audio, source_of_folder
 from evar.pretrain.loop import Run, Saved, train
 from evar.pretrain.recipe import Recipe, make_recipe
 from evar.pretrain.team import is_first, joined, local_rank
-from evar.progress import silent
 
 PROBE = "logistic"
 
