@@ -12,7 +12,6 @@ ORDER = [
     "from_python", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "plots", "scoring", "probes",
     "embeddings", "hear", "encoders", "nn", "data", "base",
 ]  # fmt: skip
-BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "threads", "yaml_file"}
 BESIDE = {"pretrain": {"pretrain", "nn", "data", "base"}}  # stands beside embeddings
 DOORS = {
     "soundfile": {"data/audio.py"},
@@ -24,11 +23,6 @@ DOORS = {
     "jinja2": {"leaderboard/page/render.py", "leaderboard/page/details.py"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-
-
-def stage(parts: tuple[str, ...]) -> str:
-    """The stage that a module of the package belongs to; everything below all stages is "base"."""
-    return "base" if parts[0] in BASE else parts[0]
 
 
 def place(file: Path) -> tuple[str, ...]:
@@ -49,7 +43,7 @@ def test_imports_go_one_way(file):
         return
     for parts in imported_modules(file):
         if (PACKAGE / parts[0]).exists() or (PACKAGE / f"{parts[0]}.py").exists():
-            assert may_import(stage(place(file)), stage(parts)), f"{file} imports evar.{'.'.join(parts)}"
+            assert may_import(place(file)[0], parts[0]), f"{file} imports evar.{'.'.join(parts)}"
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -59,7 +53,7 @@ def test_outside_packages_come_in_by_one_door(file):
 
 
 def test_every_module_has_a_stage_and_is_found():
-    stages = {stage(place(file)) for file in SOURCES} - {"__init__"}
+    stages = {place(file)[0] for file in SOURCES} - {"__init__"}
     assert stages <= {*ORDER, *BESIDE}
     assert len(SOURCES) > 30
 
