@@ -4,8 +4,9 @@ WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF, W64 and NIST Sphere become m
 or an AudioFault says why not: nothing in between, and no other exception.
 Conventions: waveforms are float32 in [-1, 1] until the end, then int16 with 1.0 = 32768. Decoding goes block by block:
 memory holds a few blocks of the original, and the mono result, twice while its parts are joined. On top comes the file
-itself, as it is on the disk and once, while an Ogg or MP3 file is checked, and to the end of decoding where its header
-has to be put right: MP3 without a tag or with a wrong one, WAV, RF64 and AU whose stream never learnt its length.
+itself, as it is on the disk and once, while an Ogg or MP3 file is checked, and to the end of decoding where the decoder
+needs a copy: MP3 inside WAV, without a tag or with a wrong one; FLAC inside Ogg; WAV, RF64 and AU whose stream never
+learnt its length.
 """
 
 import io
@@ -23,11 +24,12 @@ from numpy.typing import NDArray
 
 from evar.base.errors import DataError
 from evar.base.files import refuse_if_too_many_open
-from evar.data import containers
+from evar.data import lengths
 
 BLOCK_SAMPLES = 1 << 20  # 4 MiB of float32, all channels together
 FULL_SCALE = 32768  # of int16
 FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3")  # whose end can be told
+TOLERANCE_SECONDS = 0.05  # what lacks so little of its promise, and no more than a tenth, is whole: headers miscount
 MISSING = "missing"  # the reason of a clip whose file is not there
 RATES = (1_000, 1_000_000)  # Hz; beyond, a header is broken
 _UNKNOWN_FRAMES = 1 << 40  # a length that no file has: the header of a stream
@@ -70,9 +72,7 @@ def read(path: Path, rate: int) -> Decoded:
         try:
             if os.fstat(file.fileno()).st_size == 0:
                 raise AudioFault("empty: zero bytes")
-            return _decoded(containers.checked(file), rate)
-        except containers.ContainerFault as error:
-            raise AudioFault(str(error)) from error
+            return _decoded(_promised(file), rate)
         except soundfile.SoundFileError as error:
             raise AudioFault(f"cannot be decoded: {_decoder_text(error)}") from error
         except OSError as error:
@@ -94,8 +94,15 @@ def _opened(path: Path) -> BinaryIO:
     raise Unreadable("is a folder" if stat.S_ISDIR(mode) else "is no regular file")
 
 
-def _decoded(stream: BinaryIO, rate: int) -> Decoded:
-    source = stream if isinstance(stream, io.BytesIO) else stream.fileno()
+def _promised(file: BinaryIO) -> lengths.Sound:
+    try:
+        return lengths.promised(file)
+    except DataError as error:
+        raise AudioFault(str(error)) from error
+
+
+def _decoded(sound: lengths.Sound, rate: int) -> Decoded:
+    source = sound.stream if isinstance(sound.stream, io.BytesIO) else sound.stream.fileno()
     with _Sequential(source, closefd=False) as file:
         original, channels = int(file.samplerate), int(file.channels)
         if file.format not in FORMATS:
@@ -110,8 +117,10 @@ def _decoded(stream: BinaryIO, rate: int) -> Decoded:
             part, highest = convert(block, last)
             peak = max(peak, highest)
             parts.append(part)
-        if frames < file.frames < _UNKNOWN_FRAMES:
-            raise AudioFault(f"its header promises {file.frames:,} frames, {frames:,} could be decoded")
+        promised = sound.promise(frames, file.frames if file.frames < _UNKNOWN_FRAMES else 0)
+        if promised - frames > min(TOLERANCE_SECONDS * original, promised / 10):
+            length, promise = frames / original, promised / original
+            raise AudioFault(f"its header promises {promise:,.3f} s, {length:,.3f} s could be decoded")
     samples = np.concatenate(parts)
     if not len(samples):
         raise AudioFault(f"empty: {frames} frames at {original:,} Hz")

@@ -142,7 +142,7 @@ def test_a_broken_clip_is_quarantined_with_its_reason_and_the_others_go_on(root)
     (root / "4.wav").unlink()
     (root / "4.wav").mkdir()
     content = (root / "5.wav").read_bytes()
-    (root / "5.wav").write_bytes(content[:-100])
+    (root / "5.wav").write_bytes(content[: len(content) // 2])
     soundfile.write(root / "6.wav", np.array([0.1, np.nan]), RATE, subtype="FLOAT")
     prepared = made(root)
     reasons = prepared.quarantined.set_index("path")["reason"]
