@@ -17,6 +17,7 @@ from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.embeddings.runtime import Runtime
 from evar.errors import EvarError, UsageError
+from evar.leaderboard import outputs
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate
 from evar.preparation import Settings
@@ -28,6 +29,7 @@ from evar.pretrain.team import is_first, joined, local_rank
 from evar.progress import silent
 
 PROBE = "logistic"
+CURVE = "loss.svg"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     precision = choose_precision(arguments.precision, device)
     if precision == "float16":
         raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
+    folder = arguments.out or Path("runs") / recipe.name
+    require_own(folder, recipe.name)
     tasks = choose_tasks(arguments.eval_task) if arguments.eval_task else []
     note = say if is_first() else _unheard
     sources = _sources(arguments, note)
@@ -56,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         how = Run(
             recipe,
-            arguments.out or Path("runs") / recipe.name,
+            folder,
             device,
             precision,
             minutes=arguments.checkpoint_minutes,
@@ -86,11 +90,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def require_own(folder: Path, name: str) -> None:
+    """Raise UsageError where a run of that name would write into a results folder or over another's file."""
+    outputs.require_no_results(folder)
+    header, title = journal.HEADER.encode(), f"<dc:title>{name}</dc:title>".encode()
+    outputs.output_file(folder / journal.NAME, lambda content: content.startswith(header), folder)
+    outputs.output_file(folder / CURVE, lambda content: title in content, folder)
+
+
 def draw_loss(saved: Saved) -> None:
     """Draw log.csv as loss.svg beside it."""
     rows = journal.read(saved.journal)
     plots.loss_curve(
-        saved.journal.with_name("loss.svg"), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
+        saved.journal.with_name(CURVE), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
     )
 
 
