@@ -39,7 +39,10 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock `path`.lock; `on_wait` is called once where another process holds it first."""
+    """Hold the lock `path`.lock; `on_wait` is called once where another process holds it first.
+
+    What `on_wait` raises is raised, instead of waiting.
+    """
     lock_path = path.with_name(path.name + ".lock")
     with storage_errors(lock_path):
         lock_path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.embeddings.runtime import Runtime
 from evar.errors import EvarError, UsageError
+from evar.files import locked
 from evar.leaderboard import outputs
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         read_manifest(task, arguments.data)  # one that is not there is told now, not after hours
     if tasks:
         leaderboard.check(arguments.results)
-    with joined(device) as team:
+    with alone(folder) if is_first() else contextlib.nullcontext(), joined(device) as team:
         store = prepare_audio(
             sources,
             recipe.sample_rate,
@@ -96,6 +97,20 @@ def require_own(folder: Path, name: str) -> None:
     header, title = journal.HEADER.encode(), f"<dc:title>{name}</dc:title>".encode()
     outputs.output_file(folder / journal.NAME, lambda content: content.startswith(header), folder)
     outputs.output_file(folder / CURVE, lambda content: title in content, folder)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other pre-trainings out of `folder`, through FOLDER/run.lock, for the block; a killed process frees it.
+
+    Raises UsageError at once where another one is there, StorageError where the folder cannot be written.
+    """
+
+    def taken() -> None:
+        raise UsageError(f"another evar pretrain is writing into {folder}: wait until it ends, or give another --out")
+
+    with locked(folder / "run", taken):
+        yield
 
 
 def draw_loss(saved: Saved) -> None:
