@@ -9,8 +9,8 @@ import pytest
 from evar.provenance import PACKAGE, imported_modules
 
 ORDER = [
-    "from_python", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "plots", "scoring", "probes",
-    "embeddings", "hear", "encoders", "nn", "data", "base",
+    "__main__", "from_python", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "plots", "scoring",
+    "probes", "embeddings", "hear", "encoders", "nn", "data", "base",
 ]  # fmt: skip
 BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "yaml_file"}
 BESIDE = {"pretrain": {"pretrain", "nn", "data", "base"}}  # stands beside embeddings

@@ -23,7 +23,7 @@ from evar.encoders.contract import Encoder, Identity, refuse_weights
 from evar.encoders.fingerprint import digest_of_tensors
 from evar.encoders.layers import Layers, outputs_of
 from evar.encoders.transformers_families import CLAP, Family, family_of
-from evar.errors import CheckpointError, UsageError, few
+from evar.errors import CheckpointError, UsageError, few, install_hint
 from evar.provenance import hash_json
 
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
@@ -97,7 +97,7 @@ def _package() -> ModuleType:
         return importlib.import_module("transformers")
     except ImportError as error:
         raise UsageError(
-            "encoder transformers needs the package of that name: pip install 'evar[transformers]'"
+            f"encoder transformers needs the package of that name: {install_hint('transformers')}"
         ) from error
 
 

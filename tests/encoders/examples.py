@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from evar.errors import install_hint
 from tests.encoders import written
 
 Example = tuple[str, Path | None]
@@ -103,7 +104,7 @@ CLAP_TEXT: dict[str, Any] = {
 
 def transformers_model(family: str) -> tuple[Any, Any]:
     """(model, feature extractor) of a family, with drawn weights: small, and with inputs of a second at most."""
-    hf = pytest.importorskip("transformers", reason="transformers is not installed: pip install 'evar[transformers]'")
+    hf = pytest.importorskip("transformers", reason=f"transformers is not installed: {install_hint('transformers')}")
     torch.manual_seed(0)
     waveform = hf.Wav2Vec2FeatureExtractor
     normed = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
