@@ -1,8 +1,6 @@
 """The door: `python run_eval.py --task gtzan` is `evar eval --task gtzan`."""
 
-import sys
-
-from evar.cli import main
+from evar.cli import console
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

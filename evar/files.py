@@ -37,6 +37,20 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def reserve(path: Path) -> None:
+    """Give a file of holes its room on the disk: writing into a map of it would otherwise kill the process by SIGBUS.
+
+    Raises OSError where there is too little.
+    """
+    with path.open("r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            return
+        while block := file.read(1 << 20):  # macOS
+            file.seek(-len(block), os.SEEK_CUR)
+            file.write(block)
+
+
 @contextlib.contextmanager
 def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the lock `path`.lock; `on_wait` is called once where another process holds it first.
@@ -67,8 +81,17 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(f"no space left for {path}: free some and run again, finished parts are kept") from error
+        refuse_if_too_many_open(path, error)
         if error.errno is None:  # no word of the system's: a damaged archive, say
             raise
         raise StorageError(
             f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
+        ) from error
+
+
+def refuse_if_too_many_open(path: Path, error: BaseException) -> None:
+    """Raise StorageError where `error`, met at `path`, says that no more files can be opened."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        raise StorageError(
+            f"too many open files, at {path}: allow more (ulimit -n 4096) and run again, finished parts are kept"
         ) from error

@@ -1,6 +1,8 @@
 """Fixtures for every test."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,3 +16,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference files at {folder} (EVAR_SHARED names another folder)")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 kB, and a function that makes it a larger one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode
+    ):
+        pytest.skip("only root can mount a small disk")
+    yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=4m", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)

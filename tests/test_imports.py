@@ -12,7 +12,7 @@ ORDER = [
     "__main__", "from_python", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "plots", "scoring",
     "probes", "embeddings", "hear", "encoders", "nn", "data", "base",
 ]  # fmt: skip
-BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "yaml_file"}
+BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "threads", "yaml_file"}
 BESIDE = {"pretrain": {"pretrain", "nn", "data", "base"}}  # stands beside embeddings
 DOORS = {
     "soundfile": {"data/audio.py"},

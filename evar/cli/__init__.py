@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from evar.cli.arguments import parse
-from evar.cli.terminal import say
+from evar.cli.terminal import Stderr, open_missing_streams, say
 from evar.errors import EvarError
 
 DONE, OUR_FAULT, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -41,4 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def console() -> None:
     """The console script's entry."""
-    sys.exit(main())
+    open_missing_streams()
+    code = main()
+    Stderr().flush()  # else a full or closed one would change the exit code at the very end
+    sys.exit(code)

@@ -1,6 +1,7 @@
 """What a person sees: progress bars and notes on stderr, tables on stdout. The only door to tqdm."""
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +16,46 @@ SECONDS_BETWEEN_LINES_OF_A_LOG = 10.0
 LEAST_WIDTH = 40  # characters; a narrower terminal breaks lines itself
 
 
+class Stderr:
+    """What is written to stderr; dropped where that is closed, full or read by nobody: no score is lost for a note."""
+
+    def write(self, text: str) -> None:
+        """Write and flush."""
+        if sys.stderr is None:
+            return
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError):  # ValueError: closed in this process
+            with contextlib.suppress(OSError, ValueError):
+                # what its buffer still holds goes there too, and no later flush fails
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+    def flush(self) -> None:
+        """Nothing waits: see `write`."""
+        self.write("")
+
+    def isatty(self) -> bool:
+        """Whether a person sees it."""
+        return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+
+    def fileno(self) -> int:
+        """The descriptor, from which tqdm reads the terminal's width."""
+        return sys.stderr.fileno()
+
+
+def open_missing_streams() -> None:
+    """Give closed stdin, stdout and stderr a descriptor, which else the next opened file would take."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def say(text: str) -> None:
     """One line on stderr."""
-    print(f"evar: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    Stderr().write(f"evar: {' '.join(text.split())}\n")
 
 
 @contextlib.contextmanager
@@ -52,8 +90,8 @@ def _line(stage: str, total: int, unit: str, initial: int) -> "tqdm[NoReturn]":
         unit=f" {unit}",
         unit_scale=unit == "byte",
         initial=initial,
-        file=sys.stderr,
-        mininterval=0.1 if sys.stderr.isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG,
+        file=Stderr(),
+        mininterval=0.1 if Stderr().isatty() else SECONDS_BETWEEN_LINES_OF_A_LOG,
         dynamic_ncols=True,
     )
 

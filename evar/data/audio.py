@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from evar.data import containers
 from evar.errors import DataError
+from evar.files import refuse_if_too_many_open
 
 BLOCK_SAMPLES = 1 << 20  # 4 MiB of float32, all channels together
 FULL_SCALE = 32768  # of int16
@@ -63,7 +64,7 @@ def read(path: Path, rate: int) -> Decoded:
     """Decode `path` to mono int16 at `rate` Hz.
 
     Channels are averaged, resampling is soxr's HQ, rounding is to the nearest even and saturates. 16-bit mono at `rate`
-    comes back bit for bit. Raises AudioFault.
+    comes back bit for bit. Raises AudioFault, and StorageError where no more files can be opened.
     """
     with _opened(path) as file:
         try:
@@ -75,6 +76,7 @@ def read(path: Path, rate: int) -> Decoded:
         except soundfile.SoundFileError as error:
             raise AudioFault(f"cannot be decoded: {_decoder_text(error)}") from error
         except OSError as error:
+            refuse_if_too_many_open(path, error)
             raise Unreadable(f"cannot be read: {error.strerror}") from error
 
 
@@ -87,6 +89,7 @@ def _opened(path: Path) -> BinaryIO:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Unreadable("is a link to nothing" if path.is_symlink() else MISSING) from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        refuse_if_too_many_open(path, error)
         raise Unreadable(f"cannot be opened: {getattr(error, 'strerror', error)}") from error
     raise Unreadable("is a folder" if stat.S_ISDIR(mode) else "is no regular file")
 

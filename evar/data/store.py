@@ -1,13 +1,13 @@
-"""The prepared store: every clip of a dataset decoded once, 16-bit mono at one rate, in memory-mapped files.
+"""The prepared store: every clip of a dataset decoded once, 16-bit mono at one rate, in one memory-mapped file.
 
     store = prepare(root, paths, 16000, cache, workers=2, progress=silent)
     store.samples(0)                  # (sample,) int16, straight from the disk
-    store.index, store.usable, store.quarantined, store.coverage, store.digest
+    store.index, store.usable, store.quarantined, store.digest
 
-Layout: CACHE/stores/FOLDER-RATE-HASH/ holds key.json and the shards (see shards.py); the hash is of the folder's place,
-the rate and the list of paths. A clip that cannot be decoded whole is quarantined with its reason; it never stops the
-others. Each thread fills a shard of its own, so memory is a clip a thread, and the bits are the same for any number of
-threads. A finished shard survives whatever ends the run, and is redone only when one of its sources changed.
+Layout: CACHE/stores/FOLDER-RATE-HASH/ holds key.json and the samples with their journal (see arrays.py); the hash is
+of the folder's place, the rate and the list of paths. A clip that cannot be decoded whole is quarantined with its
+reason; it never stops the others. Groups of clips that are finished survive whatever ends the run, and a clip is
+decoded anew only when its source changed.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +23,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar import __version__
-from evar.data import shards, store_writer
-from evar.data.shards import Shard
+from evar.data import store_writer
+from evar.data.arrays import Records
 from evar.errors import StorageError
 from evar.files import locked, write_atomic
 from evar.progress import Progress
 
-FORMAT = 1  # of the layout and of what decoding means; another number is another store
+FORMAT = 2  # of the layout and of what decoding means; another number is another store
 NAME_CHARACTERS = 40  # of the dataset's folder in the store's
 SHORT_SECONDS = 0.5  # how much less than promised a clip may hold before it is worth a word
 INDEX_TYPES = {
@@ -58,30 +57,15 @@ class Store:
     rate: int
     index: pd.DataFrame
     digest: str
-    _shards: Sequence[Shard] = field(repr=False)
-    _starts: NDArray[np.int64] = field(repr=False)  # in samples of the shard
-    _stops: NDArray[np.int64] = field(repr=False)
-    _maps: dict[int, NDArray[np.int16]] = field(repr=False, default_factory=dict)
+    _records: Records = field(repr=False)
 
     def samples(self, row: int) -> NDArray[np.int16]:
         """(sample,) int16 of the clip in that row, a read-only view of the disk; empty where it is quarantined."""
-        number = row // shards.CLIPS
-        if number not in self._maps:
-            self._maps[number] = self._shards[number].mapped()
-        return self._maps[number][self._starts[row] : self._stops[row]]
+        return self._records.array(row)
 
     def verified(self, row: int) -> NDArray[np.int16]:
-        """`samples` of that row, whose hash is that of the index. Raises StorageError where the disk changed them."""
-        samples = self.samples(row)
-        if shards.content_hash(samples) != self.index["content"].iat[row]:
-            shard = self._shards[row // shards.CLIPS].pcm
-            raise StorageError(f"{shard} is damaged: delete it and run again, and have the disk looked at")
-        return samples
-
-    def hold(self) -> None:
-        """Map every shard now: what is mapped stays readable when the store is removed from the cache."""
-        for number, shard in enumerate(self._shards):
-            self._maps.setdefault(number, shard.mapped())
+        """`samples` of that row, checked against their checksum. Raises StorageError where the disk changed them."""
+        return self._records.verified(row)
 
     @property
     def usable(self) -> NDArray[np.int64]:
@@ -92,11 +76,6 @@ class Store:
     def quarantined(self) -> pd.DataFrame:
         """Path and reason of the clips that cannot, labelled by row."""
         return self.index.loc[self.index["reason"] != "", ["path", "reason"]]
-
-    @property
-    def coverage(self) -> float:
-        """The usable share of the clips; 0 where there are none."""
-        return len(self.usable) / len(self.index) if len(self.index) else 0.0
 
 
 def prepare(
@@ -117,8 +96,8 @@ def prepare(
     root, paths = root.resolve(), list(paths)
     folder = store_folder(root, paths, rate, cache)
     sources = [os.path.join(root, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
-    ready = store_writer.finished(folder, sources)
-    if None in ready:
+    records = store_writer.read(folder, sources)
+    if records is None or store_writer.stale(records, sources):
 
         def waiting() -> None:
             if on_wait is not None:
@@ -126,13 +105,14 @@ def prepare(
 
         with locked(folder, waiting):
             _write_key(folder, root, rate, len(paths))
-            ready = store_writer.finish(folder, sources, rate, workers=workers, progress=progress)
-    return _opened(folder, rate, paths, [shard for shard in ready if shard is not None])
+            store_writer.finish(folder, sources, rate, workers=workers, progress=progress)
+            records = store_writer.read(folder, sources)
+    return _opened(folder, rate, paths, records)
 
 
 def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path) -> Path:
     """Where the store of that request lies, whether or not it is there."""
-    request = json.dumps([FORMAT, shards.CLIPS, str(root.resolve()), rate, list(paths)])
+    request = json.dumps([FORMAT, str(root.resolve()), rate, list(paths)])
     name = re.sub(r"[^\w.-]", "_", root.resolve().name)[:NAME_CHARACTERS]
     return cache / "stores" / f"{name}-{rate}-{hashlib.sha256(request.encode()).hexdigest()[:12]}"
 
@@ -151,11 +131,12 @@ def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
     write_atomic(folder / "key.json", json.dumps(key, indent=1) + "\n")
 
 
-def _opened(folder: Path, rate: int, paths: list[str], ready: list[Shard]) -> Store:
-    columns = {name: list(chain.from_iterable(shard.columns[name] for shard in ready)) for name in shards.COLUMNS}
+def _opened(folder: Path, rate: int, paths: list[str], records: Records | None) -> Store:
+    if records is None or not all(map(records.has, range(len(paths)))):
+        raise StorageError(f"{folder}: what was written is not what is read; the disk is faulty")
+    records.hold()
     index = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
     for name, dtype in INDEX_TYPES.items():
-        index[name] = pd.Series(columns[name], dtype=dtype)
-    digest = hashlib.sha256(json.dumps([rate, paths, columns["content"]]).encode()).hexdigest()
-    starts = np.array(columns["offset"], np.int64)
-    return Store(folder, rate, index, digest, ready, starts, starts + np.array(columns["length"], np.int64))
+        index[name] = pd.Series(records.columns[name], dtype=dtype)
+    digest = hashlib.sha256(json.dumps([rate, paths, records.columns["content"]]).encode()).hexdigest()
+    return Store(folder, rate, index, digest, records)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar import provenance
-from evar.files import storage_errors, write_atomic
+from evar.files import reserve, storage_errors, write_atomic
 
 Floats = NDArray[np.float32]
 
@@ -71,10 +71,18 @@ class Entry:
         write_atomic(self.folder / "key.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
         self._forget_blocks()
         with storage_errors(self.folder):
+            (self.folder / "shape.json").unlink(missing_ok=True)
             arrays: dict[str, Floats] = {
                 output: np.lib.format.open_memmap(self._file(output), "w+", np.float32, (shape.clips, dim))
                 for output, dim in shape.dims.items()
             }
+            try:
+                for output in arrays:
+                    reserve(self._file(output))
+            except OSError:
+                for output in arrays:
+                    self._file(output).unlink()
+                raise
         self._write_shape(shape)
         return arrays
 

@@ -53,7 +53,6 @@ def compute(job: Job) -> None:
     Raises DataError where a single clip does not fit.
     """
     fix_numerics()
-    job.plan.store.hold()
     put_in_place(job)
     shape = job.entry.shape()
     size = shape.batch_size if shape else job.first_size()

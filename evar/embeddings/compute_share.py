@@ -35,7 +35,6 @@ def compute_share(job: Job, share: Share, on_wait: Callable[[], None] | None) ->
     begin = time.perf_counter()
     job = replace(job, runtime=replace(job.runtime, devices=job.runtime.devices[:1]))
     entry = job.entry
-    job.plan.store.hold()
     fix_numerics()
     put_in_place(job)
     clips = 0

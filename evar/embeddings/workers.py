@@ -6,7 +6,6 @@ Each keeps a log of its own, and nobody writes what another one does.
 
 import multiprocessing
 from collections.abc import Sequence
-from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -41,13 +40,12 @@ def fill_with_processes(
     batch did not fit, RuntimeError with its traceback for anything else; DataError where one ends without a word.
     """
     context = multiprocessing.get_context("spawn")
-    store = replace(plan.store, _maps={})  # each process maps the samples itself
     processes: dict[Connection, BaseProcess] = {}
     try:
         for index, device in enumerate(devices):
             ours, theirs = context.Pipe(duplex=False)
             share = Share(index, len(devices))
-            work = (theirs, entry, shape, handed, replace(plan, store=store), share.of(blocks), device, share.log)
+            work = (theirs, entry, shape, handed, plan, share.of(blocks), device, share.log)
             process: BaseProcess = context.Process(target=_work, name=f"{PROCESS} {index}", args=work, daemon=True)
             try:
                 process.start()

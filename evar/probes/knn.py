@@ -19,8 +19,8 @@ from evar.nn.exact import exact_float32
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Setting, Targets
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser, standardisers
-from evar.probes.threads import fit_each, pieces
 from evar.progress import Advance
+from evar.threads import fit_each, pieces
 
 K = (1, 3, 5, 10, 20, 50)
 TEMPERATURE = 0.07

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.probes.contract import Floats, Rows
-from evar.probes.threads import fit_each, one_thread, pieces
+from evar.threads import fit_each, one_thread, pieces
 
 BLOCK_ROWS = 1024  # rows that are float64 at a time
 

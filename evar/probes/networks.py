@@ -14,7 +14,7 @@ from torch import Tensor
 
 from evar.probes.contract import Floats
 from evar.probes.linear import Standardiser
-from evar.probes.threads import one_thread
+from evar.threads import one_thread
 
 Parameters = list[Tensor]
 

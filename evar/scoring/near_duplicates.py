@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from evar.data.audio import FULL_SCALE
 from evar.data.check import SILENT_PEAK
 from evar.data.store import Store
-from evar.probes.threads import one_thread
 from evar.progress import Progress
 from evar.scoring import neighbours
 from evar.scoring.correlation import match
 from evar.scoring.fingerprints import FEATURES, analysis, embed, fingerprint
+from evar.threads import one_thread
 
 EXCERPT_SECONDS = 60.0  # of longer clips the beginning is heard
 FADE_SECONDS = 0.05  # at most a quarter of a clip
@@ -69,7 +69,6 @@ def listen(
     sides: (clip,) int; asking: the sides whose clips look for copies; contents: (clip,) int, equal where the samples
     are, which makes no near-duplicate.
     """
-    store.hold()
     prints, silent = _fingerprints(store, rows, workers, progress)
     sounding = np.flatnonzero(~silent)
     order = sounding[np.argsort(sides[sounding], kind="stable")]

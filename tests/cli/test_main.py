@@ -267,6 +267,14 @@ def test_fault_of_the_program_is_exit_code_1(here):
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2> >(exec true)", "<&- 2>&-"])
+def test_no_row_is_lost_where_nobody_reads_stderr(here, closed):
+    command = f"{sys.executable} {ROOT / 'run_eval.py'} --task tones.yaml --encoder logmel {closed}"
+    done = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert len(rows()) == 1
+
+
 def test_run_eval_is_the_same_door(here):
     command = [sys.executable, str(ROOT / "run_eval.py"), "--task", "us9k"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -292,12 +300,12 @@ def test_rate_of_decoding_counts_what_was_decoded_now(here):
 
 def test_damaged_store_is_never_embedded(here, capsys):
     assert main(["prepare", "--task", "tones.yaml"]) == 0
-    (file,) = (here / "cache" / "stores").glob("*/shard-00000-*.pcm")
+    (file,) = (here / "cache" / "stores").glob("*/arrays-1.bin")
     content = bytearray(file.read_bytes())
     content[5000] ^= 1
     file.write_bytes(content)
     assert evaluate() == 2
-    assert "is damaged: delete it and run again" in capsys.readouterr().err
+    assert "is damaged: delete the folder" in capsys.readouterr().err
     file.unlink()
     assert evaluate() == 0
 

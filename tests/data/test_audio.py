@@ -173,7 +173,7 @@ NOT_ROOT = """
 import os, sys
 from pathlib import Path
 from evar.data import audio
-from evar.data.shards import NO_FILE, signature
+from evar.data.store_writer import NO_FILE, signature
 if os.getuid() == 0:
     os.setgroups([])
     os.setuid(65534)

@@ -1,9 +1,9 @@
 """The prepared store: what it holds, that it survives every end of a run, and that it notices every change."""
 
 import contextlib
+import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from evar.data import audio, shards, store
+from evar.data import arrays, audio, store, store_writer
 from evar.data.store import prepare, short_clips
 from evar.errors import StorageError
 from evar.progress import silent
@@ -24,8 +24,8 @@ RATE = 16_000
 
 
 @pytest.fixture(autouse=True)
-def _small_shards(monkeypatch):
-    monkeypatch.setattr(shards, "CLIPS", 4)
+def _small_groups(monkeypatch):
+    monkeypatch.setattr(arrays, "GROUP_ARRAYS", 4)
 
 
 class Counted:
@@ -56,7 +56,7 @@ def write_clip(path, seed, frames=800, rate=RATE):
 
 @pytest.fixture
 def root(tmp_path):
-    """Ten clips of different length; with four a shard, three shards."""
+    """Ten clips of different length; with four a group, three groups."""
     folder = tmp_path / "sounds"
     for number in range(10):
         write_clip(folder / f"{number}.wav", number, 500 + 100 * number)
@@ -75,6 +75,24 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def coverage(prepared):
+    return len(prepared.usable) / len(prepared.index)
+
+
+def assert_same_clips(one, other):
+    """The same rows and the same samples; where they lie in the file may differ after changes."""
+    pd.testing.assert_frame_equal(one.index, other.index)
+    for row in range(len(one.index)):
+        np.testing.assert_array_equal(one.verified(row), other.verified(row))
+
+
+def finished(folder):
+    """How many clips the journal holds."""
+    return sum(
+        len(arrays._parsed(line)["row"]) for line in (folder / arrays.JOURNAL).read_bytes().split(b"\n")[1:] if line
+    )
+
+
 def test_holds_every_clip_in_the_order_asked_for(root):
     paths = [*reversed(names()), "3.wav"]
     prepared = made(root, paths)
@@ -90,7 +108,7 @@ def test_holds_every_clip_in_the_order_asked_for(root):
     assert (prepared.index["channels"] == 1).all()
     assert prepared.index["content"].iloc[6] == prepared.index["content"].iloc[10]
     assert prepared.index["content"].nunique() == 10
-    assert (prepared.coverage, len(prepared.usable), len(prepared.quarantined)) == (1.0, 11, 0)
+    assert (len(prepared.usable), len(prepared.quarantined)) == (11, 0)
 
 
 def test_samples_cannot_be_written_to(root):
@@ -135,7 +153,7 @@ def test_a_broken_clip_is_quarantined_with_its_reason_and_the_others_go_on(root)
     assert "not finite" in reasons["6.wav"]
     assert prepared.usable.tolist() == [0, 7, 8, 9]
     assert prepared.usable.dtype == np.int64
-    assert prepared.coverage == 0.4
+    assert coverage(prepared) == 0.4
     assert len(prepared.samples(1)) == 0
     assert len(prepared.samples(7)) == 1200
     assert prepared.index.loc[1, ["length", "content", "duration"]].tolist() == [0, "", 0.0]
@@ -144,8 +162,8 @@ def test_a_broken_clip_is_quarantined_with_its_reason_and_the_others_go_on(root)
 def test_a_dataset_without_one_usable_clip_is_a_store(tmp_path):
     prepared = made(tmp_path / "nowhere", ["a.wav", "b.wav"])
     assert prepared.quarantined["reason"].tolist() == [audio.MISSING] * 2
-    assert (prepared.coverage, len(prepared.samples(1))) == (0.0, 0)
-    assert prepare(tmp_path, [], RATE, tmp_path / "cache", workers=1, progress=silent).coverage == 0.0
+    assert (len(prepared.usable), len(prepared.samples(1))) == (0, 0)
+    assert len(prepare(tmp_path, [], RATE, tmp_path / "cache", workers=1, progress=silent).usable) == 0
 
 
 def test_names_may_be_any_text_and_lie_anywhere(tmp_path):
@@ -181,57 +199,57 @@ def test_the_digest_tells_contents_rate_and_order_and_not_the_place(root, tmp_pa
     assert made(moved).digest != digest
 
 
-def test_a_changed_source_redoes_its_shard_alone(root):
+def test_a_changed_source_is_decoded_alone(root, monkeypatch):
     before = made(root)
-    held = before.samples(5).copy()
-    files = contents(before.folder)
     write_clip(root / "5.wav", 77, 300)
+    os.utime(root / "6.wav", (1, 1))  # read, not decoded
+    (root / "7.wav").unlink()
+    read, decoded = audio.read, []
+    monkeypatch.setattr(audio, "read", lambda path, rate: decoded.append(path.name) or read(path, rate))
     progress = Counted()
     after = made(root, progress=progress)
-    assert (progress.initial, progress.done, progress.total) == (6, 4, 10)
+    assert sorted(decoded) == ["5.wav", "7.wav"]
+    assert (progress.initial, progress.done, progress.total) == (7, 3, 10)
     assert len(after.samples(5)) == 300
     assert after.digest != before.digest
-    changed = {name for name, content in contents(after.folder).items() if files.get(name) != content}
-    assert changed == {"shard-00001.json", after._shards[1].pcm.name}
-    assert before._shards[1].pcm.name not in contents(after.folder)
-    np.testing.assert_array_equal(before.samples(5), held)  # an open map outlives its file
+    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent))
+    assert_same_clips(made(root, progress=Counted(lambda: pytest.fail("looked at again"))), after)
 
 
-def test_a_store_opened_before_a_change_never_shows_other_samples(root):
+def test_a_store_opened_before_a_change_keeps_its_samples(root):
     before = made(root)
+    held = [before.samples(row).copy() for row in range(10)]
     write_clip(root / "5.wav", 77, 1000)  # as long as it was
     made(root)
-    with pytest.raises(StorageError, match="run again"):
-        before.samples(5)
-    assert len(before.samples(9)) == 1400
+    for row in range(10):
+        np.testing.assert_array_equal(before.verified(row), held[row])
+
+
+def test_what_changes_leave_behind_is_freed_once_it_outweighs_the_rest(root):
+    before = made(root)
+    size = sum(before.index["length"]) * 2
+    held = before.samples(9).copy()
+    for seed in range(20, 26):
+        for row in range(10):
+            write_clip(root / f"{row}.wav", seed + row, 500 + 100 * row)
+        after = made(root)
+        (data,) = after.folder.glob("arrays-*.bin")
+        assert data.stat().st_size <= 3 * size
+    np.testing.assert_array_equal(before.samples(9), held)  # its file is gone, its map is not
+    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent))
 
 
 def test_a_touched_source_is_read_but_not_decoded(root, monkeypatch):
     before = made(root)
-    samples = before._shards[1].pcm.stat()
+    data = before._records.data.stat()
     os.utime(root / "5.wav", (1, 1))
     with monkeypatch.context() as patch:
         patch.setattr(audio, "read", None)
         progress = Counted()
         after = made(root, progress=progress)
-    assert (progress.done, progress.initial) == (4, 6)
+    assert (progress.done, progress.initial) == (1, 9)
     assert after.digest == before.digest
-    assert after._shards[1].pcm.stat() == samples
-    assert made(root, progress=Counted(lambda: pytest.fail("looked at again"))).digest == before.digest
-
-
-def test_of_a_shard_only_what_changed_is_decoded(root, monkeypatch):
-    made(root)
-    write_clip(root / "5.wav", 77, 1000)  # as long as it was
-    os.utime(root / "6.wav", (1, 1))
-    (root / "7.wav").unlink()
-    read, decoded = audio.read, []
-    monkeypatch.setattr(audio, "read", lambda path, rate: decoded.append(path.name) or read(path, rate))
-    after = made(root)
-    assert decoded == ["5.wav", "7.wav"]
-    anew = prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent)
-    pd.testing.assert_frame_equal(after.index, anew.index)
-    assert contents(after.folder) == contents(anew.folder)
+    assert after._records.data.stat().st_size == data.st_size
 
 
 def test_a_change_of_equal_size_is_noticed_also_where_the_time_goes_backwards(root):
@@ -241,25 +259,14 @@ def test_a_change_of_equal_size_is_noticed_also_where_the_time_goes_backwards(ro
     assert made(root).digest != before.digest
 
 
-def test_an_index_of_an_older_version_is_redone(root):
-    before = made(root)
-    index = before.folder / "shard-00001.json"
-    content = json.loads(index.read_text())
-    del content["clips"]["crc"]
-    index.write_text(json.dumps(content))
-    progress = Counted()
-    assert made(root, progress=progress).digest == before.digest
-    assert progress.done == 4
-
-
 def test_a_missing_file_that_appears_is_taken_in(root):
     samples = (root / "9.wav").read_bytes()
     (root / "9.wav").unlink()
     assert made(root).quarantined["path"].tolist() == ["9.wav"]
     (root / "9.wav").write_bytes(samples)
-    assert made(root).coverage == 1.0
+    assert coverage(made(root)) == 1.0
     (root / "9.wav").unlink()
-    assert made(root).coverage == 0.9
+    assert coverage(made(root)) == 0.9
 
 
 def test_a_read_error_of_the_disk_is_tried_again(root, monkeypatch):
@@ -268,23 +275,43 @@ def test_a_read_error_of_the_disk_is_tried_again(root, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(audio, "read", fail)
-        assert made(root).coverage == 0.0
-    assert made(root).coverage == 1.0
+        assert coverage(made(root)) == 0.0
+    assert coverage(made(root)) == 1.0
 
 
-@pytest.mark.parametrize("damage", [
-    lambda shard: shard.pcm.write_bytes(shard.pcm.read_bytes()[:-2]),
-    lambda shard: shard.pcm.unlink(),
-    lambda shard: shard.pcm.parent.joinpath("shard-00001.json").write_text("{"),
-    lambda shard: shard.pcm.parent.joinpath("shard-00001.json").write_text("[]"),
-    lambda shard: shard.pcm.parent.joinpath("shard-00001.json").write_text('{"pcm": "", "samples": 0, "clips": {}}'),
+def flipped(file, place):
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(("damage", "redone"), [
+    (lambda data, journal: data.write_bytes(data.read_bytes()[:-2]), 2),
+    (lambda data, journal: data.unlink(), 10),
+    (lambda data, journal: journal.write_text("{"), 10),
+    (lambda data, journal: journal.write_text("[]\n"), 10),
+    (lambda data, journal: flipped(journal, 3), 10),
+    (lambda data, journal: flipped(journal, -9), 2),
+    (lambda data, journal: flipped(journal, len(journal.read_bytes()) // 2), 4),
+    (lambda data, journal: journal.write_bytes(journal.read_bytes()[:-9]), 2),
 ])  # fmt: skip
-def test_a_damaged_shard_is_redone(root, damage):
+def test_of_a_damaged_store_what_is_lost_is_decoded_again(root, damage, redone):
     before = made(root)
-    damage(before._shards[1])
+    damage(before._records.data, before.folder / arrays.JOURNAL)
     progress = Counted()
-    assert made(root, progress=progress).digest == before.digest
-    assert progress.done == 4
+    after = made(root, progress=progress)
+    assert progress.done == redone
+    assert after.digest == before.digest
+    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1, progress=silent))
+
+
+def test_a_flipped_sample_is_found_before_it_is_embedded(root):
+    before = made(root)
+    flipped(before._records.data, 2 * 500 + 7)  # of the second clip
+    after = made(root)
+    after.verified(0)
+    with pytest.raises(StorageError, match=r"arrays-1\.bin is damaged: delete the folder .* and run again"):
+        after.verified(1)
 
 
 class Boom(Exception):
@@ -292,7 +319,7 @@ class Boom(Exception):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Boom])
-def test_an_interrupted_run_stops_promptly_and_keeps_finished_shards(root, error):
+def test_an_interrupted_run_stops_promptly_and_keeps_every_clip_that_was_finished(root, error):
     def stop():
         if progress.done == 6:
             raise error
@@ -301,43 +328,12 @@ def test_an_interrupted_run_stops_promptly_and_keeps_finished_shards(root, error
     with pytest.raises(error):
         made(root, workers=1, progress=progress)
     folder = store.store_folder(root, names(), RATE, root.parent / "cache")
-    assert (folder / "shard-00000.json").exists()
+    assert finished(folder) >= 6
     assert not list(folder.glob(".*"))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prepare")]
     resumed = Counted()
-    assert made(root, progress=resumed).coverage == 1.0
-    assert resumed.initial >= 4
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_one_clear_error_and_leaves_a_store_that_resumes(root, monkeypatch):
-    opened = Path.open
-
-    def full(path, *how, **options):
-        second = path.name.startswith(".shard-00001.pcm")
-        return opened(Path("/dev/full") if second else path, *how, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", full)
-        with pytest.raises(StorageError, match="no space left"):
-            made(root, workers=1)
-    resumed = Counted()
-    assert made(root, progress=resumed).coverage == 1.0
-    assert resumed.initial >= 4
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 kB, and a function that makes it a larger one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True).returncode
-    ):
-        pytest.skip("only root can mount a small disk")
-    yield folder, lambda: subprocess.run(["mount", "-o", "remount,size=4m", folder], check=True)
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    assert coverage(made(root, progress=resumed)) == 1.0
+    assert resumed.initial >= 6
 
 
 def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(root, small_disk):
@@ -348,14 +344,17 @@ def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(roo
         prepare(root, names(60), RATE, disk, workers=2, progress=silent)
     assert "\n" not in str(error.value)
     folder = store.store_folder(root, names(60), RATE, disk)
-    finished = len(list(folder.glob("shard-*.json")))
-    assert 1 <= finished < 15
-    assert not list(folder.glob(".shard-*"))
+    kept = finished(folder)
+    assert 4 <= kept < 60
+    assert not list(folder.glob(".*"))
+    assert (folder / "arrays-1.bin").stat().st_size == sum(
+        500 + 100 * row if row < 10 else 800 for row in range(kept)
+    ) * 2
     enlarge()
     progress = Counted()
     prepared = prepare(root, names(60), RATE, disk, workers=2, progress=progress)
-    assert progress.initial == 4 * finished
-    assert contents(prepared.folder) == contents(made(root, names(60)).folder)
+    assert progress.initial == kept
+    assert_same_clips(prepared, made(root, names(60)))
 
 
 def test_a_cache_that_cannot_be_written_is_told(root):
@@ -364,21 +363,23 @@ def test_a_cache_that_cannot_be_written_is_told(root):
         prepare(root, names(), RATE, root / "file" / "cache", workers=1, progress=silent)
 
 
-def test_what_a_killed_run_left_is_swept_away(root):
+def test_what_a_killed_run_wrote_after_its_last_line_is_written_over(root):
     prepared = made(root)
-    for name in (".shard-00001.pcm.abc.part", "shard-00001.pcm", "shard-00001-000000000000.pcm"):
-        (prepared.folder / name).write_text("")
-    (prepared.folder / "shard-00002.json").unlink()
-    files = contents(made(root).folder)
-    assert len(files) == 7
-    assert not any(name.startswith(".") for name in files)
+    data = prepared._records.data
+    with data.open("ab") as file:
+        file.write(b"a torn clip")
+    with (prepared.folder / arrays.JOURNAL).open("ab") as file:
+        file.write(b'0123456789abcdef {"row":[9],"off')
+    os.utime(root / "9.wav", (1, 1))
+    assert_same_clips(made(root), prepared)
+    assert data.stat().st_size == sum(prepared.index["length"]) * 2
 
 
 KILLED = """
 import contextlib, os, signal, sys
 from pathlib import Path
-from evar.data import shards, store
-shards.CLIPS = 4
+from evar.data import arrays, store
+arrays.GROUP_ARRAYS = 4
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 paths = [f"{number}.wav" for number in range(int(sys.argv[3]))]
 folder = store.store_folder(root, paths, 16000, cache)
@@ -386,7 +387,7 @@ folder = store.store_folder(root, paths, 16000, cache)
 @contextlib.contextmanager
 def progress(stage, *, total, unit, initial=0):
     def advance(amount):
-        if len(list(folder.glob("shard-*.json"))) >= 2:
+        if (folder / "arrays.jsonl").read_bytes().count(b"row") >= 2:
             os.kill(os.getpid(), signal.SIGKILL)
     yield advance
 
@@ -394,29 +395,25 @@ store.prepare(root, paths, 16000, cache, workers=2, progress=progress)
 """
 
 
-def test_a_killed_run_resumes_without_redoing_finished_shards(root):
+def test_a_killed_run_resumes_without_redoing_finished_groups(root):
     for number in range(10, 60):
         write_clip(root / f"{number}.wav", number)
     cache = root.parent / "cache"
     killed = subprocess.run([sys.executable, "-c", KILLED, root, cache, "60"], check=False)
     assert killed.returncode == -signal.SIGKILL
-    folder = store.store_folder(root, names(60), RATE, cache)
-    finished = {path: path.stat().st_mtime_ns for path in folder.glob("shard-*.json")}
-    assert 2 <= len(finished) < 15
+    kept = finished(store.store_folder(root, names(60), RATE, cache))
+    assert 8 <= kept < 60
     progress = Counted()
     prepared = made(root, names(60), progress=progress)
-    assert progress.initial == 4 * len(finished)
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    untouched = prepare(root, names(60), RATE, root.parent / "other", workers=2, progress=silent)
-    assert contents(prepared.folder) == contents(untouched.folder)
+    assert progress.initial == kept
+    assert_same_clips(prepared, prepare(root, names(60), RATE, root.parent / "other", workers=2, progress=silent))
 
 
 WAITING = """
 import sys
 from pathlib import Path
-from evar.data import audio, shards, store
+from evar.data import audio, store
 from evar.progress import silent
-shards.CLIPS = 4
 audio.read = None  # this one decodes nothing
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 paths = [f"{number}.wav" for number in range(10)]
@@ -460,20 +457,29 @@ def test_clips_shorter_than_their_table_promises_are_found(root):
     assert short["promised"].iloc[0] - short["duration"].iloc[0] == pytest.approx(0.6)
 
 
-def test_many_clips_open_quickly_since_an_index_is_a_list_a_column(root, monkeypatch):
-    """Guards the layout, not the clock: one file read a shard, one stat a clip."""
+def test_opening_looks_once_at_each_source(root, monkeypatch):
     made(root)
-    reads, stats = [], []
-    load, signature = shards.load, shards.signature
-    monkeypatch.setattr(shards, "load", lambda *args: reads.append(args) or load(*args))
-    monkeypatch.setattr(shards, "signature", lambda source: stats.append(source) or signature(source))
+    stats, signature = [], store_writer.signature
+    monkeypatch.setattr(store_writer, "signature", lambda source: stats.append(source) or signature(source))
     made(root)
-    assert (len(reads), len(stats)) == (3, 10)
+    assert len(stats) == 10
+
+
+def test_too_many_open_files_are_named_for_what_they_are(root, monkeypatch):
+    def none_left(path, *how, **options):
+        if path.suffix == ".wav":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(path, *how, **options)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", none_left)
+    with pytest.raises(StorageError, match=r"too many open files, at .*wav: allow more \(ulimit -n 4096\)"):
+        made(root)
 
 
 def test_the_real_slice_of_urbansound8k_decodes_whole(shared, tmp_path):
     folder = shared / "data" / "UrbanSound8K"
     paths = sorted(str(path.relative_to(folder)) for path in folder.glob("audio/fold*/*.wav"))[:40]
     prepared = prepare(folder, paths, RATE, tmp_path, workers=2, progress=silent)
-    assert prepared.coverage == 1.0
+    assert coverage(prepared) == 1.0
     assert prepared.index["length"].equals((prepared.index["duration"] * RATE).round().astype("int64"))

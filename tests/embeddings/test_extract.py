@@ -161,6 +161,25 @@ def test_cache_that_cannot_be_written_is_one_clear_error(plan, tmp_path):
         run(Counting(), plan, tmp_path / "file" / "cache")
 
 
+class Wide(Counting):
+    """More numbers than a small disk holds."""
+
+    outputs = ("all",)
+
+    def encode(self, waveforms):
+        self.batches += 1
+        return {"all": waveforms}
+
+
+def test_disk_without_room_for_the_embeddings_is_one_clear_error_and_more_room_goes_on(plan, small_disk):
+    disk, enlarge = small_disk
+    for _ in range(2):  # the second time finds what the first one left
+        with pytest.raises(StorageError, match=r"no space left for .*: free some and run again"):
+            run(Wide(), plan, disk)
+    enlarge()
+    assert run(Wide(), plan, disk).outputs["all"].shape == (36, 4000)
+
+
 def test_batch_size_follows_the_clip_length(plan):
     def size(seconds):
         return automatic_batch_size(make_plan(plan.store, np.zeros(5000, int), np.zeros(5000, bool), seconds), CPU)

@@ -2,7 +2,7 @@ import numpy as np
 
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser
-from evar.probes.threads import pieces
+from evar.threads import pieces
 from tests.probes.clouds import clouds
 
 

@@ -19,7 +19,6 @@ def test_supporting_files_are_no_probes() -> None:
         "holdout",
         "linear",
         "predictions",
-        "threads",
     } & set(probes.names())
 
 

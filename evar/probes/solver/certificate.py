@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evar.probes.solver.losses import Terms
 from evar.probes.solver.objective import Batch, Objective, Point, Total, shifts
-from evar.probes.threads import pieces
+from evar.threads import pieces
 
 LOGIT_BYTES = {"cpu": 2 << 30, "cuda": 16 << 30}  # of stored logits, for as many problems at a time
 MOST_STEPS = 50  # of Newton's method

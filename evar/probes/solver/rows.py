@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evar.probes.contract import Floats, Rows
 from evar.probes.solver.workers import Workers
-from evar.probes.threads import pieces
+from evar.threads import pieces
 
 BLOCK_ROWS = 1024
 BLOCKS_MULTIPLE = 4  # of several blocks, so that two or four cores end together

@@ -19,7 +19,7 @@ from evar.probes.solver.objective import Batch, Objective
 from evar.probes.solver.precision import fast_products
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
-from evar.probes.threads import pieces
+from evar.threads import pieces
 
 STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
 VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 import torch
 
-from evar.probes import threads
+from evar import threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

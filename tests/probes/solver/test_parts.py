@@ -17,7 +17,7 @@ from evar.probes.solver.precision import fast_products, products_round, split
 from evar.probes.solver.precondition import Preconditioner
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
-from evar.probes.threads import pieces
+from evar.threads import pieces
 
 CPU = torch.device("cpu")
 
@@ -175,7 +175,7 @@ def test_results_come_in_order_from_one_thread_each() -> None:
 
 
 def test_error_of_a_worker_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evar.probes.threads.cores", lambda: 2)
+    monkeypatch.setattr("evar.threads.cores", lambda: 2)
     begun = []
 
     def work(item: int) -> None:
