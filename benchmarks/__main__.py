@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.limits import flops_a_clip, matrix_rate, timed
-from evar import provenance
+from evar.base import provenance
+from evar.base.progress import silent
 from evar.data.demo import write_demo
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
@@ -22,7 +23,6 @@ from evar.embeddings.extract import embed
 from evar.embeddings.runtime import Runtime
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
-from evar.progress import silent
 
 
 def main() -> None:

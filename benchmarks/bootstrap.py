@@ -11,7 +11,7 @@ import time
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from evar.machine import cores
+from evar.base.machine import cores
 from evar.probes.predictions import Predictions
 from evar.scoring.bootstrap import RESAMPLES
 from evar.scoring.intervals import score_predictions

@@ -22,7 +22,8 @@ import torch
 
 from benchmarks.limits import flops_a_clip, matrix_rate
 from benchmarks.stages import Stages
-from evar import machine, provenance
+from evar.base import machine, provenance
+from evar.base.progress import silent
 from evar.cli.terminal import size, table
 from evar.data.store import Store, prepare
 from evar.embeddings import forward
@@ -33,7 +34,6 @@ from evar.embeddings.extract import embed
 from evar.embeddings.runtime import Runtime
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
-from evar.progress import silent
 
 RATE = 16_000
 LENGTHS = (1.0, 4.0, 10.0, 30.0)  # seconds of a clip

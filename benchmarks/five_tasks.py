@@ -22,7 +22,9 @@ import torch
 from benchmarks import page_cache, synthetic
 from benchmarks.limits import flops_a_clip, matrix_rate
 from benchmarks.stages import Stages
-from evar import encoders, fitting, machine, pipeline, probes, provenance
+from evar import encoders, fitting, pipeline, probes
+from evar.base import machine, provenance
+from evar.base.errors import EvarError, UsageError
 from evar.cli.options import share
 from evar.cli.terminal import bar, say, size, table
 from evar.cli.verbs.eval import keep, result_line
@@ -31,7 +33,6 @@ from evar.embeddings.device import choose_device, choose_precision, describe
 from evar.embeddings.runtime import Runtime
 from evar.encoders.contract import Encoder
 from evar.encoders.m2d import M2D
-from evar.errors import EvarError, UsageError
 from evar.leaderboard import table as leaderboard
 from evar.preparation import Settings, prepare_task
 from evar.probes import selection

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.threads import one_thread
 from evar.scoring import fingerprints, neighbours
 from evar.scoring.correlation import match
 from evar.scoring.near_duplicates import MOST_COMPARED_SECONDS
-from evar.threads import one_thread
 
 RATE = 16_000
 TASKS = {  # name: (clips, seconds each, pairs of clips that products are taken of)

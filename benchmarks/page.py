@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.limits import timed
-from evar import provenance
+from evar.base import provenance
 from evar.data.task import CORE
 from evar.leaderboard.lines import line
 from evar.leaderboard.page.render import render_page

@@ -21,9 +21,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from evar import machine, provenance
+from evar.base import machine, provenance
+from evar.base.progress import silent
 from evar.data.store import prepare
-from evar.progress import silent
 
 RATE = 16_000
 CLIP_SECONDS = 4.0

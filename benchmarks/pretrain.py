@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.embed import synthesised
 from benchmarks.limits import matrix_rate, timed
-from evar import provenance
+from evar.base import provenance
 from evar.cli.terminal import table
 from evar.data.store import Store
 from evar.embeddings.device import choose_device, describe

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from benchmarks.limits import matrix_rate, timed
-from evar import machine, provenance
+from evar.base import machine, provenance
 from evar.cli.terminal import size
 from evar.data.manifest import Round
 from evar.embeddings.device import choose_device, describe, peak_memory_bytes

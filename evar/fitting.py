@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from evar.base.errors import few
+from evar.base.progress import Progress
 from evar.data.manifest import Manifest
 from evar.embeddings.extract import Embeddings
-from evar.errors import few
 from evar.probes import selection, sweep
 from evar.probes import shots as few_shots
 from evar.probes.contract import Chosen, Probe
 from evar.probes.predictions import Predictions, predict, together
-from evar.progress import Progress
 from evar.scoring import intervals, metrics
 from evar.scoring.intervals import Score
 

@@ -11,6 +11,9 @@ from typing import TypeVar
 from torch import nn
 
 from evar import probes
+from evar.base.errors import UsageError, few
+from evar.base.progress import Progress, say_nothing, silent
+from evar.base.spec import split_calls
 from evar.cli import options
 from evar.cli.arguments import parse
 from evar.cli.choice import choose_tasks
@@ -24,15 +27,12 @@ from evar.embeddings.workers import PROCESS
 from evar.encoders.adapter import adapted, identified
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
-from evar.errors import UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.nn.memory import enough_memory
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS, checked
-from evar.progress import Progress, say_nothing, silent
-from evar.spec import split_calls
 
 Number = TypeVar("Number")
 

@@ -7,18 +7,18 @@ embeddings; test rows are read once, by the probes' final fits.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from evar.base.errors import UsageError
+from evar.base.progress import Progress
 from evar.data.manifest import Manifest
 from evar.data.task import Task
 from evar.embeddings.batches import make_plan
 from evar.embeddings.extract import Embeddings, embed
 from evar.encoders.contract import Encoder
-from evar.errors import UsageError
 from evar.fitting import Fit, fit_outputs, fit_shots
 from evar.leaderboard.table import Result
 from evar.preparation import Settings, look_for_leaks, prepare_task, require_coverage
 from evar.probes.contract import Probe
 from evar.probes.predictions import Predictions
-from evar.progress import Progress
 from evar.row import make_result
 from evar.scoring.intervals import Score
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from evar.base.errors import DataError, few
+from evar.base.progress import Advance, Progress
 from evar.data.audio import MISSING
 from evar.data.check import problem
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
 from evar.embeddings.runtime import Runtime
-from evar.errors import DataError, few
 from evar.probes.shots import DRAWS
-from evar.progress import Advance, Progress
 from evar.scoring.leak_list import Leaks
 from evar.scoring.leaks import find_leaks
 

@@ -1,6 +1,6 @@
 """The making of a leaderboard row: a fit's score with everything that is needed to judge and to repeat it."""
 
-from evar import machine, provenance
+from evar.base import machine, provenance
 from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import evar
 from evar import encoders
+from evar.base.errors import UsageError
 from evar.data.task import load_task
-from evar.errors import UsageError
 from evar.leaderboard.table import Result
 from tests.tones import RATE, write_tones
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from evar.errors import StorageError
-from evar.files import atomic_path, locked, write_atomic
+from evar.base.errors import StorageError
+from evar.base.files import atomic_path, locked, write_atomic
 
 
 def names(folder):

@@ -8,7 +8,7 @@ import torch
 
 import evar.hear
 from evar import encoders
-from evar.errors import CheckpointError
+from evar.base.errors import CheckpointError
 from evar.hear import HearModel
 from tests import recipe
 

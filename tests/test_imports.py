@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evar.provenance import PACKAGE, imported_modules
+from evar.base.provenance import PACKAGE, imported_modules
 
 ORDER = [
     "__main__", "from_python", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "plots", "scoring",
@@ -17,7 +17,7 @@ BESIDE = {"pretrain": {"pretrain", "nn", "data", "base"}}  # stands beside embed
 DOORS = {
     "soundfile": {"data/audio.py"},
     "soxr": {"data/audio.py"},
-    "yaml": {"yaml_file.py"},
+    "yaml": {"base/yaml_file.py"},
     "nnAudio": {"nn/frontend.py"},
     "tqdm": {"cli/terminal.py"},
     "matplotlib": {"plots/saved.py", "plots/inline.py"},

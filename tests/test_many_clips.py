@@ -34,7 +34,7 @@ from pathlib import Path
 from evar.cli import main
 from evar.data.store import prepare
 from evar.pretrain.crops import Epochs
-from evar.progress import silent
+from evar.base.progress import silent
 from tests.pretrain import runs
 
 resource.setrlimit(resource.RLIMIT_NOFILE, ({OPEN_FILES}, {OPEN_FILES}))

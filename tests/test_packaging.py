@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evar import errors
+from evar.base import errors
 
 ROOT = Path(__file__).parents[1]
 CARRIED = {f"evar/tasks/{file.name}" for file in (ROOT / "tasks").iterdir()}

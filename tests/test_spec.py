@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from evar.errors import UsageError
-from evar.spec import check_options, parse_call, split_calls
+from evar.base.errors import UsageError
+from evar.base.spec import check_options, parse_call, split_calls
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from evar import threads
+from evar.base import threads
 
 
 def test_results_come_in_the_order_of_items() -> None:

@@ -10,9 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from evar.base.errors import EvarError
 from evar.cli.arguments import parse
 from evar.cli.terminal import Stderr, open_missing_streams, say
-from evar.errors import EvarError
 
 DONE, OUR_FAULT, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from evar.base.errors import UsageError, unknown
 from evar.cli.options import (
     add_cache,
     add_device,
@@ -23,7 +24,6 @@ from evar.cli.options import (
     shard,
     whole,
 )
-from evar.errors import UsageError, unknown
 
 VERBS = {
     "eval": "score a frozen encoder on tasks and add rows to the leaderboard (the verb where none is given)",

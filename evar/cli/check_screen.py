@@ -8,11 +8,11 @@ import statistics
 import textwrap
 from collections.abc import Callable, Sequence
 
+from evar.base.errors import few
 from evar.cli.terminal import size
 from evar.data.check import CLIPPED_SHARE, SILENT_PEAK
 from evar.data.report import Class, Duplicate, Durations, Report, Straddle
 from evar.data.store import SHORT_SECONDS
-from evar.errors import few
 from evar.scoring.leak_list import Leaks
 
 LABEL_CHARACTERS = 13  # of the column of headings

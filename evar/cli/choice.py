@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from evar.base.errors import EvarError, UsageError
 from evar.cli.terminal import say, table
 from evar.data import task as tasks
 from evar.data.manifest import find_root
 from evar.data.task import Task, load_task
 from evar.embeddings.share import Unfinished
-from evar.errors import EvarError, UsageError
 
 Item = TypeVar("Item")
 

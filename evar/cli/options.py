@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from evar.base.errors import UsageError
+from evar.base.machine import cores
 from evar.embeddings.share import Share, parse_share
-from evar.errors import UsageError
-from evar.machine import cores
 from evar.probes.shots import DRAWS, checked
 
 LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips

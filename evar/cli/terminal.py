@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from evar.progress import Advance
+from evar.base.progress import Advance
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -4,9 +4,9 @@ import difflib
 import os
 from pathlib import Path
 
+from evar.base.errors import UsageError
 from evar.cli.terminal import bar, say
 from evar.data.downloads.fetch import Fetcher
-from evar.errors import UsageError
 from evar.nn import releases
 
 

@@ -26,8 +26,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from evar.errors import StorageError
-from evar.files import refuse_if_too_many_open, storage_errors, write_atomic
+from evar.base.errors import StorageError
+from evar.base.files import refuse_if_too_many_open, storage_errors, write_atomic
 
 JOURNAL = "arrays.jsonl"
 GROUP_ARRAYS = 64  # a line of the journal: few enough that a kill loses little

@@ -21,9 +21,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from evar.base.errors import DataError
+from evar.base.files import refuse_if_too_many_open
 from evar.data import containers
-from evar.errors import DataError
-from evar.files import refuse_if_too_many_open
 
 BLOCK_SAMPLES = 1 << 20  # 4 MiB of float32, all channels together
 FULL_SCALE = 32768  # of int16

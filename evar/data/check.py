@@ -12,10 +12,10 @@ import re
 import numpy as np
 import pandas as pd
 
+from evar.base.errors import DataError
 from evar.data.manifest import Manifest
 from evar.data.report import Class, Clipped, Duplicate, Durations, Fault, Part, Report, Short, Straddle
 from evar.data.store import Store, short_clips
-from evar.errors import DataError
 
 SILENT_PEAK = 1e-3  # -60 dB of full scale: nothing that a microphone was meant to record
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.errors import UsageError
+from evar.base.files import locked, storage_errors, write_atomic
 from evar.data.wav import write_wav
-from evar.errors import UsageError
-from evar.files import locked, storage_errors, write_atomic
 
 VERSION = 1  # another one is written anew
 RATE = 16_000  # Hz

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evar import plugins
+from evar.base import plugins
+from evar.base.errors import DataError, UsageError, few
+from evar.base.spec import check_options
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
-from evar.errors import DataError, UsageError, few
-from evar.spec import check_options
 
 Rows = NDArray[np.int64]
 

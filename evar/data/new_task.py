@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evar.base.errors import DataError, UsageError, few
+from evar.base.files import write_atomic
+from evar.base.yaml_file import yaml_text
 from evar.data import audio
 from evar.data.readers.audio_files import ENDINGS
 from evar.data.split import shares_of, split_groups
-from evar.errors import DataError, UsageError, few
-from evar.files import write_atomic
-from evar.yaml_file import yaml_text
 
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 PROBED_CLIPS = 50  # opened to learn how long clips are

@@ -23,11 +23,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar import __version__
+from evar.base.errors import StorageError
+from evar.base.files import locked, write_atomic
+from evar.base.progress import Progress
 from evar.data import store_writer
 from evar.data.arrays import Records
-from evar.errors import StorageError
-from evar.files import locked, write_atomic
-from evar.progress import Progress
 
 FORMAT = 2  # of the layout and of what decoding means; another number is another store
 NAME_CHARACTERS = 40  # of the dataset's folder in the store's

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.progress import Progress
+from evar.base.threads import in_order
 from evar.data import arrays, audio
 from evar.data.arrays import Appender, Layout, Records
-from evar.progress import Progress
-from evar.threads import in_order
 
 FACTS = ("content", "original_rate", "duration", "channels", "peak", "clipped", "reason")
 LAYOUT = Layout("<i2", (), (*FACTS, "size", "ctime_ns", "crc"))

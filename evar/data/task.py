@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
 
-from evar.errors import UsageError, unknown
-from evar.yaml_file import read_yaml
+from evar.base.errors import UsageError, unknown
+from evar.base.yaml_file import read_yaml
 
 CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task all` means
 BUNDLED = Path(__file__).parents[1] / "tasks"

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evar import provenance
-from evar.files import reserve, storage_errors, write_atomic
+from evar.base import provenance
+from evar.base.files import reserve, storage_errors, write_atomic
 
 Floats = NDArray[np.float32]
 

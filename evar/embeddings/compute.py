@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.errors import DataError
+from evar.base.progress import Progress
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, fix_numerics
@@ -18,9 +20,7 @@ from evar.embeddings.runtime import Runtime
 from evar.embeddings.sizes import Remembered, automatic_batch_size
 from evar.embeddings.workers import fill_with_processes
 from evar.encoders.contract import Encoder
-from evar.errors import DataError
 from evar.nn.memory import enough_memory, out_of_memory
-from evar.progress import Progress
 
 
 @dataclass(frozen=True)

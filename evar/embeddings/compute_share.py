@@ -11,13 +11,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.files import locked
 from evar.embeddings.cache import Shape
 from evar.embeddings.compute import Job, free_memory, halved, lay_out, put_in_place
 from evar.embeddings.device import fix_numerics
 from evar.embeddings.forward import embed_blocks
 from evar.embeddings.share import Share
-from evar.files import locked
 from evar.nn.memory import out_of_memory
 
 Arrays = dict[str, NDArray[np.float32]]

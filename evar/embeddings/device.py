@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from evar.errors import UsageError, unknown
+from evar.base.errors import UsageError, unknown
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CPUINFO = Path("/proc/cpuinfo")

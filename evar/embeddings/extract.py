@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from evar.base.errors import DataError
+from evar.base.files import locked
+from evar.base.progress import Progress, say_nothing
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry
 from evar.embeddings.compute import Job, compute
@@ -24,9 +27,6 @@ from evar.embeddings.runtime import Runtime
 from evar.embeddings.share import Unfinished
 from evar.embeddings.sizes import remembered
 from evar.encoders.contract import Encoder
-from evar.errors import DataError
-from evar.files import locked
-from evar.progress import Progress, say_nothing
 
 
 @dataclass(frozen=True)

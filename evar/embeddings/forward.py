@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evar.base.errors import DataError
 from evar.embeddings.batches import Batch, Plan, to_float
 from evar.encoders.contract import Encoder
-from evar.errors import DataError
 
 Values = dict[str, NDArray[np.float32]]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
+from evar.base.errors import EvarError
 from evar.encoders import open_encoder
 from evar.encoders.contract import Encoder, Identity, Origin
 from evar.encoders.fingerprint import same_behaviour
-from evar.errors import EvarError
 from evar.nn.memory import out_of_memory
 
 

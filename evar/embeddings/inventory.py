@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from evar.files import storage_errors
+from evar.base.files import storage_errors
 
 SECONDS_A_DAY = 86_400
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evar import provenance
+from evar.base import provenance
 from evar.embeddings.batches import Plan
 from evar.encoders.contract import Encoder
 

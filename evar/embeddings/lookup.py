@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evar.base.files import locked, write_atomic
 from evar.embeddings.cache import Entry
 from evar.encoders.contract import Encoder
 from evar.encoders.fingerprint import Behaviour, digest_of_behaviour, packed, same_behaviour, unpacked
-from evar.files import locked, write_atomic
 
 FILE = "behaviour.npz"
 

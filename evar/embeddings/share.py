@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evar.errors import EvarError, UsageError
+from evar.base.errors import EvarError, UsageError
 
 
 class Unfinished(EvarError):

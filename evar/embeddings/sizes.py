@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.files import locked, write_atomic
 from evar.embeddings.batches import Plan
 from evar.embeddings.device import describe
 from evar.encoders.contract import Identity
-from evar.files import locked, write_atomic
 
 AUDIO_SECONDS_A_BATCH = {"cpu": 64, "cuda": 2560}  # on a CPU what stays in its caches is fastest
 MOST_CLIPS_A_BATCH = 1024

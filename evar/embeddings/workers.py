@@ -11,15 +11,15 @@ from multiprocessing.process import BaseProcess
 
 import torch
 
+from evar.base.errors import DataError, EvarError
+from evar.base.progress import Advance
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import fix_numerics
 from evar.embeddings.forward import embed_blocks
 from evar.embeddings.handover import Handover, take_over
 from evar.embeddings.share import Share
-from evar.errors import DataError, EvarError
 from evar.nn.memory import out_of_memory
-from evar.progress import Advance
 
 PROCESS = "evar embeds"
 """How the names of the processes begin."""

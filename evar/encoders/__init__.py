@@ -7,10 +7,10 @@ only when it is opened, so that one that needs an optional package disturbs no o
 from dataclasses import replace
 from pathlib import Path
 
-from evar import plugins
+from evar.base import plugins
+from evar.base.spec import check_options, parse_call
 from evar.encoders.contract import Encoder, Origin
 from evar.nn.memory import enough_memory
-from evar.spec import check_options, parse_call
 
 PACKAGE = "evar.encoders"
 OPENER = "open_encoder"

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evar.base.errors import UsageError
 from evar.encoders.contract import Encoder, Identity
 from evar.encoders.fingerprint import SECONDS, behaviour_of, digest_of_tensors
 from evar.encoders.outside import code_of, outside_code
-from evar.errors import UsageError
 
 SHORTEST_SECONDS = 0.1
 """Shorter clips are zero-padded to this: most networks fail below the length of their first windows."""

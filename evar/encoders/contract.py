@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 from evar.nn.exact import exact_float32
 
 

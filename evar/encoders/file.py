@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import NonNegativeFloat
 
+from evar.base.errors import CheckpointError, UsageError, few
+from evar.base.spec import check_options
 from evar.encoders.adapter import SHORTEST_SECONDS, adapted, identified, network_of
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import import_outside, outside_code
-from evar.errors import CheckpointError, UsageError, few
 from evar.nn.checkpoint import digest_of
-from evar.spec import check_options
 
 OPENER = "open_encoder"
 

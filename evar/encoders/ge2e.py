@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evar.base.errors import CheckpointError, UsageError, few
 from evar.encoders.contract import Encoder, Identity
-from evar.errors import CheckpointError, UsageError, few
 from evar.nn.checkpoint import digest_of, find_checkpoint
 from evar.nn.mel import MelPower, slaney_filters
 from evar.nn.safe_load import load_file_safely

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import NonNegativeFloat
 
+from evar.base.errors import CheckpointError, UsageError
 from evar.encoders.adapter import SHORTEST_SECONDS, Adapted, identified, network_of, whole_number
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import import_outside, outside_code
-from evar.errors import CheckpointError, UsageError
 from evar.nn.checkpoint import digest_of
 
 

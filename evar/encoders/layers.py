@@ -7,7 +7,7 @@ Layers are counted from 0. None: output "last"; a number: "layer07"; several: on
 from collections.abc import Mapping
 from typing import Literal
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 
 Layers = Literal["each"] | list[int] | int | None
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from evar.base.errors import UsageError
 from evar.encoders.contract import Encoder, Identity
 from evar.encoders.layers import Layers, outputs_of
-from evar.errors import UsageError
 from evar.nn.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
 from evar.nn.configuration import MOST_FRAMES, configuration_of_name
 from evar.nn.frontend import LogMel

@@ -22,8 +22,8 @@ from types import FunctionType, ModuleType
 import torch
 from torch import nn
 
-from evar.errors import EvarError, UsageError, few
-from evar.provenance import PACKAGE
+from evar.base.errors import EvarError, UsageError, few
+from evar.base.provenance import PACKAGE
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages, which a version tells apart; other folders are the user's, and change any time."""

@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evar.base.errors import CheckpointError, UsageError, few, install_hint
+from evar.base.provenance import hash_json
 from evar.encoders.contract import Encoder, Identity, refuse_weights
 from evar.encoders.fingerprint import digest_of_tensors
 from evar.encoders.layers import Layers, outputs_of
 from evar.encoders.transformers_families import CLAP, Family, family_of
-from evar.errors import CheckpointError, UsageError, few, install_hint
-from evar.provenance import hash_json
 
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 HUB_SECONDS = 10  # within which the hub must answer

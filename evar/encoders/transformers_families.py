@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 from evar.nn.mel import MelPower
 
 

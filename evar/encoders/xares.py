@@ -11,10 +11,10 @@ from types import ModuleType
 from pydantic import NonNegativeFloat
 from torch import nn
 
+from evar.base.errors import UsageError, few
 from evar.encoders.adapter import SHORTEST_SECONDS, Adapted, identified, network_of, whole_number
 from evar.encoders.contract import Encoder, refuse_weights
 from evar.encoders.outside import import_outside, outside_code
-from evar.errors import UsageError, few
 
 ENDING = "Encoder"
 

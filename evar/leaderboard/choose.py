@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from evar.errors import DataError, UsageError, few, unknown
+from evar.base.errors import DataError, UsageError, few, unknown
 from evar.leaderboard.read import moment
 from evar.leaderboard.table import Result
 

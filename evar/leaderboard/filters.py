@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from evar.errors import unknown
+from evar.base.errors import unknown
 from evar.leaderboard.choose import names_of
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evar.errors import UsageError, install_hint
-from evar.files import atomic_path
+from evar.base.errors import UsageError, install_hint
+from evar.base.files import atomic_path
 from evar.leaderboard.blocks import Block, Text
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published

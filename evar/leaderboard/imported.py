@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evar.errors import DataError, StorageError
-from evar.files import locked, storage_errors, write_atomic
+from evar.base.errors import DataError, StorageError
+from evar.base.files import locked, storage_errors, write_atomic
 from evar.leaderboard import lines
 
 NAME = "imported.csv"

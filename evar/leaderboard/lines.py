@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from evar.errors import StorageError
+from evar.base.errors import StorageError
 
 ENCODING, ON_ERROR = "utf-8", "surrogateescape"
 MARK = "\ufeff"  # a byte order mark, as spreadsheets write it

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from evar.errors import UsageError
-from evar.files import storage_errors
+from evar.base.errors import UsageError
+from evar.base.files import storage_errors
 from evar.leaderboard import formats, imported, published, table, verdicts
 
 PREDICTIONS = "predictions"

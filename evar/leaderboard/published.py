@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, get_args
 
-from evar.provenance import PACKAGE
+from evar.base.provenance import PACKAGE
 
 FILE = PACKAGE / "published.csv"
 Kind = Literal["linear", "frozen", "trained"]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 from evar.leaderboard.lines import VERSION
 from evar.leaderboard.table import FORMAT, NAME, Result, read_sheet
 from evar.probes.predictions import Predictions

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from evar.errors import StorageError, few
-from evar.files import atomic_path, locked, storage_errors, write_atomic
+from evar.base.errors import StorageError, few
+from evar.base.files import atomic_path, locked, storage_errors, write_atomic
 from evar.leaderboard import lines
 from evar.probes.predictions import Predictions
 

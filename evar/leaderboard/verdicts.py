@@ -10,9 +10,9 @@ claim.
 import json
 from pathlib import Path
 
-from evar import provenance
-from evar.errors import DataError, StorageError
-from evar.files import locked, write_atomic
+from evar.base import provenance
+from evar.base.errors import DataError, StorageError
+from evar.base.files import locked, write_atomic
 from evar.leaderboard.read import read_predictions
 from evar.leaderboard.table import Result
 from evar.scoring.compare import compare

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.errors import CheckpointError, few
+from evar.base.errors import CheckpointError, few
 from evar.nn.configuration import Configuration, configuration_of, encoder_shapes
 from evar.nn.frontend import NORM_STATS
 from evar.nn.positions import sincos_positions

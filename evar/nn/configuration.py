@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from evar.errors import CheckpointError
+from evar.base.errors import CheckpointError
 from evar.nn.frontend import MELS, SAMPLE_RATES
 from evar.nn.vit import HEAD_WIDTH, Grid, ViT
 

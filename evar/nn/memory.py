@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -15,15 +15,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from evar.base.errors import CheckpointError, unknown
+from evar.base.files import locked, storage_errors
+from evar.base.yaml_file import read_yaml_as
 from evar.data.downloads.checksums import WrongBytes, require_right
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.sources import Address, RemoteFile
 from evar.data.downloads.unpack import unpack
 from evar.data.task import Strict, Text
-from evar.errors import CheckpointError, unknown
-from evar.files import locked, storage_errors
 from evar.nn.checkpoint import digest_of, find_checkpoint
-from evar.yaml_file import read_yaml_as
 
 TABLE = Path(__file__).parents[1] / "weights" / "sources.yaml"
 DEFAULT = "tiny"  # the bundled checkpoint that stands where none is given

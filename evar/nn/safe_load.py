@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from evar.errors import CheckpointError, few
+from evar.base.errors import CheckpointError, few
 
 Global = Callable[..., Any] | tuple[Callable[..., Any], str]
 

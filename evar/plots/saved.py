@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evar.files import atomic_path
+from evar.base.files import atomic_path
 from evar.plots.points import BLUE, GREEN, ORANGE, PURPLE, Point, RateCurve
 
 INCHES = (6.4, 4.0)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evar.base.errors import DataError, few
+from evar.base.progress import Progress
 from evar.data.readers.audio_files import audio_files
 from evar.data.store import Store, prepare
-from evar.errors import DataError, few
-from evar.progress import Progress
 
 
 @dataclass(frozen=True)

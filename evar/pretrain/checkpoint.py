@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from evar import provenance
-from evar.errors import CheckpointError, UsageError
-from evar.files import atomic_path, write_atomic
+from evar.base import provenance
+from evar.base.errors import CheckpointError, UsageError
+from evar.base.files import atomic_path, write_atomic
 from evar.nn.configuration import Configuration, encoder_shapes
 from evar.nn.safe_load import load_file_safely
 from evar.pretrain.recipe import Recipe

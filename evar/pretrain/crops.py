@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evar.base.errors import UsageError
 from evar.data.store import Store
-from evar.errors import UsageError
 from evar.pretrain.masking import draw_noise
 from evar.pretrain.recipe import Recipe
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evar.files import storage_errors, write_atomic
+from evar.base.files import storage_errors, write_atomic
 
 NAME = "log.csv"
 

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import torch
 
+from evar.base.errors import UsageError, few
 from evar.data.store import Store
-from evar.errors import UsageError, few
 from evar.pretrain import checkpoint, journal
 from evar.pretrain.checkpoint import Training
 from evar.pretrain.crops import Epochs

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from evar.errors import UsageError, unknown
+from evar.base.errors import UsageError, unknown
 from evar.nn.configuration import SIZES, Configuration, configuration_of_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
 from evar.nn.vit import Grid

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from evar.base.errors import DataError
 from evar.data.audio import FULL_SCALE
-from evar.errors import DataError
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Epochs
 

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
+from evar.base.files import atomic_path, storage_errors
+from evar.base.progress import Progress
 from evar.data.wav import write_wav
-from evar.files import atomic_path, storage_errors
-from evar.progress import Progress
 
 RATE = 16_000  # Hz
 SECONDS = (2.0, 6.0)

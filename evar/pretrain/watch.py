@@ -2,7 +2,7 @@
 
 import math
 
-from evar.errors import TrainingError
+from evar.base.errors import TrainingError
 
 FIRST = 10  # steps whose mean loss is that of an untrained model
 WINDOW = 100  # steps that a mean is taken over

@@ -6,9 +6,9 @@ A file of this folder is a probe where it defines `open_probe`; every other file
 
 from typing import Any
 
-from evar import plugins
+from evar.base import plugins
+from evar.base.spec import check_options, parse_call
 from evar.probes.contract import Probe
-from evar.spec import check_options, parse_call
 
 PACKAGE = "evar.probes"
 OPENER = "open_probe"

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.progress import Advance
+from evar.base.threads import fit_each, one_thread, pieces
 from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Targets
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser
-from evar.progress import Advance
-from evar.threads import fit_each, one_thread, pieces
 
 NEVER = np.float32(-2.0)  # below every cosine
 BLOCK_ROWS = 1024  # training clips of length 1 at a time

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.progress import Advance
+from evar.base.progress import Advance
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from evar.base.errors import UsageError
 from evar.embeddings.device import choose_device
-from evar.errors import UsageError
 from evar.probes.contract import Problem
 from evar.probes.linear import Standardiser
 from evar.probes.logistic import MAX_ITER, Logistic, LogisticFit

@@ -25,8 +25,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.errors import DataError
 from evar.data.manifest import Round
-from evar.errors import DataError
 from evar.probes.contract import Probe, Rows, Targets
 from evar.probes.shots import FewShots
 from evar.probes.stratified import stratified_tenth

@@ -14,13 +14,13 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
+from evar.base.progress import Advance
+from evar.base.threads import fit_each, pieces
 from evar.nn.exact import exact_float32
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Setting, Targets
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser, standardisers
-from evar.progress import Advance
-from evar.threads import fit_each, pieces
 
 K = (1, 3, 5, 10, 20, 50)
 TEMPERATURE = 0.07

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.threads import fit_each, one_thread, pieces
 from evar.probes.contract import Floats, Rows
-from evar.threads import fit_each, one_thread, pieces
 
 BLOCK_ROWS = 1024  # rows that are float64 at a time
 

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
+from evar.base.progress import Advance
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import LinearFit, Standardiser
 from evar.probes.solver.solve import Fit, Optimum, solve
-from evar.progress import Advance
 
 GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)  # C, from the strongest penalty
 MAX_ITER = 1000

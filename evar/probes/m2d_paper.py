@@ -14,11 +14,11 @@ from collections.abc import Sequence
 
 import torch
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
+from evar.base.progress import Advance
 from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Targets
 from evar.probes.linear import LinearFit
 from evar.probes.training import Job, Recipe, train
-from evar.progress import Advance
 
 LR = 3e-5
 WEIGHT_DECAY = 1e-8  # added to the gradient: L2, not decoupled

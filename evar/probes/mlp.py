@@ -16,11 +16,11 @@ from itertools import pairwise
 
 import torch
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
+from evar.base.progress import Advance
 from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
 from evar.probes.networks import NetworkFit
 from evar.probes.training import Job, Recipe, train
-from evar.progress import Advance
 
 HIDDEN = (512,)  # units
 LR = (3e-4, 1e-3, 3e-3, 1e-2)

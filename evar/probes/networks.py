@@ -12,9 +12,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from evar.base.threads import one_thread
 from evar.probes.contract import Floats
 from evar.probes.linear import Standardiser
-from evar.threads import one_thread
 
 Parameters = list[Tensor]
 

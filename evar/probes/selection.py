@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.errors import DataError
+from evar.base.progress import Advance
 from evar.data.manifest import Round
-from evar.errors import DataError
 from evar.probes import holdout
 from evar.probes.contract import Chosen, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
 from evar.probes.holdout import Trial
-from evar.progress import Advance
 
 BLOCK_ROWS = 4096
 TIE_DIGITS = 12  # means that agree so far are equal: the order of a sum may change what comes after

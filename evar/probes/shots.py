@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.errors import UsageError, few
 from evar.data.manifest import Round
-from evar.errors import UsageError, few
 from evar.probes.contract import Rows, Targets
 
 DRAWS = 5

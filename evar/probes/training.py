@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evar.base.progress import Advance
+from evar.base.threads import fit_each
 from evar.nn.exact import exact_float32
 from evar.probes.adam import Adam
 from evar.probes.batches import Order
 from evar.probes.contract import Floats, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import Standardiser, standardisers
 from evar.probes.networks import Parameters, forward, initial, losses, slot, stack
-from evar.progress import Advance
-from evar.threads import fit_each
 
 MOST_SLOTS = 64
 STEP_FLOPS = 2e10  # of one step for all slots; about half a millisecond of a large GPU in float32

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evar.machine import cores
+from evar.base.machine import cores
+from evar.base.threads import in_order
 from evar.scoring.weighted import Prepared, Scores
-from evar.threads import in_order
 
 RESAMPLES = 2000
 BLOCK = 128  # resamples that are scored at a time: counts of 20,000 clips in them are 10 MB, which caches hold

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from evar.errors import DataError, few
+from evar.base.errors import DataError, few
 from evar.probes.predictions import Predictions
 from evar.scoring.bootstrap import RESAMPLES, resampled_scores
 from evar.scoring.intervals import FEW_GROUPS, LEVEL, fold_names, plain_interval, standard_error, student

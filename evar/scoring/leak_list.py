@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from evar.files import write_atomic
+from evar.base.files import write_atomic
 
 KINDS = {
     "duplicates": "equal a clip on the other side of the split",

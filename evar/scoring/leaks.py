@@ -16,11 +16,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evar import provenance
+from evar.base import provenance
+from evar.base.files import locked
+from evar.base.progress import Progress
 from evar.data.manifest import Manifest
 from evar.data.store import Store
-from evar.files import locked
-from evar.progress import Progress
 from evar.scoring import leak_list
 from evar.scoring.leak_list import Finding, Leaks
 from evar.scoring.near_duplicates import Pair, listen

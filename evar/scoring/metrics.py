@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from evar.errors import unknown
+from evar.base.errors import unknown
 from evar.probes.contract import Floats, ScoreFunction, Targets
 from evar.scoring import multi_label, single_label
 from evar.scoring.weighted import ByClass, Prepared, Scores, each_once

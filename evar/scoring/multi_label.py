@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 from evar.probes.contract import Floats, Targets
 from evar.scoring.weighted import Bags, ByClass, Prepared, Scores, Weights, divide, mean_over_classes, positives
 

@@ -17,14 +17,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.progress import Progress
+from evar.base.threads import one_thread
 from evar.data.audio import FULL_SCALE
 from evar.data.check import SILENT_PEAK
 from evar.data.store import Store
-from evar.progress import Progress
 from evar.scoring import neighbours
 from evar.scoring.correlation import match
 from evar.scoring.fingerprints import FEATURES, analysis, embed, fingerprint
-from evar.threads import one_thread
 
 EXCERPT_SECONDS = 60.0  # of longer clips the beginning is heard
 FADE_SECONDS = 0.05  # at most a quarter of a clip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 from evar.probes.contract import Floats, Targets
 from evar.probes.predictions import Predictions
 from evar.scoring.metrics import fitting, kind_of, metric, of_classes

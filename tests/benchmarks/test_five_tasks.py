@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import five_tasks
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 
 TINY = ["--encoder", "logmel", "--device", "cpu", "--precision", "float32", "--probe", "logistic(grid=[0.01])"]
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from evar.base.errors import UsageError
 from evar.cli import main
 from evar.cli.arguments import VERBS, option_strings, parse
 from evar.embeddings.share import parse_share
-from evar.errors import UsageError
 
 OPTIONS_OF_EVAL = [
     "--task",

@@ -222,7 +222,7 @@ def test_tasks_of_the_working_folder_come_first_and_that_is_said(here, capsys):
 
 
 def test_a_row_that_cannot_be_saved_is_shown(here, capsys, monkeypatch):
-    from evar.errors import StorageError
+    from evar.base.errors import StorageError
     from evar.leaderboard import table
 
     def full(*_):

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from evar import encoders, plugins
+from evar import encoders
+from evar.base import plugins
 from evar.encoders.checks import CHECKS, ContractBroken
 from evar.encoders.contract import Encoder, Identity
 from tests.encoders.examples import EXAMPLES

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from evar import probes, threads
+from evar import probes
+from evar.base import threads
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, Targets
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, labels

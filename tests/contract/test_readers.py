@@ -16,12 +16,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from evar import plugins
+from evar.base import plugins
+from evar.base.errors import DataError
 from evar.data.manifest import Manifest, find_root, open_reader, read_manifest
 from evar.data.readers.audio_files import audio_files
 from evar.data.readers.contract import COLUMNS
 from evar.data.task import Task
-from evar.errors import DataError
 from tests.data.readers.trees import scratch
 
 READERS = plugins.names("evar.data.readers", "open_reader")

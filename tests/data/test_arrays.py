@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evar.base.errors import StorageError
 from evar.data.arrays import Appender, Layout, read
-from evar.errors import StorageError
 
 OPEN = Path("/proc/self/fd")
 PICTURES = Layout("<f4", (5, 2), ("name",))

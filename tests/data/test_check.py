@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from evar.base.progress import silent
 from evar.data.check import check
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
 from evar.data.task import load_task
-from evar.progress import silent
 from tests.tones import RATE, write_tones
 
 

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from evar.base.errors import StorageError
 from evar.data import demo
-from evar.errors import StorageError
 from evar.nn.frontend import LogMel
 
 

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evar.base.errors import DataError, UsageError
 from evar.data.manifest import find_root, open_reader, read_manifest
 from evar.data.task import load_task
-from evar.errors import DataError, UsageError
 
 TASK = {
     "title": "Tones",

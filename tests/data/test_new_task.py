@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import soundfile
 
+from evar.base.errors import DataError, UsageError
 from evar.data.manifest import read_manifest
 from evar.data.new_task import new_task
 from evar.data.task import load_task
-from evar.errors import DataError, UsageError
 
 RATE = 16_000
 

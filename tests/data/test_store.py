@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 import soundfile
 
+from evar.base.errors import StorageError
+from evar.base.progress import silent
 from evar.data import arrays, audio, store, store_writer
 from evar.data.store import prepare, short_clips
-from evar.errors import StorageError
-from evar.progress import silent
 
 RATE = 16_000
 
@@ -413,7 +413,7 @@ WAITING = """
 import sys
 from pathlib import Path
 from evar.data import audio, store
-from evar.progress import silent
+from evar.base.progress import silent
 audio.read = None  # this one decodes nothing
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 paths = [f"{number}.wav" for number in range(10)]

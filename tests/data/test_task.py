@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from evar.base.errors import UsageError
 from evar.data.task import BUNDLED, CORE, Task, load_task, local_tasks, task_files
-from evar.errors import UsageError
 
 CUSTOM = {
     "title": "Spoken digits",

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import crop_start, make_plan, to_float
-from evar.progress import silent
 from tests.tones import write_tones
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from evar.base.errors import UsageError
 from evar.embeddings.device import choose_device, choose_precision, cpu_multiplies_bfloat16, describe
-from evar.errors import UsageError
 
 
 @pytest.mark.parametrize("name", ["cup", "cuda:", "cuda:x", "gpu", "mps:0", ""])

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from evar.base.errors import DataError, StorageError, UsageError
+from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
 from evar.embeddings.extract import embed
@@ -19,8 +21,6 @@ from evar.embeddings.runtime import Runtime
 from evar.embeddings.share import Share, Unfinished, parse_share
 from evar.embeddings.sizes import automatic_batch_size
 from evar.encoders.contract import Encoder, Identity
-from evar.errors import DataError, StorageError, UsageError
-from evar.progress import silent
 from tests.tones import write_tones
 
 CPU = torch.device("cpu")
@@ -368,7 +368,7 @@ CHILD = """
     from evar.embeddings.batches import make_plan
     from evar.embeddings.extract import embed
     from evar.embeddings.runtime import Runtime
-    from evar.progress import silent
+    from evar.base.progress import silent
     from tests.embeddings.test_extract import Counting
 
     root, cache, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

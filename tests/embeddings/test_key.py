@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
+from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
 from evar.embeddings.key import cache_key, forward_sources
 from evar.encoders import open_encoder
-from evar.progress import silent
 from tests.tones import write_tones
 
 

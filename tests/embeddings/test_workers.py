@@ -15,6 +15,7 @@ from torch import Tensor
 
 import evar
 from evar import encoders
+from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.embeddings.batches import Plan, make_plan
 from evar.embeddings.extract import Embeddings, embed
@@ -22,7 +23,6 @@ from evar.embeddings.handover import CannotTravel, hand_over, take_over
 from evar.embeddings.runtime import Runtime
 from evar.encoders.contract import Encoder, Identity
 from evar.from_python import in_memory
-from evar.progress import silent
 from tests.encoders import written
 from tests.encoders.examples import EXAMPLES
 from tests.tones import write_tones

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from evar.errors import install_hint
+from evar.base.errors import install_hint
 from tests.encoders import written
 
 Example = tuple[str, Path | None]

@@ -9,9 +9,9 @@ import torch
 from safetensors import safe_open
 
 from evar import encoders
+from evar.base.errors import CheckpointError
 from evar.cli import main
 from evar.cli.verbs.demo import ENCODERS
-from evar.errors import CheckpointError
 from evar.nn import releases
 
 MOST_BYTES = 15_000_000

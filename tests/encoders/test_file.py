@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from evar import encoders
+from evar.base.errors import CheckpointError, DataError, UsageError
+from evar.base.provenance import PACKAGE
 from evar.encoders.fingerprint import same_behaviour
-from evar.errors import CheckpointError, DataError, UsageError
-from evar.provenance import PACKAGE
 from tests.encoders import written
 
 ENCODER = """

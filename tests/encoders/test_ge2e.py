@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from evar import encoders
+from evar.base.errors import CheckpointError, UsageError
 from evar.encoders.ge2e import GE2E, partial_starts
-from evar.errors import CheckpointError, UsageError
 from tests.encoders.examples import ge2e_checkpoint, ge2e_installed
 from tests.encoders.make_ge2e import CLIPS, GOLDEN, clip
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evar import encoders
-from evar.errors import CheckpointError, DataError, UsageError
+from evar.base.errors import CheckpointError, DataError, UsageError
 from evar.nn.checkpoint import digest_of
 from tests.encoders import written
 

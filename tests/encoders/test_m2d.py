@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evar import encoders
-from evar.errors import CheckpointError, UsageError
+from evar.base.errors import CheckpointError, UsageError
 from tests import recipe
 
 TINY = "m2d_vit_tiny-80x64p16x16"

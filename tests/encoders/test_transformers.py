@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from evar import encoders
+from evar.base.errors import CheckpointError, UsageError, install_hint
 from evar.encoders.transformers import Transformers
 from evar.encoders.transformers_families import AST, CLAP, Waveform, in_pieces
-from evar.errors import CheckpointError, UsageError, install_hint
 from tests.encoders.examples import FAMILIES, save_transformers
 
 pytest.importorskip("transformers", reason=f"transformers is not installed: {install_hint('transformers')}")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evar import encoders
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 from tests.encoders import written
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evar.errors import DataError, UsageError
+from evar.base.errors import DataError, UsageError
 from evar.leaderboard.choose import rivals, row_of, tasks_of
 from tests.leaderboard.test_table import make_result
 

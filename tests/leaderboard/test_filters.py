@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published

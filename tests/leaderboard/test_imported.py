@@ -2,7 +2,7 @@
 
 import pytest
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 from evar.leaderboard.blocks import imported_blocks
 from evar.leaderboard.imported import Imported, add, read_imported, read_scores
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evar.errors import DataError, StorageError
+from evar.base.errors import DataError, StorageError
 from evar.leaderboard.read import read_predictions, read_rows, to_result
 from evar.leaderboard.table import NAME
 from tests.leaderboard.test_table import CLASSES, CURVES, FORMAT_1, add, make_predictions, make_result

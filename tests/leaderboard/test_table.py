@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evar.errors import StorageError
+from evar.base.errors import StorageError
 from evar.leaderboard.read import read_rows
 from evar.leaderboard.table import COLUMNS, FORMAT, NAME, REQUIRED, Result, append, check
 from evar.probes.predictions import Predictions

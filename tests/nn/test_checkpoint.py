@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from evar.errors import CheckpointError
+from evar.base.errors import CheckpointError
 from evar.nn.checkpoint import PREFIXES, load_checkpoint, random_state
 from evar.nn.configuration import configuration_of_name
 from evar.nn.frontend import NORM_STATS

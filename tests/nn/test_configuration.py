@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evar.errors import CheckpointError
+from evar.base.errors import CheckpointError
 from evar.nn.configuration import SIZES, configuration_of, configuration_of_name, encoder_shapes
 from evar.nn.vit import Grid
 from tests import recipe

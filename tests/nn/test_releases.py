@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from evar.base.errors import CheckpointError, DataError, UsageError
+from evar.base.progress import silent
 from evar.data.downloads.fetch import Fetcher, Patience
-from evar.errors import CheckpointError, DataError, UsageError
 from evar.nn import releases
 from evar.nn.configuration import configuration_of_name
-from evar.progress import silent
 from tests import recipe
 from tests.data.downloads.server import file, running
 

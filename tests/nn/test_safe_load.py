@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from evar.errors import CheckpointError
+from evar.base.errors import CheckpointError
 from evar.nn.safe_load import asked_for, load_file_safely
 from tests import recipe
 

@@ -7,11 +7,11 @@ import numpy as np
 import soundfile
 import torch
 
+from evar.base.progress import silent
 from evar.data.store import prepare
 from evar.pretrain.loop import Run, train
 from evar.pretrain.recipe import make_recipe
 from evar.pretrain.team import Team
-from evar.progress import silent
 
 RATE = 16_000
 SETTINGS = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 from evar.pretrain.crops import Epochs
 from tests.pretrain import runs
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 
-from evar.errors import CheckpointError, TrainingError, UsageError
+from evar.base.errors import CheckpointError, TrainingError, UsageError
 from evar.pretrain import checkpoint, journal
 from evar.pretrain.trainer import Trainer, weight_groups
 from tests.pretrain import runs

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 from evar.pretrain.recipe import PRESETS, make_recipe
 from evar.pretrain.schedule import Schedule, schedule_of
 

@@ -5,12 +5,12 @@ import pytest
 import soundfile
 import torch
 
+from evar.base.errors import DataError
+from evar.base.progress import silent
 from evar.data.store import prepare
-from evar.errors import DataError
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Epochs
 from evar.pretrain.statistics import measure_norm_stats
-from evar.progress import silent
 from tests.pretrain import runs
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from evar.errors import TrainingError
+from evar.base.errors import TrainingError
 from evar.pretrain.watch import Watch
 
 

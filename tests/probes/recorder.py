@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from evar.base.progress import Advance
 from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
-from evar.progress import Advance
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 import numpy as np
 
+from evar.base.threads import pieces
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser
-from evar.threads import pieces
 from tests.probes.clouds import clouds
 
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evar.base.errors import DataError
 from evar.data.manifest import Round
-from evar.errors import DataError
 from evar.probes import holdout
 from evar.probes.contract import Probe
 from tests.probes.recorder import Recorder

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from evar import probes
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 
 
 def test_supporting_files_are_no_probes() -> None:

@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from evar.base.errors import DataError
 from evar.data.manifest import Round
-from evar.errors import DataError
 from evar.probes import open_probe, selection
 from evar.probes.contract import Chosen, Floats, Probe, ScoreFunction, Targets
 from evar.scoring.metrics import metric

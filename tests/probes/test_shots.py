@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evar.base.errors import UsageError
 from evar.data.manifest import Round
-from evar.errors import UsageError
 from evar.probes import selection, shots
 from evar.probes.contract import Chosen, Probe
 from evar.probes.shots import FewShots

@@ -11,11 +11,11 @@ import soundfile
 import yaml
 from numpy.typing import NDArray
 
+from evar.base.progress import silent
 from evar.data import demo
 from evar.data.manifest import Manifest
 from evar.data.store import Store, prepare
 from evar.data.task import load_task
-from evar.progress import silent
 
 RATE = 16_000
 Waveform = NDArray[np.float64]

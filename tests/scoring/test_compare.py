@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 from evar.probes.predictions import Predictions
 from evar.scoring import bootstrap
 from evar.scoring.compare import RunOutput, compare

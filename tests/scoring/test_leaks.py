@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evar.base.progress import silent
+from evar.base.provenance import PACKAGE, imported_modules
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare
 from evar.data.task import load_task
-from evar.progress import silent
-from evar.provenance import PACKAGE, imported_modules
 from evar.scoring import near_duplicates
 from evar.scoring.leak_list import Leaks
 from evar.scoring.leaks import find_leaks

@@ -13,7 +13,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from evar.errors import DataError, UsageError
+from evar.base.errors import DataError, UsageError
 from evar.scoring import metrics
 from evar.scoring.metrics import METRICS, OF_CLASSES
 

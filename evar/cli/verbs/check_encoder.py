@@ -2,15 +2,16 @@
 
 import argparse
 
-from evar import encoders, plugins
+from evar import encoders
+from evar.base import plugins
+from evar.base.errors import EvarError
+from evar.base.spec import parse_call
 from evar.cli.terminal import say
 from evar.cli.weights_file import weights_file
 from evar.embeddings.device import choose_device
 from evar.encoders.checks import CHECKS, Check, ContractBroken
 from evar.encoders.contract import Encoder
-from evar.errors import EvarError
 from evar.nn.memory import enough_memory
-from evar.spec import parse_call
 
 KEPT, BROKEN = 0, 2
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evar.base.errors import DataError, UsageError, unknown
 from evar.cli.choice import each
 from evar.cli.terminal import say, table
-from evar.errors import DataError, UsageError, unknown
 from evar.leaderboard.choose import rivals, row_of, run_of, tasks_of
 from evar.leaderboard.read import read_predictions, read_rows
 from evar.leaderboard.table import NAME, Result

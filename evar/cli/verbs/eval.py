@@ -6,20 +6,20 @@ import json
 from pathlib import Path
 
 from evar import encoders, plots, probes
+from evar.base.errors import EvarError, UsageError, few
+from evar.base.spec import split_calls
 from evar.cli.choice import choose_tasks, each_task, task_list, task_table
 from evar.cli.terminal import bar, say
 from evar.cli.weights_file import weights_file
 from evar.data.task import Task
 from evar.embeddings.device import choose_devices, choose_precision
 from evar.embeddings.runtime import Runtime
-from evar.errors import EvarError, UsageError, few
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
 from evar.nn import releases
 from evar.pipeline import Evaluation, evaluate
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS
-from evar.spec import split_calls
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from evar.base.errors import UsageError
+from evar.base.files import write_atomic
 from evar.cli.terminal import say
-from evar.errors import UsageError
-from evar.files import write_atomic
 from evar.leaderboard import exchange, formats, outputs
 from evar.leaderboard.imported import read_imported
 from evar.leaderboard.published import read_published

@@ -2,8 +2,8 @@
 
 import argparse
 
+from evar.base.errors import UsageError
 from evar.cli.terminal import say
-from evar.errors import UsageError
 from evar.leaderboard import imported
 
 

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from evar.base.errors import UsageError
+from evar.base.files import write_atomic
 from evar.cli.terminal import say, width
-from evar.errors import UsageError
-from evar.files import write_atomic
 from evar.leaderboard import blocks, formats, outputs
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_block

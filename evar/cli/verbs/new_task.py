@@ -4,8 +4,8 @@ import argparse
 import os
 import shlex
 
+from evar.base.errors import few
 from evar.data.new_task import new_task
-from evar.errors import few
 
 
 def run(arguments: argparse.Namespace) -> int:

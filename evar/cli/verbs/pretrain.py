@@ -9,6 +9,9 @@ from pathlib import Path
 import torch
 
 from evar import encoders, plots, probes
+from evar.base.errors import EvarError, UsageError
+from evar.base.files import locked
+from evar.base.progress import silent
 from evar.cli.choice import choose_tasks
 from evar.cli.terminal import bar, say, step_bar
 from evar.cli.verbs.eval import keep, result_line
@@ -16,8 +19,6 @@ from evar.data.manifest import read_manifest
 from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.embeddings.runtime import Runtime
-from evar.errors import EvarError, UsageError
-from evar.files import locked
 from evar.leaderboard import outputs
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate
@@ -27,7 +28,6 @@ from evar.pretrain.audio import Source, prepare_audio, source_of_folder
 from evar.pretrain.loop import Run, Saved, train
 from evar.pretrain.recipe import Recipe, make_recipe
 from evar.pretrain.team import is_first, joined, local_rank
-from evar.progress import silent
 
 PROBE = "logistic"
 CURVE = "loss.svg"

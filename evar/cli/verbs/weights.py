@@ -2,10 +2,10 @@
 
 import argparse
 
+from evar.base.errors import UsageError, unknown
 from evar.cli.choice import each
 from evar.cli.terminal import bar, say, table
 from evar.data.downloads.fetch import Fetcher
-from evar.errors import UsageError, unknown
 from evar.nn import releases
 from evar.nn.checkpoint import load_checkpoint
 

@@ -1,6 +1,6 @@
 """What is wrong with an audio file, as its container tells it."""
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 
 
 class ContainerFault(DataError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, BinaryIO, cast
 
-from evar.progress import Advance
+from evar.base.progress import Advance
 
 BLOCK_BYTES = 1 << 20
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)  # what reading one may raise

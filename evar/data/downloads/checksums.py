@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from evar.base.files import write_atomic
+from evar.base.progress import Progress
 from evar.data.downloads.sources import RemoteFile
-from evar.files import write_atomic
-from evar.progress import Progress
 
 BLOCK_BYTES = 1 << 20
 

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from evar.base.errors import DataError, UsageError
+from evar.base.files import locked, storage_errors
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.sources import RemoteFile, Source, read_sources
 from evar.data.downloads.space import UNPACKED, require_space
@@ -19,8 +21,6 @@ from evar.data.downloads.unpack import ANOTHER, unpack
 from evar.data.manifest import find_root, open_reader
 from evar.data.readers.audio_files import audio_files
 from evar.data.task import Task
-from evar.errors import DataError, UsageError
-from evar.files import locked, storage_errors
 
 
 def download(task: Task, data: Path, fetcher: Fetcher) -> None:

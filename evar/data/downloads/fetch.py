@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from evar.base.errors import DataError
+from evar.base.files import storage_errors
+from evar.base.progress import Progress
 from evar.data.downloads.checksums import WrongBytes, require_right
 from evar.data.downloads.part import Part
 from evar.data.downloads.sources import RemoteFile
 from evar.data.downloads.transfer import Broken, Refused, transfer
-from evar.errors import DataError
-from evar.files import storage_errors
-from evar.progress import Progress
 
 FORWARD_BYTES = 1 << 20  # how far a try must come not to count
 LONGEST_PAUSE_SECONDS = 60.0  # whatever a server asks for

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from evar.files import write_atomic
+from evar.base.files import write_atomic
 
 
 @dataclass(frozen=True)

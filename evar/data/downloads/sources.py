@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
+from evar.base.yaml_file import read_yaml_as
 from evar.data.task import Strict, Text
-from evar.yaml_file import read_yaml_as
 
 TABLE = Path(__file__).with_name("sources.yaml")
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from evar.errors import StorageError
+from evar.base.errors import StorageError
 
 UNPACKED = 1.5  # bytes that a byte of an audio archive unpacks to, at most: gzip saves a tenth to a third of 16-bit PCM
 

@@ -15,11 +15,11 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from evar import __version__
+from evar.base.files import storage_errors
+from evar.base.progress import Advance, Progress
 from evar.data.downloads.part import Origin, Part
 from evar.data.downloads.sources import RemoteFile
 from evar.data.downloads.space import UNPACKED, require_space
-from evar.files import storage_errors
-from evar.progress import Advance, Progress
 
 BLOCK_BYTES = 1 << 18
 MOST_BYTES = 64_000_000_000  # of a file whose size nobody tells

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from evar.base.errors import DataError
+from evar.base.files import storage_errors
+from evar.base.progress import Progress
 from evar.data.downloads.archives import BLOCK_BYTES, DAMAGE, Member, members
 from evar.data.downloads.names import UnsafeName, inside
-from evar.errors import DataError
-from evar.files import storage_errors
-from evar.progress import Progress
 
 ANOTHER = "delete it and get another copy"
 

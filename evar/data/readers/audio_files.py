@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from evar.errors import few
+from evar.base.errors import few
 
 Key = TypeVar("Key")
 

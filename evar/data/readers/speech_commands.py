@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from evar.base.errors import DataError, few
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.text_lines import read_lines
 from evar.data.task import Task
-from evar.errors import DataError, few
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 NAME = re.compile(r"(?P<clip>(?P<word>[^/_][^/]*)/(?P<speaker>[^/]+)_nohash_\d+)\.\w+")

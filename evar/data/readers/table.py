@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from evar.base.errors import DataError, UsageError, few
 from evar.data.readers.contract import Reader, Reading
 from evar.data.task import Task
-from evar.errors import DataError, UsageError, few
 
 
 def open_reader(csv: str = "clips.csv") -> Reader:

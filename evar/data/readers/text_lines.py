@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 
 
 def read_lines(file: Path) -> list[tuple[int, str]]:

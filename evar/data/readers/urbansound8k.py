@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from evar.base.errors import DataError
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.table import read_csv, require_columns
 from evar.data.task import Task
-from evar.errors import DataError
 
 TABLES = ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from evar.base.errors import DataError
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.text_lines import read_lines
 from evar.data.task import Task
-from evar.errors import DataError
 
 SPLIT = "iden_split.txt"
 PARTS = {"1": "train", "2": "valid", "3": "test"}

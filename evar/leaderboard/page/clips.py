@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
-from evar.errors import few
+from evar.base.errors import few
 from evar.leaderboard.read import Kept
 from evar.probes.contract import Floats, Targets
 

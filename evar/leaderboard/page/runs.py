@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.page.classes import Classes, classes_of
 from evar.leaderboard.page.clips import HardClip, hardest_clips

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from evar.base.threads import pieces
 from evar.probes.solver.losses import Terms
 from evar.probes.solver.objective import Batch, Objective, Point, Total, shifts
-from evar.threads import pieces
 
 LOGIT_BYTES = {"cpu": 2 << 30, "cuda": 16 << 30}  # of stored logits, for as many problems at a time
 MOST_STEPS = 50  # of Newton's method

@@ -13,11 +13,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from evar.base.threads import pieces
 from evar.embeddings.device import PRECISIONS, choose_precision
 from evar.probes.solver.designs import Designs
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
-from evar.threads import pieces
 
 RESIDENT_BYTES = {"cpu": 4 << 30, "cuda": 64 << 30}  # features at most
 PIECE_COLUMNS = 256  # of weights, a piece of work

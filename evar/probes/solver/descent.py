@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evar.base.threads import pieces
 from evar.probes.contract import Floats
 from evar.probes.solver import model
 from evar.probes.solver.certificate import Certified, certify
 from evar.probes.solver.lbfgs import CurvaturePairs, inner
 from evar.probes.solver.objective import Batch, Objective, Point
 from evar.probes.solver.precondition import Preconditioner
-from evar.threads import pieces
 
 GAP = 1e-6  # relative to the value: what is certified
 ESTIMATED_GAP = 5e-7  # by the model, at which a certificate is asked for,

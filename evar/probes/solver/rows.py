@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evar.base.threads import pieces
 from evar.probes.contract import Floats, Rows
 from evar.probes.solver.workers import Workers
-from evar.threads import pieces
 
 BLOCK_ROWS = 1024
 BLOCKS_MULTIPLE = 4  # of several blocks, so that two or four cores end together

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evar.base.threads import pieces
 from evar.probes.contract import Floats, Rows, Targets
 from evar.probes.linear import Standardiser
 from evar.probes.solver.certificate import Certified, certify
@@ -19,7 +20,6 @@ from evar.probes.solver.objective import Batch, Objective
 from evar.probes.solver.precision import fast_products
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
-from evar.threads import pieces
 
 STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
 VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 import torch
 
-from evar import threads
+from evar.base import threads
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from evar.base.progress import silent
 from evar.data.downloads.fetch import Fetcher, Patience
-from evar.progress import silent
 from tests.data.downloads.server import running
 
 

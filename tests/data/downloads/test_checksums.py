@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from evar.errors import DataError
+from evar.base.errors import DataError
 from tests.data.downloads.server import (
     BODY,
     OTHER,

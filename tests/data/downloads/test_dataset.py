@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from evar.base.errors import DataError, StorageError, UsageError
+from evar.base.progress import silent
 from evar.data.downloads import dataset, sources
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.manifest import find_root
 from evar.data.task import load_task
-from evar.errors import DataError, StorageError, UsageError
-from evar.progress import silent
 from tests.data.downloads.archives import pack
 from tests.data.downloads.server import file, status
 
@@ -168,7 +168,7 @@ from evar.data.downloads import sources
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.task import load_task
-from evar.progress import silent
+from evar.base.progress import silent
 
 def hang(*_):
     print("unpacking", flush=True)

@@ -11,10 +11,10 @@ from collections import namedtuple
 
 import pytest
 
+from evar.base.errors import DataError, StorageError
 from evar.data.downloads import fetch, transfer
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.part import Part
-from evar.errors import DataError, StorageError
 from tests.data.downloads.server import (
     BODY,
     SHA256,
@@ -137,7 +137,7 @@ import sys
 from pathlib import Path
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.sources import RemoteFile
-from evar.progress import silent
+from evar.base.progress import silent
 
 file = RemoteFile(name="sounds.bin", addresses=[sys.argv[1]], provenance="a test")
 Fetcher(silent, print).bring(file, Path(sys.argv[2]))

@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
+from evar.base.errors import UsageError
 from evar.data.downloads import sources
 from evar.data.downloads.sources import read_sources
 from evar.data.task import CORE, load_task
-from evar.errors import UsageError
 
 FILE = {"name": "a.tar.gz", "addresses": ["https://host/a.tar.gz"], "unpack": ".", "provenance": "loader 1.0"}
 

@@ -5,9 +5,9 @@ import hashlib
 
 import pytest
 
+from evar.base.errors import DataError
 from evar.data.downloads import transfer
 from evar.data.downloads.part import Origin, Part
-from evar.errors import DataError
 from tests.data.downloads.server import (
     BODY,
     OTHER,

@@ -10,9 +10,9 @@ import zipfile
 
 import pytest
 
+from evar.base.errors import DataError, StorageError
+from evar.base.progress import silent
 from evar.data.downloads.unpack import Bounds, unpack
-from evar.errors import DataError, StorageError
-from evar.progress import silent
 from tests.data.downloads.archives import KINDS, pack, pack_tar, tar_member, zip_link
 
 FILES = {"genres/": b"", "genres/blues/blues.00000.wav": b"RIFF" * 999, "./été.wav": b"", "a b/c\nd.txt": b"x"}

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from evar.base.errors import DataError
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
-from evar.errors import DataError
 from tests.data.readers.trees import touch
 from tests.data.readers.trees.audioset import CLASSES, LISTS, mid, write_classes, write_list
 

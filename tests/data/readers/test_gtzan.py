@@ -6,12 +6,12 @@ import pytest
 import soundfile
 import torch
 
+from evar.base.errors import DataError, UsageError
+from evar.base.progress import silent
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
 from evar.embeddings.runtime import Runtime
-from evar.errors import DataError, UsageError
 from evar.preparation import Settings, prepare_task, require_coverage
-from evar.progress import silent
 from tests.data.readers.trees import touch
 
 TASK = load_task("gtzan")

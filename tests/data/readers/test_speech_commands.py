@@ -2,10 +2,10 @@
 
 import pytest
 
+from evar.base.errors import DataError
 from evar.data.manifest import read_manifest
 from evar.data.readers.speech_commands import split_of
 from evar.data.task import load_task
-from evar.errors import DataError
 from tests.data.readers.trees import touch
 from tests.data.readers.trees.speech_commands import official_split
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from evar.base.errors import DataError
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
-from evar.errors import DataError
 from tests.data.readers.trees import touch
 from tests.data.readers.trees.urbansound8k import rows, write_csv
 

@@ -180,7 +180,7 @@ def test_number_of_cores_changes_no_bit_of_many_blocks(monkeypatch: pytest.Monke
     monkeypatch.setattr(rows, "BLOCK_ROWS", 37)
     found = []
     for cores in (1, 3):
-        monkeypatch.setattr("evar.threads.cores", lambda cores=cores: cores)
+        monkeypatch.setattr("evar.base.threads.cores", lambda cores=cores: cores)
         found.append(fits(x, y, PAIRS, 4))
     for one, other in zip(*found, strict=True):
         assert np.array_equal(one.weights, other.weights)

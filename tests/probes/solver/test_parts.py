@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from evar.base.threads import pieces
 from evar.probes.linear import Standardiser
 from evar.probes.solver import losses
 from evar.probes.solver.certificate import _newton_step
@@ -17,7 +18,6 @@ from evar.probes.solver.precision import fast_products, products_round, split
 from evar.probes.solver.precondition import Preconditioner
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
-from evar.threads import pieces
 
 CPU = torch.device("cpu")
 
@@ -175,7 +175,7 @@ def test_results_come_in_order_from_one_thread_each() -> None:
 
 
 def test_error_of_a_worker_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evar.threads.cores", lambda: 2)
+    monkeypatch.setattr("evar.base.threads.cores", lambda: 2)
     begun = []
 
     def work(item: int) -> None:

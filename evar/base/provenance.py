@@ -14,7 +14,7 @@ from typing import Any
 
 import evar
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def now() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from evar.errors import StorageError
+from evar.base.errors import StorageError
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from evar.errors import UsageError
+from evar.base.errors import UsageError
 
 Content = TypeVar("Content")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evar.errors import unknown
+from evar.base.errors import unknown
 
 
 def names(package: str, opener: str) -> list[str]:

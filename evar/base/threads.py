@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from evar.machine import cores as cores
-from evar.progress import Advance
+from evar.base.machine import cores as cores
+from evar.base.progress import Advance
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from evar.errors import UsageError, unknown
+from evar.base.errors import UsageError, unknown
 
 CALL = re.compile(r"\s*(?P<name>[\w.-]+)\s*(?P<arguments>\(.*\))?\s*", re.DOTALL)
 
