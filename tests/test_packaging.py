@@ -1,13 +1,16 @@
 """What is installed: wheel and sdist carry the tasks, the weights and the published rows, and work from any folder."""
 
 import os
+import re
 import subprocess
 import sys
-import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from evar.base import errors
 
 ROOT = Path(__file__).parents[1]
 CARRIED = {f"evar/tasks/{file.name}" for file in (ROOT / "tasks").iterdir()}
@@ -37,6 +40,25 @@ def built(tmp_path_factory):
     return folder
 
 
+def test_the_name_to_install_by_is_one_and_is_nowhere_the_other_projects(built):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["name"] == errors.DISTRIBUTION
+    assert len(list(built.glob(f"{errors.DISTRIBUTION.replace('-', '_')}-*"))) == 2
+    files = [file for kind in ("py", "md", "toml", "yaml") for file in ROOT.glob(f"*/**/*.{kind}")]
+    files = [file for file in files if not file.relative_to(ROOT).parts[0].startswith(".") and file != Path(__file__)]
+    files += [file for file in ROOT.iterdir() if file.is_file()]
+    assert len(files) > 100
+    for file in files:
+        text = file.read_text(encoding="utf-8", errors="replace")
+        assert not re.findall(r"pip3? install[^\n]*[\s'\"]evar(?![\w-])", text), file
+        for extra in re.findall(rf"{errors.DISTRIBUTION}\[(\w+)\]|install_hint\(['\"](\w+)", text):
+            assert set(extra) & set(project["optional-dependencies"]), (file, extra)
+
+
+def test_hint_names_the_extra():
+    assert errors.install_hint("parquet") == "pip install 'evar-audio[parquet]'"
+
+
 def test_wheel_carries_everything_and_no_results_of_a_user(built):
     (wheel,) = built.glob("*.whl")
     files = contents(wheel)
@@ -49,9 +71,9 @@ def test_wheel_carries_everything_and_no_results_of_a_user(built):
 
 def test_sdist_builds_the_same_wheel(built, tmp_path):
     (sdist,), (wheel,) = built.glob("*.tar.gz"), built.glob("*.whl")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
-    (source,) = tmp_path.iterdir()
+    command = [sys.executable, "-m", "tarfile", "--extract", str(sdist), str(tmp_path / "unpacked")]
+    subprocess.run(command, check=True)  # extractall(filter=...) came with Python 3.11.4
+    (source,) = (tmp_path / "unpacked").iterdir()
     build(source, tmp_path / "again", "--target", "wheel")
     (again,) = (tmp_path / "again").glob("*.whl")
     assert contents(again) == contents(wheel)
@@ -61,8 +83,9 @@ def test_installed_command_works_from_any_folder(built, tmp_path):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    command = [sys.executable, "-c", "from evar.cli import console; console()", "--task", "list"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "UrbanSound8K" in done.stdout
+    for door in (["-c", "from evar.cli import console; console()"], ["-m", "evar"]):
+        command = [sys.executable, *door, "--task", "list"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "UrbanSound8K" in done.stdout

@@ -6,6 +6,8 @@ Every message says what is wrong, where, and what to do. Anything else that is r
 import difflib
 from collections.abc import Iterable
 
+DISTRIBUTION = "evar-audio"  # the name to install by: on the package index `evar` is another project
+
 
 class EvarError(Exception):
     """A mistake or a fault outside the program; its text is one line made for people."""
@@ -41,6 +43,15 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return UsageError(f"unknown {kind} {name!r}: {hint}(valid: {', '.join(names) or 'none'})")
+
+
+def install_hint(extra: str) -> str:
+    """The command that installs what `extra` of this package needs.
+
+    >>> install_hint("parquet")
+    "pip install 'evar-audio[parquet]'"
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def few(names: Iterable[str], most: int = 3, total: int | None = None) -> str:

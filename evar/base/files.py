@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from evar.base.errors import StorageError
+from evar.base.errors import EvarError, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,11 @@ def reserve(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, waiting: str = "") -> Iterator[None]:
-    """Hold the lock `path`.lock. waiting: what to note where another process holds it first."""
+def locked(path: Path, waiting: str = "", busy: EvarError | None = None) -> Iterator[None]:
+    """Hold the lock `path`.lock.
+
+    waiting: what to note where another process holds it first; busy: what to raise then, instead of waiting.
+    """
     lock_path = path.with_name(path.name + ".lock")
     with storage_errors(lock_path):
         lock_path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +67,8 @@ def locked(path: Path, waiting: str = "") -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if busy is not None:
+                raise busy from None
             if waiting:
                 log.info(waiting)
             lock.acquire()

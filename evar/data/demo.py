@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.errors import UsageError
 from evar.base.files import locked, storage_errors, write_atomic
 from evar.data.wav import write_wav
 
@@ -43,7 +44,7 @@ def write_demo(folder: Path, seed: int) -> Path:
     """Write the WAV files (16 kHz, 16 bit, mono) and `clips.csv` (path,label,split,group) into `folder`.
 
     Returns the path of the CSV. The same seed gives the same bytes; a complete set is left as it is. Raises
-    StorageError.
+    StorageError, and UsageError where a table of another making lies there.
     """
     table, marker = folder / "clips.csv", folder / "demo.json"
     state = json.dumps({"version": VERSION, "seed": seed})
@@ -52,6 +53,8 @@ def write_demo(folder: Path, seed: int) -> Path:
     with locked(folder), storage_errors(folder):
         if marker.is_file() and marker.read_text() == state and _complete(folder):
             return table
+        if table.exists() and not marker.exists() and table.read_text(errors="replace").splitlines() != lines:
+            raise UsageError(f"{table} is not of evar demo and would be overwritten: give another --folder")
         marker.unlink(missing_ok=True)
         (folder / "audio").mkdir(parents=True, exist_ok=True)
         generator = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evar.base.errors import CheckpointError, UsageError, few
+from evar.base.errors import CheckpointError, UsageError, few, install_hint
 from evar.base.provenance import hash_json
 from evar.encoders.contract import Encoder, Identity, refuse_weights
 from evar.encoders.fingerprint import digest_of_tensors
@@ -97,7 +97,7 @@ def _package() -> ModuleType:
         return importlib.import_module("transformers")
     except ImportError as error:
         raise UsageError(
-            "encoder transformers needs the package of that name: pip install 'evar[transformers]'"
+            f"encoder transformers needs the package of that name: {install_hint('transformers')}"
         ) from error
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evar.base.errors import UsageError
+from evar.base.errors import UsageError, install_hint
 from evar.base.files import atomic_path
 from evar.leaderboard.blocks import Block, Text
 from evar.leaderboard.imported import Imported
@@ -82,7 +82,7 @@ def write_parquet(long_csv: str, path: Path) -> None:
     import pandas as pd
 
     if importlib.util.find_spec("pyarrow") is None:  # what pandas writes it with
-        raise UsageError("--format parquet needs pyarrow: pip install 'evar[parquet]', or give --format long")
+        raise UsageError(f"--format parquet needs pyarrow: {install_hint('parquet')}, or give --format long")
     table = pd.read_csv(io.StringIO(long_csv), dtype=str, keep_default_na=False)
     for name in NUMBERS:
         table[name] = pd.to_numeric(table[name])

@@ -122,7 +122,8 @@ class _Session:
         return Training(self.done, self.run.recipe.model_dump(), self.digest, self.run.precision, self.team.size)
 
     def _begin(self) -> None:
-        if others := sorted(path.name for path in self.run.folder.glob("*.pth")):
+        kept = [path.name for ending in ("*.pth", "*.safetensors") for path in self.run.folder.glob(ending)]
+        if others := sorted(kept):
             raise UsageError(f"{self.run.folder} holds another run, {few(others)}: give another --out")
         if self.run.resume:
             log.info(f"no checkpoint in {self.run.folder} yet: beginning at step 0")

@@ -44,7 +44,13 @@ def test_folder_gives_checkpoint_encoder_log_and_curve(here, capsys):
     assert "16 files, 0.00 hours at 16000 Hz" in said
     assert "loss 1." in said
     run = here / "runs" / NAME
-    assert {path.name for path in run.iterdir()} == {f"{NAME}.pth", f"{NAME}.safetensors", "log.csv", "loss.svg"}
+    assert {path.name for path in run.iterdir()} == {
+        f"{NAME}.pth",
+        f"{NAME}.safetensors",
+        "log.csv",
+        "loss.svg",
+        "run.lock",
+    }
     assert len(log_of(run)) == 10
 
 
@@ -121,18 +127,54 @@ def test_killed_run_goes_on_from_its_last_checkpoint(here):
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
-    assert main(["pretrain", "audio", *HOW, "--out", "killed", *often, "--resume"]) == 0
+    assert main(["pretrain", "audio", *HOW, "--out", "killed", *often, "--resume"]) == 0  # the lock died with it
     assert log_of(here / "killed") == log_of(here / "whole")
     runs.assert_equal(file, here / "whole" / f"{NAME}.pth")
+
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+TAKEN = "evar: error: another evar pretrain is writing into link: wait until it ends, or give another --out"
+
+
+@pytest.fixture
+def endless(here):
+    """A pre-training into `run` that is killed at the end of the test."""
+    process = subprocess.Popen(command("run", "--epochs", "100000"), stderr=subprocess.DEVNULL)
+    try:
+        while not (here / "run" / "log.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_second_run_into_one_folder_ends_at_once_and_the_first_goes_on(here, endless):
+    (here / "link").symlink_to("run")
+    second = command("link", "--seed", "1")[1:]
+    for line, code in (
+        ([sys.executable, *second], 2),
+        ([sys.executable, *second, "--resume"], 2),
+        ([*TORCHRUN, *second], 1),  # torchrun's own code, whatever fails
+    ):
+        done = subprocess.run(line, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout) == (code, ""), done.stderr
+        assert [said for said in done.stderr.splitlines() if said.startswith("evar: ")] == [TAKEN]
+        assert endless.poll() is None
+    endless.kill()
+    endless.wait()
+    assert not (here / "run" / f"{NAME}.pth").exists()
+    steps = [step for step, _, _ in log_of(here / "run")]
+    assert steps == list(range(len(steps)))
 
 
 def test_two_processes_have_the_loss_curve_of_one(here):
     """Over gloo, in float32: crops and masks belong to samples, so halves of a batch add up to the batch."""
     assert main(["pretrain", "audio", *HOW, "--out", "one"]) == 0
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*launch, *command(here / "two")[1:]], cwd=here, env=environment, capture_output=True, text=True
+        [*TORCHRUN, *command(here / "two")[1:]], cwd=here, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     one, two = log_of(here / "one"), log_of(here / "two")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from evar.base.errors import install_hint
 from tests.encoders import written
 
 Example = tuple[str, Path | None]
@@ -82,8 +83,9 @@ def ge2e_checkpoint(folder: Path) -> Path:
 
 
 WIDE: dict[str, Any] = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 96}
+# Groups of fewer than 16 channels are wrong in torch 2.13's bfloat16 on CPUs with AMX; real models have 48 and more
 CONVOLUTIONS: dict[str, Any] = {
-    "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4,
+    "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 3,
 }  # fmt: skip
 WHISPER: dict[str, Any] = {
     "d_model": 48, "encoder_layers": 3, "encoder_attention_heads": 4, "encoder_ffn_dim": 96, "decoder_layers": 1,
@@ -103,7 +105,7 @@ CLAP_TEXT: dict[str, Any] = {
 
 def transformers_model(family: str) -> tuple[Any, Any]:
     """(model, feature extractor) of a family, with drawn weights: small, and with inputs of a second at most."""
-    hf = pytest.importorskip("transformers", reason="transformers is not installed: pip install 'evar[transformers]'")
+    hf = pytest.importorskip("transformers", reason=f"transformers is not installed: {install_hint('transformers')}")
     torch.manual_seed(0)
     waveform = hf.Wav2Vec2FeatureExtractor
     normed = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}

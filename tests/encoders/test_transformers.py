@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from evar import encoders
-from evar.base.errors import CheckpointError, UsageError
+from evar.base.errors import CheckpointError, UsageError, install_hint
 from evar.encoders.transformers import Transformers
 from evar.encoders.transformers_families import AST, CLAP, Waveform, in_pieces
 from tests.encoders.examples import FAMILIES, save_transformers
 
-pytest.importorskip("transformers", reason="transformers is not installed: pip install 'evar[transformers]'")
+pytest.importorskip("transformers", reason=f"transformers is not installed: {install_hint('transformers')}")
 
 Saved = Callable[[str], Path]
 
@@ -262,7 +262,7 @@ def test_weights_are_refused_and_the_model_must_be_named(tmp_path: Path) -> None
 
 def test_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UsageError, match=r"pip install 'evar\[transformers\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'evar-audio\[transformers\]'"):
         encoders.open_encoder("transformers(model='x')")
 
 

@@ -141,7 +141,7 @@ def test_run_goes_on_as_itself_alone(store, whole, tmp_path):
 
 def test_folder_of_another_model_is_left_alone(store, whole):
     before = losses(whole)
-    with pytest.raises(UsageError, match=f"holds another run, {NAME}.pth: give another --out"):
+    with pytest.raises(UsageError, match=f"holds another run, {NAME}.pth, .*: give another --out"):
         runs.go(store, runs.run(whole, resume=True, frames=96))
     assert losses(whole) == before
 

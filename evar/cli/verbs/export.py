@@ -7,30 +7,33 @@ from pathlib import Path
 from evar.base.errors import UsageError
 from evar.base.files import write_atomic
 from evar.base.progress import say
-from evar.cli.verbs.leaderboard import judged
-from evar.leaderboard import exchange, formats
+from evar.leaderboard import exchange, formats, outputs
 from evar.leaderboard.imported import read_imported
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import read_rows
 from evar.leaderboard.table import Result
-from evar.leaderboard.views import Board
+from evar.leaderboard.views import Board, build
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the results in another shape: one file (long, parquet) or a folder of files (hear, mteb)."""
-    board = judged(arguments.results, read_rows(arguments.results))
-    if arguments.format in ("long", "parquet"):
-        imported = read_imported(arguments.results)
-        text = formats.to_long_csv(board, read_published(), imported)
-        _write_table(text, arguments.format, arguments.out)
+    results, out, format = arguments.results, arguments.out, arguments.format
+    if out is None and format != "long":
+        kind = "no text: name its file by --out FILE" if format == "parquet" else "a folder of files: --out FOLDER"
+        raise UsageError(f"--format {format} is {kind}")
+    is_own = outputs.MARKS[format]
+    if format in ("long", "parquet") and out is not None:
+        out = outputs.output_file(out, is_own, results)
+    board = build(read_rows(results), lambda best, other: True)  # none of these shapes tells what is separable
+    if format in ("long", "parquet"):
+        _write_table(formats.to_long_csv(board, read_published(), read_imported(results)), format, out)
         return 0
-    if arguments.out is None:
-        raise UsageError(f"--format {arguments.format} is a folder of files: name it by --out FOLDER")
     rows = _one_probe(board, arguments.probe)
-    files = exchange.to_hear(rows) if arguments.format == "hear" else exchange.to_mteb(rows)
-    for path, text in files.items():
-        write_atomic(arguments.out / path, text)
-    say(f"{len(files)} files written to {arguments.out}")
+    files = exchange.to_hear(rows) if format == "hear" else exchange.to_mteb(rows)
+    placed = {outputs.output_file(out / path, is_own, results): text for path, text in files.items()}
+    for file, text in placed.items():
+        write_atomic(file, text)
+    say(f"{len(files)} files written to {out}")
     return 0
 
 
@@ -45,13 +48,11 @@ def _one_probe(board: Board, probe: str) -> list[Result]:
 
 
 def _write_table(text: str, format: str, out: Path | None) -> None:
-    if format == "parquet":
-        if out is None:
-            raise UsageError("--format parquet is no text: name its file by --out FILE")
-        formats.write_parquet(text, out)
-    elif out is None:
+    if out is None:
         sys.stdout.write(text)
         return
+    if format == "parquet":
+        formats.write_parquet(text, out)
     else:
         write_atomic(out, text)
     say(f"written to {out}")

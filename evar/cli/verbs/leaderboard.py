@@ -9,7 +9,7 @@ from evar.base.errors import UsageError
 from evar.base.files import write_atomic
 from evar.base.progress import say
 from evar.cli.terminal import width
-from evar.leaderboard import blocks, formats
+from evar.leaderboard import blocks, formats, outputs
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_block
 from evar.leaderboard.imported import Imported, read_imported
@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the results, keep what the filters say, and write them in the chosen format to stdout or to --out."""
+    out = place(arguments.out, arguments.results, arguments.format)
     if not (arguments.results / NAME).exists():
         say(f"no {NAME} in {arguments.results} yet: an evaluation adds the first row")
     wanted = {name: getattr(arguments, name) for name in ("task", "probe", "protocol", "metric", "encoder", "since")}
@@ -46,15 +47,19 @@ def run(arguments: argparse.Namespace) -> int:
     if rows and filters.task is None:
         beside = [row for row in beside if row.task in tasks]
     text = render(arguments, rows, beside, filters.imported(imported))
-    out = arguments.out
-    if out is None and arguments.format == "html":
-        out = arguments.results / PAGE
     if out is None:
         sys.stdout.write(text)
     else:
         write_atomic(out, text)
         say(f"written to {out}")
     return 0
+
+
+def place(out: Path | None, results: Path, format: str) -> Path | None:
+    """Where to write the chosen format: None for stdout. Raises UsageError where something else lies there."""
+    if out is None and format == "html":
+        out = results / PAGE
+    return None if out is None else outputs.output_file(out, outputs.MARKS[format], results)
 
 
 def render(

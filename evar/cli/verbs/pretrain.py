@@ -4,18 +4,21 @@ import argparse
 import contextlib
 import dataclasses
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from evar import encoders, plots, probes
 from evar.base.errors import EvarError, UsageError
+from evar.base.files import locked
 from evar.base.progress import hidden, say
 from evar.cli.choice import choose_tasks
 from evar.cli.verbs.eval import keep, result_line
 from evar.data.manifest import read_manifest
 from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, Runtime, choose_device, choose_precision
+from evar.leaderboard import outputs
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluate
 from evar.preparation import Settings
@@ -28,6 +31,7 @@ from evar.pretrain.team import is_first, joined, local_rank
 log = logging.getLogger(__name__)
 
 PROBE = "logistic"
+CURVE = "loss.svg"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,60 +42,77 @@ def run(arguments: argparse.Namespace) -> int:
     precision = choose_precision(arguments.precision, device)
     if precision == "float16":
         raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
+    folder = arguments.out or Path("runs") / recipe.name
+    require_own(folder, recipe.name)
     tasks = choose_tasks(arguments.eval_task) if arguments.eval_task else []
     with contextlib.nullcontext() if is_first() else hidden():
-        return _run(arguments, recipe, device, precision, tasks)
+        sources = _sources(arguments)
+        for task in tasks:
+            read_manifest(task, arguments.data)  # one that is not there is noted now, not after hours
+        if tasks:
+            leaderboard.check(arguments.results)
+        with alone(folder) if is_first() else contextlib.nullcontext(), joined(device) as team:
+            store = prepare_audio(
+                sources,
+                recipe.sample_rate,
+                arguments.cache,
+                workers=arguments.workers,
+            )
+            how = Run(
+                recipe,
+                folder,
+                device,
+                precision,
+                minutes=arguments.checkpoint_minutes,
+                every_epochs=arguments.eval_every if tasks else None,
+                resume=arguments.resume,
+                encoder_dtype=PRECISIONS[arguments.save_as],
+            )
+            settings = Settings(
+                arguments.data,
+                arguments.cache,
+                Runtime(device, precision),
+                arguments.workers,
+                seed=recipe.seed,
+                limit=arguments.eval_limit,
+                min_coverage=arguments.min_coverage,
+            )
 
+            def on_checkpoint(saved: Saved) -> None:
+                draw_loss(saved)
+                if saved.encoder is not None:
+                    for task in tasks:
+                        score(task, saved, settings, arguments.results)
 
-def _run(arguments: argparse.Namespace, recipe: Recipe, device: torch.device, precision: str, tasks: list[Task]) -> int:
-    sources = _sources(arguments)
-    for task in tasks:
-        read_manifest(task, arguments.data)  # one that is not there is told now, not after hours
-    if tasks:
-        leaderboard.check(arguments.results)
-    with joined(device) as team:
-        store = prepare_audio(
-            sources,
-            recipe.sample_rate,
-            arguments.cache,
-            workers=arguments.workers,
-        )
-        how = Run(
-            recipe,
-            arguments.out or Path("runs") / recipe.name,
-            device,
-            precision,
-            minutes=arguments.checkpoint_minutes,
-            every_epochs=arguments.eval_every if tasks else None,
-            resume=arguments.resume,
-            encoder_dtype=PRECISIONS[arguments.save_as],
-        )
-        settings = Settings(
-            arguments.data,
-            arguments.cache,
-            Runtime(device, precision),
-            arguments.workers,
-            seed=recipe.seed,
-            limit=arguments.eval_limit,
-            min_coverage=arguments.min_coverage,
-        )
-
-        def on_checkpoint(saved: Saved) -> None:
-            draw_loss(saved)
-            if saved.encoder is not None:
-                for task in tasks:
-                    score(task, saved, settings, arguments.results)
-
-        file = train(store, how, team, on_checkpoint=on_checkpoint)
-    log.info(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
+            file = train(store, how, team, on_checkpoint=on_checkpoint)
+        log.info(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
     return 0
+
+
+def require_own(folder: Path, name: str) -> None:
+    """Raise UsageError where a run of that name would write into a results folder or over another's file."""
+    outputs.require_no_results(folder)
+    header, title = journal.HEADER.encode(), f"<dc:title>{name}</dc:title>".encode()
+    outputs.output_file(folder / journal.NAME, lambda content: content.startswith(header), folder)
+    outputs.output_file(folder / CURVE, lambda content: title in content, folder)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other pre-trainings out of `folder`, through FOLDER/run.lock, for the block; a killed process frees it.
+
+    Raises UsageError at once where another one is there, StorageError where the folder cannot be written.
+    """
+    busy = UsageError(f"another evar pretrain is writing into {folder}: wait until it ends, or give another --out")
+    with locked(folder / "run", busy=busy):
+        yield
 
 
 def draw_loss(saved: Saved) -> None:
     """Draw log.csv as loss.svg beside it."""
     rows = journal.read(saved.journal)
     plots.loss_curve(
-        saved.journal.with_name("loss.svg"), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
+        saved.journal.with_name(CURVE), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
     )
 
 
