@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import evar
 from evar import encoders
+from evar.base import progress
 from evar.base.errors import UsageError
 from evar.data.task import load_task
 from evar.leaderboard.table import Result
@@ -45,7 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def score(place: Path, module: nn.Module, **more: object) -> list[Result]:
     task = place / "tones.yaml"
-    return evar.evaluate(task, module, data=place / "data", cache=place / "cache", quiet=True, device="cpu", **more)
+    return evar.evaluate(task, module, data=place / "data", cache=place / "cache", device="cpu", **more)
 
 
 def test_a_network_in_memory_is_scored(place: Path) -> None:
@@ -114,19 +115,27 @@ def test_no_leaderboard_is_written_unless_asked_for(
 
 def test_a_task_object_is_a_task(place: Path) -> None:
     task = load_task(str(place / "tones.yaml"))
-    (result,) = evar.evaluate(task, Bands(8), data=place / "data", cache=place / "cache", quiet=True)
+    (result,) = evar.evaluate(task, Bands(8), data=place / "data", cache=place / "cache")
     assert result.task == "tones"
 
 
-def test_nothing_is_said_when_quiet_and_progress_goes_to_stderr(
-    place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_is_shown_until_it_is_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     score(place, Bands(8))
     assert capsys.readouterr() == ("", "")
-    evar.evaluate(place / "tones.yaml", Bands(8), data=place / "data", cache=place / "cache")
+    with evar.show_progress():
+        score(place, Bands(8))
     out, err = capsys.readouterr()
     assert out == ""
     assert "probe logistic" in err
+    score(place, Bands(8))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_notebook_gets_tqdm_s_own_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tqdm import auto
+
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    assert progress._tqdm() is auto.tqdm
 
 
 @pytest.mark.parametrize(

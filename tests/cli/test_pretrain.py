@@ -78,7 +78,7 @@ def test_fold_task_says_that_test_clips_are_trained_on(here, capsys):
     task = str(write_tones(here, clips=2, folds=3))
     assert main(["pretrain", "audio", "--task", task, "--data", "data", "--out", "run", *HOW, "--epochs", "1"]) == 0
     said = capsys.readouterr().err
-    assert "its test clips are trained on too" in said
+    assert "so test clips are trained on too" in said
     assert "34 files, " in said
 
 

@@ -26,7 +26,7 @@ def leaks(tmp_path):
         table = pd.DataFrame(rows, columns=["part", "content", "group", "labels", "peak"])
         table["path"], table["reason"] = [f"{row}.wav" for row in range(len(rows))], ""
         table["labels"] = [(label,) for label in table["labels"]]
-        store = Store(Path("store"), 16_000, table[["path", "content", "peak", "reason"]], "", None)
+        store = Store(Path("store"), 16_000, table[["path", "content", "peak", "reason"]], "", 0, None)
         return find_leaks(
             Manifest(load_task(str(tmp_path / "clips.yaml")), tmp_path, table, ("a",), len(rows)), store, most
         )
