@@ -4,7 +4,7 @@
     python -m benchmarks.five_tasks --scale 0.01              on two cores; its extrapolation is one, and says so
 
 The clips are synthetic (`synthetic.py`): rows, seconds, classes, splits and groups are those of the tasks, the classes
-can be learned. What is timed is the pipeline itself, `evar.pipeline.evaluate`, with the probe and its interval, and
+can be learned. What is timed is the pipeline itself, `evar.pipeline.evaluations`, with the probe and its interval, and
 the row being kept; making the store is not timed, and each is deleted afterwards. Imports and the device's start are
 not timed. Times are seconds; the limit is `limits.py`'s, the better of before and after all tasks.
 """
@@ -26,15 +26,16 @@ from evar import encoders, fitting, pipeline, probes
 from evar.base import machine, provenance
 from evar.base.errors import EvarError, UsageError
 from evar.base.progress import say, show_progress
-from evar.cli.options import share
+from evar.cli.options import argument
 from evar.cli.terminal import size, table
-from evar.cli.verbs.eval import keep, result_line
+from evar.cli.verbs.eval import result_line
+from evar.config import Config, share
 from evar.data.task import CORE, Task, load_task
-from evar.embeddings.device import Runtime, choose_device, choose_precision, describe
+from evar.embeddings.device import choose_device, choose_precision, describe
 from evar.encoders.contract import Encoder
 from evar.encoders.m2d import M2D
 from evar.leaderboard import table as leaderboard
-from evar.preparation import Settings, prepare_task
+from evar.preparation import prepare_task
 from evar.probes import selection
 from evar.scoring import intervals
 
@@ -111,12 +112,11 @@ def measure(
 ) -> Measured:
     """Make the task's store in `folder`, then time the way from there to the row."""
     small = synthetic.in_shape_of(task, arguments.scale)
-    runtime = Runtime(device, precision)
-    settings = Settings(folder / "data", folder / "cache", runtime, machine.cores(), SEED)
+    config = Config(data=folder / "data", cache=folder / "cache", device=str(device), precision=precision, seed=SEED)
     shares = task.expects.of_class if task.expects else None
-    clips = synthetic.write_table(small, shares, settings.data / small.folder, SEED)
+    clips = synthetic.write_table(small, shares, config.data / small.folder, SEED)
     with synthetic.instead_of_decoding(synthetic.Synthesiser(clips, task.seconds, SEED)):
-        prepare_task(small, encoder.sample_rate, settings)
+        prepare_task(small, encoder.sample_rate, config)
     files = sorted((folder / "cache" / "stores").glob("*/arrays-*.bin"))
     if arguments.cold:
         page_cache.drop(files)
@@ -125,8 +125,7 @@ def measure(
     probe = probes.open_probe(arguments.probe)
     stages = Stages()
     with stages.watching(STAGES):
-        for evaluation in pipeline.evaluate(small, encoder, [probe], settings):
-            keep(folder / "results", evaluation)
+        (evaluation,) = pipeline.evaluations(small, encoder, [probe], config, folder / "results")
     flops = len(clips) * flops_a_clip(encoder, task.seconds) if isinstance(encoder, M2D) else 0.0
     full = task.expects.rows if task.expects else len(clips)
     line = result_line(evaluation)
@@ -170,7 +169,9 @@ def parsed(line: list[str] | None = None) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", default=",".join(CORE), help="names with commas between (default: all five)")
-    parser.add_argument("--scale", type=share, default=1.0, help="share of each part's clips, 0 to 1 (default: 1)")
+    parser.add_argument(
+        "--scale", type=argument(share), default=1.0, help="share of each part's clips, 0 to 1 (default: 1)"
+    )
     folder = Path(tempfile.gettempdir())
     parser.add_argument("--folder", type=Path, default=folder, help=f"where the stores go (default: {folder})")
     parser.add_argument(

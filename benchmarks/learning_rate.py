@@ -15,10 +15,10 @@ from benchmarks.reference import MODEL
 from evar import encoders, plots, probes
 from evar.base.progress import show_progress
 from evar.cli.verbs.eval import result_line
+from evar.config import Config
 from evar.data.task import load_task
-from evar.embeddings.device import Runtime, choose_device, choose_precision
 from evar.encoders.contract import Encoder
-from evar.pipeline import Settings, evaluate
+from evar.pipeline import evaluations
 from tests import recipe
 
 RATES = (3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -27,10 +27,8 @@ PICTURE = Path(__file__).parents[1] / "docs" / "learning_rate.svg"
 
 def main(data: Path, picture: Path, cache: Path) -> None:
     """Fit, print, draw."""
-    device = choose_device("auto")
-    runtime = Runtime(device, choose_precision("auto", device))
-    settings = Settings(data=data, cache=cache, runtime=runtime, workers=2, seed=42, min_coverage=0.05)
-    curves = [measure(name, encoder, settings) for name, encoder in open_encoders(cache)]
+    config = Config(data=data, cache=cache, workers=2, min_coverage=0.05)
+    curves = [measure(name, encoder, config) for name, encoder in open_encoders(cache)]
     title = "m2d_paper on UrbanSound8K, 780 clips"
     plots.rate_curves(picture, title, "accuracy", curves, other="logistic, C chosen on validation")
     print(f"drawn in {picture}")
@@ -43,11 +41,11 @@ def open_encoders(folder: Path) -> Iterator[tuple[str, Encoder]]:
     yield "M2D ViT-Base, random by recipe", encoders.open_encoder("m2d", recipe.write(folder, MODEL))
 
 
-def measure(name: str, encoder: Encoder, settings: Settings) -> plots.RateCurve:
+def measure(name: str, encoder: Encoder, config: Config) -> plots.RateCurve:
     """The scores of one encoder."""
     fits = [probes.open_probe(call) for call in (*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic")]
     points = []
-    for evaluation in evaluate(load_task("us8k"), encoder, fits, settings):
+    for evaluation in evaluations(load_task("us8k"), encoder, fits, config):
         result = evaluation.result
         print(f"{result_line(evaluation)}  {result.probe_options.get('lr', '')}", flush=True)
         points.append(plots.Point(name, result.score, result.low, result.high))

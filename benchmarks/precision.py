@@ -13,12 +13,13 @@ import numpy as np
 from benchmarks.limits import flops_a_clip, matrix_rate
 from evar import probes
 from evar.base.progress import show_progress
+from evar.config import Config
 from evar.data.task import load_task
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime, choose_device, describe
 from evar.embeddings.extract import embed
 from evar.fitting import fit_probe
-from evar.preparation import Settings, prepare_task
+from evar.preparation import prepare_task
 from tests import recipe
 
 MODEL = "m2d_vit_base-80x608p16x16"
@@ -29,8 +30,7 @@ def main(data: Path) -> None:
     device, task, embedded = choose_device("auto"), load_task("us8k"), {}
     print(describe(device))
     with tempfile.TemporaryDirectory() as name:
-        settings = Settings(data, Path(name), Runtime(device, "float32"), workers=2, seed=42)
-        prepared = prepare_task(task, 16_000, settings)
+        prepared = prepare_task(task, 16_000, Config(data=data, cache=Path(name), workers=2))
         clips = prepared.manifest.keep(prepared.store.usable)
         plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
         for precision in ("float32", "bfloat16"):

@@ -15,10 +15,9 @@ from pathlib import Path
 from evar import encoders, probes
 from evar.base.progress import show_progress
 from evar.cli.verbs.eval import result_line
+from evar.config import Config
 from evar.data.task import load_task
-from evar.embeddings.device import Runtime, choose_device
-from evar.pipeline import evaluate
-from evar.preparation import Settings
+from evar.pipeline import evaluations
 from tests import recipe
 
 MODEL = "m2d_vit_base-80x608p16x16"
@@ -46,17 +45,10 @@ def main(shared: Path) -> int:
     far = 0
     with tempfile.TemporaryDirectory() as name:
         encoder = encoders.open_encoder("m2d", recipe.write(Path(name), MODEL))
-        settings = Settings(
-            data=shared / "data",
-            cache=Path(name),
-            runtime=Runtime(choose_device("auto"), "float32"),
-            workers=2,
-            seed=42,
-            min_coverage=0.05,
-        )
+        config = Config(data=shared / "data", cache=Path(name), precision="float32", workers=2, min_coverage=0.05)
         fits = [probes.open_probe(probe) for probe in PROBES]
         for theirs in REFERENCE:
-            for evaluation in evaluate(load_task(theirs.task), encoder, fits, settings):
+            for evaluation in evaluations(load_task(theirs.task), encoder, fits, config):
                 print(result_line(evaluation))
                 if evaluation.result.probe == "m2d_paper":
                     far += report(theirs, [100 * score for score in evaluation.result.seeds])

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evar.base.progress import show_progress as show_progress
-    from evar.from_python import evaluate as evaluate
+    from evar.config import Config as Config
+    from evar.data.task import load_task as load_task
+    from evar.encoders import open_encoder as open_encoder
+    from evar.pipeline import evaluate as evaluate
+    from evar.probes import open_probe as open_probe
 
 __version__ = "0.1.0"
 
 
-_PUBLIC = {"evaluate": "evar.from_python", "show_progress": "evar.base.progress"}
+_PUBLIC = {
+    "Config": "evar.config",
+    "evaluate": "evar.pipeline",
+    "load_task": "evar.data.task",
+    "open_encoder": "evar.encoders",
+    "open_probe": "evar.probes",
+    "show_progress": "evar.base.progress",
+}
+"""Name -> the module that defines it."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,42 +1,21 @@
-"""The first half of the pipeline: from a task's dataset to decoded clips that may be scored, and how to run."""
+"""The first half of the pipeline: from a task's dataset to decoded clips that may be scored."""
 
 import logging
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from evar.base.errors import DataError, few
+from evar.config import Config
 from evar.data.audio import MISSING
 from evar.data.check import problem
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare, short_clips
 from evar.data.task import Task
-from evar.embeddings.device import Runtime
 from evar.near_duplicates.record import known
-from evar.probes.shots import DRAWS
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to run, and where things lie.
-
-    limit: clips a part for a smoke run, None for all; min_coverage: None for the task's own; shots: numbers of training
-    clips a class, each drawn `draws` times, none for all training clips.
-    """
-
-    data: Path
-    cache: Path
-    runtime: Runtime
-    workers: int
-    seed: int
-    limit: int | None = None
-    min_coverage: float | None = None
-    shots: tuple[int, ...] = ()
-    draws: int = DRAWS
 
 
 @dataclass(frozen=True)
@@ -55,16 +34,16 @@ class Prepared:
         return self.manifest.keep(self.store.usable)
 
 
-def prepare_task(task: Task, rate: int, settings: Settings) -> Prepared:
+def prepare_task(task: Task, rate: int, config: Config) -> Prepared:
     """Read the task's table and decode its clips at `rate` Hz, or find them decoded."""
     begin = time.perf_counter()
-    manifest = read_manifest(task, settings.data)
+    manifest = read_manifest(task, config.data)
     for remark in manifest.remarks:
         log.warning(f"{task.name}: {remark}")
-    if settings.limit is not None:
-        manifest = manifest.limit(settings.limit)
+    if config.limit is not None:
+        manifest = manifest.limit(config.limit)
     manifest.rounds()  # a split without clips is told before hours of decoding
-    store = prepare(manifest.root, manifest.clips["path"].tolist(), rate, settings.cache, workers=settings.workers)
+    store = prepare(manifest.root, manifest.clips["path"].tolist(), rate, config.cache, workers=config.workers)
     if len(broken := store.quarantined[store.quarantined["reason"] != MISSING]):
         reasons = [f"{path} ({reason})" for path, reason in zip(broken["path"], broken["reason"], strict=True)]
         log.warning(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
@@ -76,10 +55,10 @@ def prepare_task(task: Task, rate: int, settings: Settings) -> Prepared:
     return Prepared(manifest, store, there / manifest.expected, min(store.decoded, there), time.perf_counter() - begin)
 
 
-def require_coverage(prepared: Prepared, settings: Settings) -> None:
+def require_coverage(prepared: Prepared, config: Config) -> None:
     """Raise DataError where too little of the task is there to score it, with what is lost and what to do about it."""
     task, root = prepared.manifest.task, prepared.manifest.root
-    wanted = task.min_coverage if settings.min_coverage is None else settings.min_coverage
+    wanted = task.min_coverage if config.min_coverage is None else config.min_coverage
     if why := problem(prepared.manifest, prepared.store, wanted):
         lost = prepared.store.quarantined
         names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]

@@ -1,12 +1,15 @@
 """The making of a leaderboard row: a fit's score with everything that is needed to judge and to repeat it."""
 
+import torch
+
 from evar.base import machine, provenance
+from evar.config import Config
 from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, Fit
 from evar.leaderboard.table import Result
-from evar.preparation import Prepared, Settings
+from evar.preparation import Prepared
 from evar.scoring import summary
 
 PROTOCOL_VERSION = 2  # grows when the same run would mean another thing: splits, cropping, selection, metrics
@@ -17,7 +20,8 @@ def make_result(
     encoder: Encoder,
     embeddings: Embeddings,
     fit: Fit,
-    settings: Settings,
+    config: Config,
+    device: torch.device,
     leaks: dict[str, int | None],
 ) -> Result:
     """The leaderboard row, with its whole provenance."""
@@ -49,14 +53,14 @@ def make_result(
         converged=all(fitted.converged for chosen in fit.chosen.values() for fitted in chosen.fits),
         coverage=prepared.coverage,
         leaks=leaks,
-        limit=settings.limit,
+        limit=config.limit,
         chosen_output=dict(fit.outputs),
         sweep=in_sweep,
         shots=shots.number if shots else None,
         draws=len(shots.scores) if shots else None,
         draw_scores=list(shots.scores) if shots else [],
         short_classes=shots.short if shots else 0,
-        ranked=settings.limit is None and prepared.coverage >= task.min_coverage and not in_sweep and shots is None,
+        ranked=config.limit is None and prepared.coverage >= task.min_coverage and not in_sweep and shots is None,
         random_weights=identity.random,
         protocol=task.protocol,
         protocol_version=PROTOCOL_VERSION,
@@ -64,7 +68,7 @@ def make_result(
         encoder_options=dict(identity.options),
         probe_options=dict(fit.probe.options),
         precision=embeddings.precision,
-        device=describe(settings.runtime.device),
+        device=describe(device),
         batch_size=embeddings.batch_size,
         prepare_seconds=prepared.seconds,
         prepare_clips_per_second=prepared.decoded / prepared.seconds if prepared.decoded else None,
@@ -74,12 +78,12 @@ def make_result(
         probe_seconds=fit.seconds,
         probe_clips_per_second=len(prepared.store.usable) / fit.seconds,
         peak_memory_bytes=machine.peak_memory_bytes(),
-        peak_device_memory_bytes=peak_memory_bytes(settings.runtime.device),
+        peak_device_memory_bytes=peak_memory_bytes(device),
         weights_digest=identity.digest,
         store_digest=prepared.store.digest,
         table_digest=prepared.clips.digest,
         embeddings_key=embeddings.key,
-        seed=settings.seed,
+        seed=config.seed,
         evar=versions["evar"],
         torch=versions["torch"],
         scikit_learn=versions["scikit-learn"],

@@ -113,6 +113,21 @@ def test_no_leaderboard_is_written_unless_asked_for(
     assert set(rows["encoder"]) == {"mine"}
 
 
+def test_an_encoder_by_its_call_is_scored_as_the_command_line_does(place: Path) -> None:
+    (result,) = score(place, "logmel", limit=5)
+    assert (result.encoder, result.limit, result.ranked) == ("logmel", 5, False)
+    with pytest.raises(UsageError, match="a task comes first, then an encoder"):
+        evar.evaluate(Bands(8), place / "tones.yaml")
+    with pytest.raises(UsageError, match="weights are for an encoder that is named"):
+        score(place, Bands(8), weights="tiny")
+
+
+def test_a_config_holds_settings_and_keywords_go_before_them(place: Path) -> None:
+    config = evar.Config(data=place / "data", cache=place / "cache", limit=3, seed="7")
+    (result,) = evar.evaluate(place / "tones.yaml", "logmel", config=config, limit=4)
+    assert (result.limit, result.seed) == (4, 7)
+
+
 def test_a_task_object_is_a_task(place: Path) -> None:
     task = load_task(str(place / "tones.yaml"))
     (result,) = evar.evaluate(task, Bands(8), data=place / "data", cache=place / "cache")
@@ -141,7 +156,7 @@ def test_a_notebook_gets_tqdm_s_own_bars(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("module", "said"),
     [
-        ("logmel", "evar.evaluate scores a torch.nn.Module, not a str"),
+        (7, "evar.evaluate scores a torch.nn.Module, not a int"),
         (nn.Linear(2, 2), "module Linear: it has no sample_rate"),
         (Bands(3), r"module Bands: embedding \(2, 16000\) samples raised RuntimeError: .*test_evaluate_in_python.py"),
     ],
@@ -163,11 +178,13 @@ def test_what_cannot_be_scored_is_one_clear_error(place: Path, module: nn.Module
         ("workers", 0, "workers must be a whole number of at least 1"),
         ("limit", 0, "limit must be a whole number of at least 1"),
         ("min_coverage", -5, "min_coverage must be a number from 0 to 1"),
-        ("probe", "", "probe names no probe"),
+        ("probe", "", "'' names no probe"),
+        ("sed", 3, "unknown setting 'sed': did you mean seed"),
+        ("draws", 3, "draws says how often the clips of shots are drawn: give shots too"),
     ],
 )
 def test_option_that_cannot_be_is_one_clear_error(place: Path, option: str, value: object, said: str) -> None:
-    with pytest.raises(UsageError, match=f"evar.evaluate: {said}"):
+    with pytest.raises(UsageError, match=said):
         score(place, Bands(8), **{option: value})
 
 
@@ -210,5 +227,5 @@ def test_few_shots_give_a_row_each(place: Path) -> None:
     results = score(place, Bands(8), shots=[4, 1], draws=2)
     assert [(result.shots, result.draws, result.ranked) for result in results] == [(1, 2, False), (4, 2, False)]
     assert results[0].score < results[1].score
-    with pytest.raises(UsageError, match="draws must be a whole number of at least 1"):
+    with pytest.raises(UsageError, match="draws must be a whole number from 1 to 1000"):
         score(place, Bands(8), shots=[1], draws=0)

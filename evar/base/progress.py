@@ -59,6 +59,11 @@ def displayed(display: Display) -> Iterator[None]:
         _display = before
 
 
+def hidden_progress() -> AbstractContextManager[None]:
+    """Within it, bars are not shown; notes are."""
+    return displayed(_nothing)
+
+
 @contextlib.contextmanager
 def hidden() -> Iterator[None]:
     """Within it, neither bars nor notes are shown."""

@@ -7,17 +7,10 @@ from typing import Any, NoReturn
 
 from evar.base.errors import UsageError, unknown
 from evar.cli.options import (
-    add_cache,
-    add_device,
-    add_min_coverage,
-    add_places,
     add_rate,
     add_results,
-    add_seed,
-    add_shots,
+    add_settings,
     add_task,
-    add_workers,
-    batch_size,
     day,
     names,
     seconds,
@@ -113,31 +106,8 @@ def _eval_parser() -> _Parser:
         help="probes separated by commas, with options as literals: logistic, mlp, m2d_paper, knn, centroid "
         "(default: logistic)",
     )
-    add_places(parser)
     add_results(parser)
-    add_device(parser)
-    parser.add_argument(
-        "--precision",
-        default="auto",
-        metavar="NAME",
-        help="of the encoder: auto, float32, bfloat16 or float16 (default: auto, bfloat16 where the device has it)",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=batch_size,
-        metavar="CLIPS",
-        help="clips a batch of the encoder (default: auto, by the clip's length and the device)",
-    )
-    add_workers(parser)
-    add_seed(parser, "splits, probes and intervals")
-    parser.add_argument(
-        "--limit",
-        type=whole(1),
-        metavar="CLIPS",
-        help="clips per split for a smoke run, never ranked (default: all clips)",
-    )
-    add_min_coverage(parser)
-    add_shots(parser)
+    add_settings(parser)
     parser.add_argument(
         "--json", action="store_true", help="print results as JSON, one object a line (default: for people)"
     )
@@ -153,8 +123,7 @@ def _prepare_parser() -> _Parser:
         help="first fetch what is missing and may be fetched without an account (default: use what is there)",
     )
     add_rate(parser)
-    add_places(parser)
-    add_workers(parser)
+    add_settings(parser, "data", "cache", "workers")
     return parser
 
 
@@ -162,9 +131,7 @@ def _check_parser() -> _Parser:
     parser = _Parser("check")
     add_task(parser)
     add_rate(parser)
-    add_places(parser)
-    add_workers(parser)
-    add_min_coverage(parser)
+    add_settings(parser, "data", "cache", "workers", "min_coverage")
     parser.add_argument(
         "--near-duplicates",
         action="store_true",
@@ -217,7 +184,7 @@ def _compare_parser() -> _Parser:
         "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
     )
     add_results(parser)
-    add_seed(parser, "the resamples")
+    add_settings(parser, "seed", seed="of the resamples")
     parser.add_argument(
         "--json", action="store_true", help="print comparisons as JSON, one object a line (default: for people)"
     )
@@ -235,8 +202,7 @@ def _check_encoder_parser() -> _Parser:
         metavar="FILE",
         help="checkpoint file or folder, or the name of a checkpoint (default: the encoder's own)",
     )
-    add_cache(parser)
-    add_device(parser, default="cpu")
+    add_settings(parser, "cache", "device")
     return parser
 
 
@@ -318,7 +284,7 @@ def _synthesise_parser() -> _Parser:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the WAV files go")
     parser.add_argument("--clips", type=whole(1), default=6000, metavar="N", help="how many (default: 6000)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of all chance (default: 0)")
-    add_workers(parser, "processes that make clips")
+    add_settings(parser, "workers", workers="processes that make clips")
     return parser
 
 
@@ -330,7 +296,7 @@ def _cache_parser() -> _Parser:
         metavar="list|prune",
         help="show what lies there, or delete what is not needed",
     )
-    add_cache(parser)
+    add_settings(parser, "cache")
     parser.add_argument(
         "--older-than",
         type=whole(0),
@@ -365,7 +331,7 @@ def _weights_parser() -> _Parser:
         metavar="NAME",
         help="of a checkpoint, for list a part of it (default: all, for check those that are there)",
     )
-    add_cache(parser)
+    add_settings(parser, "cache")
     return parser
 
 

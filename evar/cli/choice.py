@@ -1,6 +1,5 @@
 """Which tasks a command is about: a comma list of names, `all`, or a table of what there is."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,23 +12,6 @@ from evar.data.manifest import find_root
 from evar.data.task import Task, load_task
 
 Item = TypeVar("Item")
-
-
-def choose_tasks(names: str | None) -> list[Task]:
-    """The tasks of a comma list; `all` is the five core tasks. Raises UsageError where any of them is not to be had."""
-    if not names:
-        raise UsageError(f"say what to score: --task NAME (one of {', '.join(tasks.task_files())}), or --task list")
-    parts = [names] if os.path.isfile(names) else names.split(",")  # noqa: PTH113  a path may be too long for a Path
-    wanted = [name for part in parts for name in (tasks.CORE if part.strip() == "all" else [part.strip()]) if name]
-    if not wanted:
-        raise UsageError(f"--task {names!r} names no task (valid: {', '.join(tasks.task_files())})")
-    if "list" in wanted:
-        raise UsageError("--task list stands alone: it shows every task")
-    chosen = [load_task(name) for name in dict.fromkeys(wanted)]
-    for task in chosen:
-        if task.name in tasks.local_tasks():
-            say(f"task {task.name}: taken from {task.file}")
-    return chosen
 
 
 def each(items: Sequence[Item], work: Callable[[Item], None]) -> int:

@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from evar.cli.options import add_device, add_min_coverage, add_places, add_results, add_workers, whole
+from evar.cli.options import add_results, add_settings, whole
 from evar.pretrain.recipe import OF_OBJECTIVE, PRESETS, Recipe
 
 WIDTH = 100  # characters of a line of the help's texts
@@ -46,7 +46,6 @@ def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eval-limit", type=whole(1), metavar="CLIPS", help="clips per split for these scores (default: all clips)"
     )
-    add_min_coverage(parser)
     parser.add_argument(
         "--save-as",
         default="float32",
@@ -55,15 +54,11 @@ def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
         help="precision of the weights in the encoder's own file: float32 or float16 (default: float32)",
     )
     add_results(parser, "folder of leaderboard.csv, for --eval-task")
-    add_places(parser)
-    add_device(parser)
-    parser.add_argument(
-        "--precision",
-        default="auto",
-        metavar="NAME",
-        help="auto, float32 or bfloat16 (default: auto, bfloat16 where the device has it)",
+    add_settings(
+        parser,
+        *("min_coverage", "data", "cache", "device", "precision", "workers"),
+        precision="auto, float32 or bfloat16",
     )
-    add_workers(parser)
     _add_recipe(parser)
 
 

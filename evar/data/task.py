@@ -5,6 +5,8 @@ audio; coverage is a share of the rows (0 to 1).
 """
 
 import hashlib
+import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 
 from evar.base.errors import UsageError, unknown
 from evar.base.yaml_file import read_yaml
+
+log = logging.getLogger(__name__)
 
 CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task all` means
 BUNDLED = Path(__file__).parents[1] / "tasks"
@@ -138,6 +142,21 @@ def load_task(name: str) -> Task:
         return Task.model_validate({"name": file.stem, **content, "file": file.resolve()})
     except ValidationError as error:
         raise UsageError(f"{file}: {_first_faults(error)}") from error
+
+
+def load_tasks(names: str) -> list[Task]:
+    """The tasks of a comma list, or of one path; `all` is the five core tasks. Raises as `load_task` does."""
+    parts = [names] if os.path.isfile(names) else names.split(",")  # noqa: PTH113  a path may be too long for a Path
+    wanted = [name for part in parts for name in (CORE if part.strip() == "all" else [part.strip()]) if name]
+    if not wanted:
+        raise UsageError(f"{names!r} names no task (valid: {', '.join(task_files())})")
+    if "list" in wanted:
+        raise UsageError("--task list stands alone: it shows every task")
+    chosen = [load_task(name) for name in dict.fromkeys(wanted)]
+    for task in chosen:
+        if task.name in local_tasks():
+            log.info(f"task {task.name}: taken from {task.file}")
+    return chosen
 
 
 def task_files() -> dict[str, Path]:

@@ -26,6 +26,12 @@ class Runtime:
     batch_size: int | None = None
 
 
+def choose_runtime(device: str, precision: str, batch_size: int | None = None) -> Runtime:
+    """Where and how to run, by the settings' names. Raises UsageError for what is not to be had."""
+    chosen = choose_device(device)
+    return Runtime(chosen, choose_precision(precision, chosen), batch_size)
+
+
 def choose_device(name: str) -> torch.device:
     """`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`. Raises UsageError where that is not to be had."""
     if name == "auto":

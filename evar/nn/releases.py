@@ -5,7 +5,9 @@ fetched. A bundled checkpoint lies in `weights/` and is checked by the sha256 of
 stand in `weights/sources.yaml`; nothing is guessed.
 """
 
+import difflib
 import logging
+import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from evar.base.errors import CheckpointError, unknown
+from evar.base.errors import CheckpointError, UsageError, unknown
 from evar.base.files import locked, storage_errors
 from evar.base.yaml_file import read_yaml_as
 from evar.data.downloads.checksums import WrongBytes, require_right
@@ -109,6 +111,31 @@ def meant_by(text: str) -> str | None:
 def bundled_digests() -> set[str]:
     """sha256 of every bundled checkpoint."""
     return {bundled.sha256 for bundled in releases().bundled.values()}
+
+
+def named_or_file(weights: str | Path | None, cache: Path) -> Path | None:
+    """The file or folder that `weights` means: what lies there, or the checkpoint of that name, fetched where needed.
+
+    Raises UsageError, with near names, for what looks like the name of a checkpoint and is none.
+    """
+    if weights is None:
+        return None
+    name, known = str(weights), releases().names
+    if os.path.exists(weights):  # noqa: PTH110  a path may be too long for a Path
+        if name in known:
+            log.warning(
+                f"weights {name}: what lies here under that name, not the checkpoint that `evar weights list` shows"
+            )
+        return Path(weights)
+    if (meant := meant_by(name)) is not None:
+        return checkpoint_of(meant, cache, Fetcher())
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8) if Path(name).name == name else []
+    if near:
+        raise UsageError(
+            f"no checkpoint at {name} and none of that name: did you mean {' or '.join(near)}? (evar weights "
+            f"list shows all)"
+        )
+    return Path(weights)
 
 
 def checkpoint_of(name: str, folder: Path, fetcher: Fetcher) -> Path:

@@ -7,7 +7,8 @@ A file of this folder is a probe where it defines `open_probe`; every other file
 from typing import Any
 
 from evar.base import plugins
-from evar.base.spec import check_options, parse_call
+from evar.base.errors import UsageError
+from evar.base.spec import check_options, parse_call, split_calls
 from evar.probes.contract import Probe
 
 PACKAGE = "evar.probes"
@@ -28,6 +29,14 @@ def open_probe(spec: str) -> Probe:
     function = plugins.load(PACKAGE, OPENER, name, "probe")
     probe: Probe = function(**check_options("probe", name, function, options))
     return probe
+
+
+def open_probes(specs: str) -> list[Probe]:
+    """The probes of a comma list of calls. Raises UsageError as `open_probe` does, and where none is named."""
+    opened = [open_probe(spec) for spec in split_calls(specs)]
+    if not opened:
+        raise UsageError(f"{specs!r} names no probe (valid: {', '.join(names())})")
+    return opened
 
 
 def __getattr__(name: str) -> Any:

@@ -8,17 +8,15 @@ Validation rows: the task's valid split where there is one, whole. Else the draw
 and every class spread over the parts; what the parts are for stands in `holdout.py`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.base.errors import UsageError, few
 from evar.data.manifest import Round
 from evar.probes.contract import Rows, Targets
 
-DRAWS = 5
 MOST_PARTS = 5
 
 
@@ -31,16 +29,6 @@ class FewShots(Round):
     """
 
     parts: tuple[Rows, ...] = ()
-
-
-def checked(shots: Iterable[int]) -> tuple[int, ...]:
-    """Numbers of shots, rising. Raises UsageError unless each is a whole number of at least 1 and stands once."""
-    numbers = tuple(shots)
-    if wrong := [number for number in numbers if not isinstance(number, int) or number < 1]:
-        raise UsageError(f"shots must be whole numbers of at least 1, not {few(map(repr, wrong))}")
-    if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
-        raise UsageError(f"shots must stand once each, {few(map(str, twice))} stands more often")
-    return tuple(sorted(numbers))
 
 
 def draw(

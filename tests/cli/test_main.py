@@ -172,7 +172,7 @@ def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here
             ["--task", "tones.yaml", "--encoder", "logmel", "--probe", "logistik"],
             "unknown probe 'logistik': did you mean logistic",
         ),
-        (["--task", "tones.yaml", "--encoder", "logmel", "--probe", ","], "--probe names no probe"),
+        (["--task", "tones.yaml", "--encoder", "logmel", "--probe", ","], "',' names no probe"),
         (
             ["--task", "tones.yaml", "--encoder", "logmel", "--data", "nowhere", "--task", "us8k"],
             "UrbanSound8K not found",
@@ -245,7 +245,7 @@ def test_interrupt_is_exit_code_130(here, capsys, monkeypatch, raised, said):
     def interrupted(*_, **__):
         raise raised
 
-    monkeypatch.setattr(verb, "evaluate", interrupted)
+    monkeypatch.setattr(verb, "evaluations", interrupted)
     assert evaluate() == 130
     assert f"evar: {said}" in capsys.readouterr().err.splitlines()[-1]
 
@@ -255,7 +255,7 @@ def test_fault_of_the_program_is_exit_code_1(here):
         import sys
         from evar.cli import main
         from evar.cli.verbs import eval as verb
-        verb.evaluate = None
+        verb.evaluations = None
         sys.exit(main(sys.argv[1:]))
     """
     command = [sys.executable, "-c", code, "--task", "tones.yaml", "--encoder", "logmel"]

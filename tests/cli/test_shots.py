@@ -87,4 +87,4 @@ def test_multi_label_task_has_no_shots_and_says_so(here, capsys):
 
 def test_draws_without_shots_are_a_mistake(here, capsys):
     assert evaluate("--draws", "3") == 2
-    assert "--draws says how often the clips of --shots are drawn" in capsys.readouterr().err
+    assert "draws says how often the clips of shots are drawn: give shots too" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def test_bundled_checkpoint_is_listed_checked_and_used_by_its_name(tmp_path, cap
         assert "did you mean tiny" in capsys.readouterr().err
     recipe.write(tmp_path / "tiny" / "m2d_vit_tiny-80x64p16x16", "m2d_vit_tiny-80x64p16x16").rename("tiny/own.pth")
     assert main(["--task", "tones.yaml", "--weights", "tiny", "--cache", "cache"]) == 2
-    assert "--weights tiny: what lies here under that name, not the checkpoint" in capsys.readouterr().err
+    assert "weights tiny: what lies here under that name, not the checkpoint" in capsys.readouterr().err
 
 
 def test_release_that_is_there_is_checked_and_used_by_its_name(tmp_path, capsys, monkeypatch):

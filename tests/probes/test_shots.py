@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evar.base.errors import UsageError
 from evar.data.manifest import Round
 from evar.probes import selection, shots
 from evar.probes.contract import Chosen, Probe
@@ -142,21 +141,3 @@ def test_shots_that_cannot_be_parted_are_chosen_for_apart() -> None:
     chosen = run(Recorder({0.1: 0.5, 1.0: 0.4, 10.0: 0.6}), [one, two, one])
     assert [each.setting for each in chosen] == [1.0, 10.0, 1.0]
     assert [bool(each.curve) for each in chosen] == [False, True, False]
-
-
-@pytest.mark.parametrize(
-    ("numbers", "said"),
-    [
-        ([1, 0], "at least 1, not 0"),
-        ([2, -1, 2.5], "at least 1, not -1, 2.5"),
-        (["1"], "not '1'"),
-        ([4, 1, 4], "4 stands more often"),
-    ],
-)
-def test_numbers_of_shots_that_cannot_be_are_named(numbers: list[int], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        shots.checked(numbers)
-
-
-def test_numbers_of_shots_rise() -> None:
-    assert shots.checked([8, 1, 2]) == (1, 2, 8)

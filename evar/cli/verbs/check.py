@@ -5,13 +5,13 @@ import dataclasses
 import json
 
 from evar.cli.check_screen import screen
-from evar.cli.choice import choose_tasks, each
+from evar.cli.choice import each
 from evar.cli.terminal import width
 from evar.data.check import check
 from evar.data.manifest import read_manifest
 from evar.data.report import Report
 from evar.data.store import prepare
-from evar.data.task import Task
+from evar.data.task import Task, load_tasks
 from evar.near_duplicates.record import NearDuplicates, find, known
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(text, flush=True)
         problems.append(report.problem)
 
-    return max(each(choose_tasks(arguments.task), show), 2 if any(problems) else 0)
+    return max(each(load_tasks(arguments.task), show), 2 if any(problems) else 0)
 
 
 def as_json(report: Report, near: NearDuplicates | None) -> str:

@@ -7,11 +7,11 @@ from evar.base import plugins
 from evar.base.errors import EvarError
 from evar.base.progress import say
 from evar.base.spec import parse_call
-from evar.cli.weights_file import weights_file
 from evar.embeddings.device import choose_device
 from evar.encoders.checks import CHECKS, Check, ContractBroken
 from evar.encoders.contract import Encoder
 from evar.nn.memory import enough_memory
+from evar.nn.releases import named_or_file
 
 KEPT, BROKEN = 0, 2
 
@@ -19,7 +19,7 @@ KEPT, BROKEN = 0, 2
 def run(arguments: argparse.Namespace) -> int:
     """Run every check of the contract on an encoder. 0 where it keeps all of them, else 2."""
     device = choose_device(arguments.device)
-    weights = weights_file(arguments.weights, arguments.cache)
+    weights = named_or_file(arguments.weights, arguments.cache)
     plugins.load(encoders.PACKAGE, encoders.OPENER, parse_call(arguments.encoder, "encoder")[0], "encoder")
     try:
         with enough_memory(arguments.encoder, f"the memory of {device}"):

@@ -5,20 +5,17 @@ import dataclasses
 import json
 from pathlib import Path
 
-from evar import encoders, plots, probes
-from evar.base.errors import EvarError, UsageError, few
+from evar import plots
+from evar.base.errors import UsageError, few
 from evar.base.progress import say
-from evar.base.spec import split_calls
-from evar.cli.choice import choose_tasks, each, task_list, task_table
-from evar.cli.weights_file import weights_file
-from evar.data.task import Task
-from evar.embeddings.device import Runtime, choose_device, choose_precision
+from evar.cli.choice import each, task_list, task_table
+from evar.cli.options import config_from
+from evar.data.task import Task, load_tasks, task_files
+from evar.embeddings.device import choose_runtime
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.table import Result
-from evar.nn import releases
-from evar.pipeline import Evaluation, evaluate
-from evar.preparation import Settings
-from evar.probes.shots import DRAWS
+from evar.pipeline import Evaluation, evaluations, open_encoder
+from evar.probes import open_probes
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,50 +24,30 @@ def run(arguments: argparse.Namespace) -> int:
         listed = task_list(arguments.data)
         print("\n".join(map(json.dumps, listed)) if arguments.json else task_table(arguments.data))
         return 0
-    chosen = choose_tasks(arguments.task)
-    fits = [probes.open_probe(call) for call in split_calls(arguments.probe)]
-    if not fits:
-        raise UsageError(f"--probe names no probe (valid: {', '.join(probes.names())})")
-    device = choose_device(arguments.device)
-    runtime = Runtime(device, choose_precision(arguments.precision, device), arguments.batch_size)
+    if not arguments.task:
+        raise UsageError(f"say what to score: --task NAME (one of {', '.join(task_files())}), or --task list")
+    tasks, probes, config = load_tasks(arguments.task), open_probes(arguments.probe), config_from(arguments)
+    choose_runtime(config.device, config.precision)
     leaderboard.check(arguments.results)
-    encoder = encoders.open_encoder(arguments.encoder, weights_file(arguments.weights, arguments.cache))
-    if encoder.identity.random:
-        say(f"{encoder.identity.name}: nothing in it was learned; --encoder m2d is a trained one")
-    elif arguments.weights is None and encoder.identity.digest in releases.bundled_digests():
-        say(f"{encoder.identity.name}: the bundled encoder, a small one; --weights gives another")
-    settings = Settings(
-        data=arguments.data,
-        cache=arguments.cache,
-        runtime=runtime,
-        workers=arguments.workers,
-        seed=arguments.seed,
-        limit=arguments.limit,
-        min_coverage=arguments.min_coverage,
-        shots=arguments.shots,
-        draws=arguments.draws or DRAWS,
-    )
-    if arguments.draws and not arguments.shots:
-        raise UsageError("--draws says how often the clips of --shots are drawn; give --shots too")
+    encoder = open_encoder(arguments.encoder, arguments.weights, None, config)
 
     def score(task: Task) -> None:
         swept: list[Result] = []
-        for evaluation in evaluate(task, encoder, fits, settings):
-            path = keep(arguments.results, evaluation)
+        for evaluation in evaluations(task, encoder, probes, config, arguments.results):
             print(
                 json.dumps(dataclasses.asdict(evaluation.result)) if arguments.json else result_line(evaluation),
                 flush=True,
             )
-            say(f"row added to {path}")
+            say(f"row added to {arguments.results / leaderboard.NAME}")
             swept.append(evaluation.result)
             if evaluation.result.chosen_output:
                 say(f"score over depth drawn in {draw_sweep(arguments.results, swept)}")
                 swept = []
-            elif settings.shots and evaluation.result.shots == settings.shots[-1]:
+            elif config.shots and evaluation.result.shots == config.shots[-1]:
                 say(f"score over shots drawn in {draw_shots(arguments.results, swept)}")
                 swept = []
 
-    return each(chosen, score)
+    return each(tasks, score)
 
 
 def draw_sweep(results: Path, swept: list[Result]) -> Path:
@@ -90,22 +67,6 @@ def draw_shots(results: Path, rows: list[Result]) -> Path:
     points = [plots.Point(str(each.shots), each.score, each.low, each.high, tuple(each.draw_scores)) for each in rows]
     plots.shots_curve(path, f"{last.encoder}{output} on {last.task}, {last.probe}", last.metric, points)
     return path
-
-
-def keep(results: Path, evaluation: Evaluation) -> Path:
-    """Append the row; where that fails show the row, so that nothing is lost."""
-    try:
-        return leaderboard.append(
-            results,
-            evaluation.result,
-            evaluation.predictions,
-            evaluation.clips,
-            evaluation.classes,
-            evaluation.curves,
-        )
-    except EvarError:
-        say(f"not saved: {json.dumps(dataclasses.asdict(evaluation.result))}")
-        raise
 
 
 def result_line(evaluation: Evaluation) -> str:

@@ -9,24 +9,25 @@ from pathlib import Path
 
 import torch
 
-from evar import encoders, plots, probes
+from evar import encoders, plots
 from evar.base.errors import EvarError, UsageError
 from evar.base.files import locked
-from evar.base.progress import hidden, say
-from evar.cli.choice import choose_tasks
-from evar.cli.verbs.eval import keep, result_line
+from evar.base.progress import hidden, hidden_progress, say
+from evar.cli.options import config_from
+from evar.cli.verbs.eval import result_line
+from evar.config import Config
 from evar.data.manifest import read_manifest
-from evar.data.task import Task
-from evar.embeddings.device import PRECISIONS, Runtime, choose_device, choose_precision
+from evar.data.task import Task, load_tasks
+from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.leaderboard import outputs
 from evar.leaderboard import table as leaderboard
-from evar.pipeline import evaluate
-from evar.preparation import Settings
+from evar.pipeline import evaluations
 from evar.pretrain import journal
 from evar.pretrain.audio import Source, prepare_audio, source_of_folder
 from evar.pretrain.loop import Run, Saved, train
 from evar.pretrain.recipe import Recipe, make_recipe
 from evar.pretrain.team import is_first, joined, local_rank
+from evar.probes import open_probes
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
     folder = arguments.out or Path("runs") / recipe.name
     require_own(folder, recipe.name)
-    tasks = choose_tasks(arguments.eval_task) if arguments.eval_task else []
+    tasks = load_tasks(arguments.eval_task) if arguments.eval_task else []
     with contextlib.nullcontext() if is_first() else hidden():
         sources = _sources(arguments)
         for task in tasks:
@@ -68,21 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
                 resume=arguments.resume,
                 encoder_dtype=PRECISIONS[arguments.save_as],
             )
-            settings = Settings(
-                arguments.data,
-                arguments.cache,
-                Runtime(device, precision),
-                arguments.workers,
-                seed=recipe.seed,
-                limit=arguments.eval_limit,
-                min_coverage=arguments.min_coverage,
+            config = config_from(
+                arguments, device=str(device), precision=precision, seed=recipe.seed, limit=arguments.eval_limit
             )
 
             def on_checkpoint(saved: Saved) -> None:
                 draw_loss(saved)
                 if saved.encoder is not None:
                     for task in tasks:
-                        score(task, saved, settings, arguments.results)
+                        score(task, saved, config, arguments.results)
 
             file = train(store, how, team, on_checkpoint=on_checkpoint)
         log.info(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
@@ -116,19 +111,19 @@ def draw_loss(saved: Saved) -> None:
     )
 
 
-def score(task: Task, saved: Saved, settings: Settings, results: Path) -> None:
+def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
     """Append a row for the encoder as it is at this step; what goes wrong is told and does not end the training."""
     assert saved.encoder is not None
     threads = torch.get_num_threads()
     try:
         encoder = encoders.open_encoder("m2d", saved.encoder)
-        for evaluation in evaluate(task, encoder, [probes.open_probe(PROBE)], settings):
-            result = evaluation.result
-            ranked = result.ranked and saved.steps == saved.total
-            result = dataclasses.replace(result, step=saved.steps, ranked=ranked)
-            told = dataclasses.replace(evaluation, result=result)
-            keep(results, told)
-            say(f"epoch {saved.epoch:g}, step {saved.steps:,}: {result_line(told)}")
+        with hidden_progress():
+            for evaluation in evaluations(task, encoder, open_probes(PROBE), config):
+                ranked = evaluation.result.ranked and saved.steps == saved.total
+                result = dataclasses.replace(evaluation.result, step=saved.steps, ranked=ranked)
+                scored = dataclasses.replace(evaluation, result=result)
+                scored.save(results)
+                say(f"epoch {saved.epoch:g}, step {saved.steps:,}: {result_line(scored)}")
     except EvarError as error:
         say(f"not scored at step {saved.steps:,}: {error}")
     finally:
@@ -138,7 +133,7 @@ def score(task: Task, saved: Saved, settings: Settings, results: Path) -> None:
 def _sources(arguments: argparse.Namespace) -> list[Source]:
     """Folders and tasks' training clips. Raises UsageError where neither is named."""
     sources = [source_of_folder(folder) for folder in arguments.folders]
-    for task in choose_tasks(arguments.task) if arguments.task else []:
+    for task in load_tasks(arguments.task) if arguments.task else []:
         clips = read_manifest(task, arguments.data)
         rows = clips.clips["part"] == "train"
         if task.folds:

@@ -4,13 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-import torch
 
 from evar.base.errors import DataError, UsageError
+from evar.config import Config
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
-from evar.embeddings.device import Runtime
-from evar.preparation import Settings, prepare_task, require_coverage
+from evar.preparation import prepare_task, require_coverage
 from tests.data.readers.trees import touch
 
 TASK = load_task("gtzan")
@@ -83,9 +82,8 @@ def test_unreadable_clip_of_a_common_mirror_is_quarantined_and_the_task_still_ru
         file.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(file, np.full(160, number / 1000, np.float32), 16000)
     (tmp_path / "data" / "jazz" / "jazz.00054.wav").write_bytes(b"\x00" * 1000)
-    runtime = Runtime(torch.device("cpu"), "float32")
-    settings = Settings(tmp_path / "data", tmp_path / "cache", runtime, workers=2, seed=0)
-    prepared = prepare_task(TASK, 16000, settings)
-    require_coverage(prepared, settings)
+    config = Config(data=tmp_path / "data", cache=tmp_path / "cache", workers=2)
+    prepared = prepare_task(TASK, 16000, config)
+    require_coverage(prepared, config)
     assert prepared.coverage == 929 / 930
     assert [line for line in notes if "1 files are quarantined: jazz/jazz.00054.wav (" in line]
