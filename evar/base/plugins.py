@@ -5,6 +5,7 @@ top level. Files are recognised by their text, so that listing names imports not
 """
 
 import importlib
+import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from evar.base.errors import unknown
 def names(package: str, opener: str) -> list[str]:
     """Names of the plug-ins of `package` (e.g. "evar.encoders"), sorted: the files that define `opener`."""
     definition = re.compile(rf"^def {opener}\(", re.MULTILINE)
-    folder = Path(str(importlib.import_module(package).__file__)).parent
+    found = importlib.util.find_spec(package)  # which imports nothing of the package itself
+    assert found is not None
+    folder = Path(str(found.origin)).parent
     return sorted(file.stem for file in folder.glob("[!_]*.py") if definition.search(file.read_text(encoding="utf-8")))
 
 

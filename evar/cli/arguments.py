@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from evar.base import plugins
 from evar.base.errors import UsageError, unknown
 from evar.cli.options import (
     add_rate,
@@ -16,6 +17,7 @@ from evar.cli.options import (
     seconds,
     whole,
 )
+from evar.cli.terminal import width
 
 VERBS = {
     "eval": "score a frozen encoder on tasks and add rows to the leaderboard (the verb where none is given)",
@@ -67,7 +69,9 @@ class _Parser(argparse.ArgumentParser):
             prog=f"evar {verb}",
             description=f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.",
             allow_abbrev=False,
-            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=110),
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+                prog, max_help_position=24, width=width()
+            ),
             **more,
         )
 
@@ -75,8 +79,12 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog}: {message} (see {self.prog} --help)")
 
 
+def _plugins(kind: str) -> str:
+    return ", ".join(plugins.names(f"evar.{kind}s", f"open_{kind}"))
+
+
 def _eval_parser() -> _Parser:
-    verbs = "\n".join(f"  {verb:<9} {what}" for verb, what in VERBS.items())
+    verbs = "\n".join(f"  {verb:<13} {what}" for verb, what in VERBS.items())
     parser = _Parser("eval", epilog=f"verbs:\n{verbs}")
     from evar import __version__
 
@@ -90,7 +98,7 @@ def _eval_parser() -> _Parser:
         "--encoder",
         default="m2d",
         metavar="NAME(..)",
-        help="encoder, with options as literals: m2d, logmel, 'random(seed=1)' (default: m2d)",
+        help=f"encoder, with options as literals: {_plugins('encoder')} (default: m2d)",
     )
     parser.add_argument(
         "--weights",
@@ -103,8 +111,7 @@ def _eval_parser() -> _Parser:
         "--probe",
         default="logistic",
         metavar="NAME[,..]",
-        help="probes separated by commas, with options as literals: logistic, mlp, m2d_paper, knn, centroid "
-        "(default: logistic)",
+        help=f"probes separated by commas, with options as literals: {_plugins('probe')} (default: logistic)",
     )
     add_results(parser)
     add_settings(parser)

@@ -27,7 +27,10 @@ def open_probe(spec: str) -> Probe:
     """
     name, options = parse_call(spec, "probe")
     function = plugins.load(PACKAGE, OPENER, name, "probe")
-    probe: Probe = function(**check_options("probe", name, function, options))
+    in_force = check_options("probe", name, function, options)
+    probe: Probe = function(**in_force)
+    probe.name = name
+    probe.options = {option: list(value) if isinstance(value, tuple) else value for option, value in in_force.items()}
     return probe
 
 

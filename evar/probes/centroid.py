@@ -31,11 +31,6 @@ def open_probe() -> Probe:
 class Centroid(Probe):
     """See the module's docstring."""
 
-    name = "centroid"
-
-    def __init__(self) -> None:
-        self.options = {}
-
     def fit(
         self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
     ) -> list[Fitted]:

@@ -71,8 +71,7 @@ class Chosen:
 class Probe(ABC):
     """A kind of classifier with its protocol.
 
-    name:        for people, e.g. "logistic"
-    options:     all options in force
+    name:        of its file; options: all in force. Whoever opens the probe sets both
     grid:        the settings to choose from on validation rows, listed from the most restrained: of equally good ones
                  the first is taken; (None,) where there is nothing to choose
     seeds:       how many seeds it is fitted with; their scores are averaged

@@ -44,8 +44,6 @@ def open_probe(k: Sequence[int] = K, temperature: float = TEMPERATURE) -> Probe:
 class KNN(Probe):
     """See the module's docstring. Its grid starts with the most neighbours, the smoothest."""
 
-    name = "knn"
-
     def __init__(self, k: Sequence[int], temperature: float) -> None:
         if not k or k[0] < 1 or k[-1] > MOST_K or any(high <= low for low, high in pairwise(k)):
             raise UsageError(f"probe knn: k must be a rising list of whole numbers from 1 to {MOST_K:,}, not {k!r}")
@@ -53,7 +51,6 @@ class KNN(Probe):
             raise UsageError(f"probe knn: temperature must be from 0.001 to 1000, not {temperature!r}")
         self.k, self.grid = tuple(k), tuple(float(each) for each in reversed(k))
         self.temperature = float(temperature)
-        self.options = {"k": list(k), "temperature": self.temperature}
 
     def at_edge(self, setting: Setting) -> bool:
         """Whether k is the largest or smallest of several; below one neighbour lies nothing."""

@@ -49,8 +49,6 @@ class LogisticFit(LinearFit):
 class Logistic(Probe):
     """See the module's docstring."""
 
-    name = "logistic"
-
     def __init__(self, grid: Sequence[float], max_iter: int) -> None:
         if not _is_grid(grid):
             raise UsageError(f"probe logistic: grid must be a rising list of positive numbers, not {grid!r}")
@@ -58,7 +56,6 @@ class Logistic(Probe):
             raise UsageError(f"probe logistic: max_iter must be at least 1, not {max_iter!r}")
         self.grid = tuple(float(c) for c in grid)
         self.max_iter = max_iter
-        self.options = {"grid": list(self.grid), "max_iter": max_iter}
 
     def fit(
         self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance

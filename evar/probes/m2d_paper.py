@@ -44,7 +44,6 @@ def open_probe(lr: float = LR, epochs: int = EPOCHS, patience: int = PATIENCE, b
 class M2DPaper(Probe):
     """See the module's docstring."""
 
-    name = "m2d_paper"
     seeds = SEEDS
     validation = "random"
 
@@ -56,7 +55,6 @@ class M2DPaper(Probe):
                 raise UsageError(f"probe m2d_paper: {option} must be from 1 to {MOST:,}, not {value!r}")
         self.lr = float(lr)
         self.recipe = Recipe((), epochs, patience, batch_size, decoupled=False)
-        self.options = {"lr": self.lr, "epochs": epochs, "patience": patience, "batch_size": batch_size}
 
     def fit(
         self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance

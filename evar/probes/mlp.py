@@ -70,7 +70,6 @@ def open_probe(
 class MLP(Probe):
     """See the module's docstring. Its grid starts with the strongest decay and, for each decay, the lowest rate."""
 
-    name = "mlp"
     seeds = SEEDS
     validation = "grouped"
 
@@ -78,14 +77,6 @@ class MLP(Probe):
         self.lr, self.weight_decay, self.recipe = tuple(lr), tuple(weight_decay), recipe
         self.pairs = {f"lr={rate:g} wd={decay:g}": (rate, decay) for decay in reversed(weight_decay) for rate in lr}
         self.grid = tuple(self.pairs)
-        self.options = {
-            "hidden": list(recipe.hidden),
-            "lr": list(lr),
-            "weight_decay": list(weight_decay),
-            "epochs": recipe.epochs,
-            "patience": recipe.patience,
-            "batch_size": recipe.batch_size,
-        }
 
     def at_edge(self, setting: Setting) -> bool:
         """Whether the pair's rate or decay is the first or last of several; below no decay at all lies nothing."""

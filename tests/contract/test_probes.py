@@ -1,5 +1,6 @@
 """What every probe must keep to. Probes are found by name: a new file is tested without a word here."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,11 +40,11 @@ def logits(probe: Probe, x: Floats, y: Targets, classes: int | None = None) -> F
 
 
 def test_there_are_probes() -> None:
-    assert {"centroid", "knn", "logistic", "m2d_paper", "mlp"} == set(probes.names())
+    assert {"centroid", "knn", "logistic", "m2d_paper", "mlp"} <= set(probes.names())
 
 
-def test_name_is_the_file_s_name(probe: Probe) -> None:
-    assert probe.name in probes.names()
+def test_grid_and_seeds_are_there(probe: Probe) -> None:
+    json.dumps(probe.options)
     assert len(probe.grid) == len(set(probe.grid)) >= 1
     assert probe.seeds >= 1
 

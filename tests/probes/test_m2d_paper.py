@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from evar import probes
 from evar.probes import adam, m2d_paper
 from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.linear import LinearFit
@@ -51,7 +52,7 @@ def by_hand(x: Floats, y: Targets, epochs: int, batch: int, lr: float) -> tuple[
 
 
 def test_defaults_are_the_papers_values() -> None:
-    assert open_probe().options == {"lr": 3e-5, "epochs": 200, "patience": 20, "batch_size": 200}
+    assert probes.open_probe("m2d_paper").options == {"lr": 3e-5, "epochs": 200, "patience": 20, "batch_size": 200}
     assert (adam.BETAS, m2d_paper.WEIGHT_DECAY) == ((0.9, 0.999), 1e-8)
     assert open_probe().seeds == 3
     assert open_probe().validation == "random"

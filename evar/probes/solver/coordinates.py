@@ -51,16 +51,11 @@ class Coordinates:
 
     @classmethod
     def _of_few_rows(cls, blocks: RowBlocks, designs: Designs, workers: Workers) -> "Coordinates":
-        """X' = Q R: rows R' in the coordinates Q, then their eigenvectors.
-
-        In float64, whose products never round to less: the optimum lies in the rows' span, and a basis that is off by
-        what bfloat16 or TF32 keep could not be certified.
-        """
-        rows = torch.cat([blocks.read(block).double() for block in blocks.slices])
+        """X' = Q R: rows R' in the coordinates Q, then their eigenvectors."""
+        rows = torch.cat([blocks.read(block).float() for block in blocks.slices])
         basis, triangle = torch.linalg.qr(rows.T)
         spectrum, turn = torch.linalg.eigh(triangle @ triangle.T / blocks.count)
-        features = (triangle.T @ turn).float()
-        return cls((basis @ turn).float(), spectrum.float().clamp(min=0), features, blocks, designs, workers)
+        return cls(basis @ turn, spectrum.clamp(min=0), triangle.T @ turn, blocks, designs, workers)
 
     def block(self, block: slice) -> Tensor:
         """Features, or reference-standardised embeddings, of a block: (row, width) float32."""
