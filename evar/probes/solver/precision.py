@@ -1,5 +1,7 @@
 """Fast float32 products: those of the model (`model.py`), whose errors the certificate's float64 pass corrects.
 
+The coordinates are made by exact ones: what is rounded there is wrong for every model that follows.
+
 PyTorch may then round what is multiplied to TF32 (CUDA) or bfloat16 (CPUs with matrix instructions for it). A factor
 that is split in two bfloat16 terms loses no more than 2^-17. On other CPUs the permission selects oneDNN's float32
 products, full float32, which take half as long as MKL's on AMD's cores.
@@ -14,12 +16,21 @@ from torch import Tensor
 SIDE = 256  # of the matrices that show whether products round
 
 
-@contextlib.contextmanager
-def fast_products(device: torch.device) -> Iterator[None]:
+def fast_products(device: torch.device) -> contextlib.AbstractContextManager[None]:
     """Within the block float32 products are as fast as the device can; settings of before return afterwards."""
+    return _products(device, fast=True)
+
+
+def exact_products(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """Within the block float32 products are of full float32; settings of before return afterwards."""
+    return _products(device, fast=False)
+
+
+@contextlib.contextmanager
+def _products(device: torch.device, *, fast: bool) -> Iterator[None]:
     if device.type == "cuda":
         before_cuda = torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cuda.matmul.allow_tf32 = fast
         try:
             yield
         finally:
@@ -27,7 +38,7 @@ def fast_products(device: torch.device) -> Iterator[None]:
         return
     matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16"
+    matmul.fp32_precision = "bf16" if fast else "ieee"
     try:
         yield
     finally:

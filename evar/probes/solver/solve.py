@@ -17,7 +17,7 @@ from evar.probes.solver.descent import GAP, Descent
 from evar.probes.solver.designs import Designs
 from evar.probes.solver.lbfgs import PAIRS
 from evar.probes.solver.objective import Batch, Objective
-from evar.probes.solver.precision import fast_products
+from evar.probes.solver.precision import exact_products, fast_products
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
 
@@ -97,7 +97,9 @@ class _Group:
         self._classes = 1 if targets.ndim == 2 else classes
         self._targets = torch.from_numpy(targets[rows]).to(workers.device)
         self._standardisers = [self._designs.standardiser(self._blocks, design) for design in range(len(trains))]
-        self._objective = Objective(Coordinates.of(self._blocks, self._designs, workers), self._targets)
+        with exact_products(workers.device):
+            coordinates = Coordinates.of(self._blocks, self._designs, workers)
+        self._objective = Objective(coordinates, self._targets)
         self._shares = self._class_shares()
 
     def optima(self, fits: Sequence[Fit], group: Sequence[int], max_iter: int) -> Iterator[tuple[int, Optimum]]:

@@ -1,14 +1,18 @@
 """The solver against scikit-learn in float64 and against its own certificate, over shapes and through every route."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.logistic import GRID, LOWEST, LogisticFit, open_probe
-from evar.probes.solver import certificate, coordinates, objective, rows, solve
+from evar.probes.solver import certificate, coordinates, model, objective, rows, solve
 from evar.probes.solver.descent import GAP
 from tests.probes.clouds import clouds, labels
 from tests.probes.solver.oracle import fitted_value, minimum, standardised
@@ -183,6 +187,26 @@ def test_products_that_round_reach_the_same_optimum(
     read = coordinates.Coordinates.block
     monkeypatch.setattr(coordinates.Coordinates, "block", lambda self, block: read(self, block).bfloat16().float())
     np.testing.assert_allclose(values(fits(x, y, PAIRS, 4), x, y), expected, rtol=GAP)
+
+
+def test_coordinates_are_made_by_exact_products_and_the_descent_goes_by_fast_ones(
+    usual: tuple[Floats, np.ndarray, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by rounded ones they kept 129 of 1,984 small problems from their optimum, on a CPU that rounds."""
+    x, y, _ = usual
+    modes: dict[str, set[str]] = {"coordinates": set(), "descent": set()}
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            modes[name].add(torch.backends.mkldnn.matmul.fp32_precision)  # type: ignore[attr-defined]
+            return function(*arguments, **more)
+
+        return call
+
+    monkeypatch.setattr(coordinates.Coordinates, "of", watched("coordinates", coordinates.Coordinates.of))
+    monkeypatch.setattr(model, "evaluate", watched("descent", model.evaluate))
+    fits(x, y, PAIRS, 4)
+    assert modes == {"coordinates": {"ieee"}, "descent": {"bf16"}}
 
 
 def test_number_of_cores_changes_no_bit_of_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
