@@ -1,4 +1,4 @@
-"""Sounds to pre-train on, made by chance alone (`evar synthesise`).
+"""Random sounds to pre-train on (`evar synthesise`).
 
 A clip is a few seconds of one to three layers, each of a family below with random parameters, through random colour and
 reverberation. No family is a class of any task, and nothing is labelled.

@@ -1,4 +1,4 @@
-"""`evar synthesise`: make sounds by chance, for pre-training beside real ones."""
+"""`evar synthesise`: synthesise random sounds, for pre-training beside real ones."""
 
 import argparse
 
