@@ -8,8 +8,6 @@ stand in `weights/sources.yaml`; nothing is guessed.
 import difflib
 import logging
 import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,12 +17,11 @@ from typing import Annotated
 from pydantic import Field
 
 from evar.base.errors import CheckpointError, UsageError, unknown
-from evar.base.files import locked, storage_errors
+from evar.base.files import locked
 from evar.base.yaml_file import read_yaml_as
-from evar.data.downloads.checksums import WrongBytes, require_right
-from evar.data.downloads.fetch import Fetcher
+from evar.data.downloads.fetch import Fetcher, WrongBytes, require_right
 from evar.data.downloads.sources import Address, RemoteFile
-from evar.data.downloads.unpack import unpack
+from evar.data.downloads.unpack import unpacked
 from evar.data.task import Strict, Text
 from evar.nn.checkpoint import digest_of, find_checkpoint
 
@@ -163,11 +160,7 @@ def check(name: str, folder: Path) -> Path:
     place = place_of(name, folder)
     file = find_checkpoint(place.folder)
     try:
-        require_right(
-            file,
-            _remote(releases().releases[name].address, file.name),
-            file,
-        )
+        require_right(file, _remote(releases().releases[name].address, file.name), file)
     except WrongBytes as error:
         raise CheckpointError(
             f"{file} is not what was fetched: {error}; remove {place.folder} to fetch it anew"
@@ -177,20 +170,14 @@ def check(name: str, folder: Path) -> Path:
 
 def _fetch(name: str, release: Release, place: Place, fetcher: Fetcher) -> None:
     fetcher.bring(_remote(release.address, place.archive.name), place.archive)
-    temporary = place.folder.with_name(f".{name}.{uuid.uuid4().hex}.unpacking")
-    try:
-        unpack(place.archive, temporary)
-        inside = temporary / name
-        whole = inside if inside.is_dir() else temporary
+    with unpacked(place.archive, place.folder) as folder:
+        inside = folder / name
+        whole = inside if inside.is_dir() else folder
         file = find_checkpoint(whole)
         require_right(file, _remote(release.address, file.name), file)
-        with storage_errors(place.folder):
-            whole.replace(place.folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    place.archive.unlink()
+        whole.replace(place.folder)
 
 
 def _remote(address: str, file: str) -> RemoteFile:
     """A file whose checksum nobody publishes."""
-    return RemoteFile(name=file, addresses=[address], provenance=PROVENANCE)
+    return RemoteFile(name=file, address=address, provenance=PROVENANCE)

@@ -40,7 +40,7 @@ def test_fetched_dataset_is_unpacked_and_decoded(here, capsys, monkeypatch):
     Path("data").rename("packed")
     with running() as server:
         address = server.play("/tones.tar.gz", file(Path("tones.tar.gz").read_bytes()))
-        one = {"name": "tones.tar.gz", "addresses": [address], "unpack": "tones", "provenance": "a test"}
+        one = {"name": "tones.tar.gz", "address": address, "unpack": "tones", "provenance": "a test"}
         Path("sources.yaml").write_text(yaml.safe_dump({"tones": {"files": [one]}}))
         monkeypatch.setattr(sources, "TABLE", Path("sources.yaml"))
         for _ in range(2):
@@ -56,7 +56,7 @@ def test_fetched_dataset_is_unpacked_and_decoded(here, capsys, monkeypatch):
     ("task", "host", "said"),
     [
         ("us8k", "zenodo.org", "(md5 9aa69802bbf37fb986f71ec1483a196e), put it at data/downloads/UrbanSound8K.tar.gz"),
-        ("spcv2", "download.tensorflow.org", "put it at data/downloads/speech_commands_v0.02.tar.gz"),
+        ("spcv2", "storage.googleapis.com", "put it at data/downloads/speech_commands_v0.02.tar.gz"),
         ("gtzan", "opihi.cs.uvic.ca", "put it at data/downloads/genres.tar.gz and run the same command again"),
     ],
 )

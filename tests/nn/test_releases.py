@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evar.base.errors import CheckpointError, DataError, UsageError
-from evar.data.downloads.fetch import Fetcher, Patience
+from evar.data.downloads.fetch import Fetcher
 from evar.nn import releases
 from evar.nn.configuration import configuration_of_name
 from tests import recipe
@@ -27,7 +27,7 @@ def zipped(folder: Path, inside: str) -> bytes:
 
 @pytest.fixture
 def fetcher(notes):
-    return Fetcher(Patience(stall=0.5, tries=2, sleep=lambda seconds: None))
+    return Fetcher(stall=0.5, tries=2, sleep=lambda seconds: None)
 
 
 @pytest.fixture

@@ -8,17 +8,14 @@ It is unpacked into a hidden folder beside its place and renamed: a dataset's fo
 """
 
 import logging
-import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 from evar.base.errors import DataError, UsageError
-from evar.base.files import locked, storage_errors
+from evar.base.files import locked
 from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.sources import RemoteFile, Source, read_sources
-from evar.data.downloads.space import UNPACKED, require_space
-from evar.data.downloads.unpack import ANOTHER, unpack
+from evar.data.downloads.unpack import ANOTHER, unpacked
 from evar.data.manifest import find_root, open_reader
 from evar.data.readers.audio_files import audio_files
 from evar.data.task import Task
@@ -33,7 +30,13 @@ def download(task: Task, data: Path, fetcher: Fetcher) -> None:
     by hand; UsageError where nothing is known to fetch; StorageError where the disk refuses or has no room.
     """
     root = find_root(task, data)
-    source = _source(task, there=root is not None)
+    known = read_sources()
+    source = known.get(task.folder)
+    if source is None and root is None:
+        raise UsageError(
+            f"task {task.name}: no address is known for {task.folder!r}; "
+            f"--download can fetch {', '.join(sorted(known))}"
+        )
     if source is None or (root is not None and source.archive):
         log.info(f"{task.title}: found in {root}, nothing to download")
         return
@@ -43,18 +46,6 @@ def download(task: Task, data: Path, fetcher: Fetcher) -> None:
             _have_tables(source, target, open_reader(task).places, fetcher)
         elif find_root(task, data) is None:  # another process may have been faster
             _have_archive(source.archive, data / "downloads", target, task, fetcher)
-
-
-def _source(task: Task, there: bool) -> Source | None:
-    """Where the task's dataset comes from; None where that is not known and it is `there` anyway."""
-    known = read_sources()
-    if task.folder in known:
-        return known[task.folder]
-    if there:
-        return None
-    raise UsageError(
-        f"task {task.name}: no address is known for {task.folder!r}; --download can fetch {', '.join(sorted(known))}"
-    )
 
 
 def _have_tables(source: Source, target: Path, places: Sequence[str], fetcher: Fetcher) -> None:
@@ -80,17 +71,8 @@ def _have_archive(file: RemoteFile, downloads: Path, target: Path, task: Task, f
     log.info(f"fetching {task.title} into {target}; its licence: {task.licence}")
     archive = downloads / file.name
     fetcher.bring(file, archive)
-    require_space(target.parent, int(archive.stat().st_size * UNPACKED), f"unpacking {archive}")
-    for leftover in target.parent.glob(f".{target.name}.*.unpacking"):  # of killed runs; the lock says nobody is at it
-        shutil.rmtree(leftover, ignore_errors=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.unpacking")
-    try:
-        unpack(archive, temporary)
-        whole = temporary / str(file.unpack)
+    with unpacked(archive, target) as folder:
+        whole = folder / str(file.unpack)
         if open_reader(task).find(whole) is None:
             raise DataError(f"{archive} does not hold {task.title}: it has no {wanted}; {ANOTHER}")
-        with storage_errors(target):
-            whole.replace(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    archive.unlink()
+        whole.replace(target)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from evar.base.yaml_file import read_yaml_as
 from evar.data.task import Strict, Text
@@ -18,24 +18,18 @@ Inside = Annotated[str, StringConstraints(pattern=r"^(\.|\w[\w.-]*(/\w[\w.-]*)*)
 
 
 class RemoteFile(Strict):
-    """A file and where it may be fetched.
+    """A file and where it is fetched.
 
-    checksum: `sha256:HEX` or `md5:HEX` as published, None where it is not. bytes: its published size, or None.
+    checksum: `sha256:HEX` or `md5:HEX` as published, None where it is not
     unpack:   for an archive, the folder in it that becomes the dataset's ("." the archive itself); None for any other
     provenance: the package that address and checksum were read in
     """
 
     name: FileName
-    addresses: Annotated[list[Address], Field(min_length=1)]
+    address: Address
     checksum: Checksum | None = None
-    bytes: PositiveInt | None = None
     unpack: Inside | None = None
     provenance: Text
-
-    @property
-    def identity(self) -> str:
-        """The checksum in words."""
-        return self.checksum.replace(":", " ") if self.checksum else "no checksum is published"
 
 
 class Source(Strict):
@@ -47,21 +41,12 @@ class Source(Strict):
     files: Annotated[list[RemoteFile], Field(min_length=1)]
     by_hand: Text | None = None
 
-    @model_validator(mode="after")
-    def _is_one_of_two(self) -> Self:
-        archives = sum(file.unpack is not None for file in self.files)
-        if archives and (self.by_hand is not None or len(self.files) > 1):
-            raise ValueError("an archive must be the only file, and nothing left to be got by hand")
-        if not archives and self.by_hand is None:
-            raise ValueError("files that are no archive need by_hand: how to get the audio")
-        return self
-
     @property
     def archive(self) -> RemoteFile | None:
         """The archive that holds all of it, if it is that kind."""
         return self.files[0] if self.by_hand is None else None
 
 
-def read_sources(table: Path | None = None) -> Mapping[str, Source]:
+def read_sources() -> Mapping[str, Source]:
     """Folder name -> source. Raises UsageError where the table breaks the schema."""
-    return read_yaml_as(table or TABLE, dict[Text, Source])
+    return read_yaml_as(TABLE, dict[Text, Source])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evar.data.downloads.fetch import Fetcher, Patience
+from evar.data.downloads.fetch import Fetcher
 from tests.data.downloads.server import running
 
 
@@ -19,7 +19,7 @@ def pauses():
 
 @pytest.fixture
 def fetcher(pauses, notes):
-    return Fetcher(Patience(stall=0.3, tries=4, sleep=pauses.append))
+    return Fetcher(stall=0.3, tries=4, sleep=pauses.append)
 
 
 @pytest.fixture

@@ -129,30 +129,6 @@ def redirects(to):
     return status(302, Location=to)
 
 
-def chunked(*, whole=True):
-    """Without a length, in chunks; `whole` or broken off."""
-
-    def serve(handler):
-        handler.begin(200, Transfer_Encoding="chunked")
-        for start in range(0, len(BODY), 100_000):
-            block = BODY[start : start + 100_000]
-            handler.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
-            if not whole:
-                return hang_up(handler)
-        handler.wfile.write(b"0\r\n\r\n")
-        return None
-
-    return serve
-
-
-def endless(handler):
-    """Without a length and without an end."""
-    handler.begin(200, Connection="close")
-    handler.close_connection = True
-    while not OVER.is_set():
-        handler.wfile.write(BODY)
-
-
 def without_length(handler):
     """Without a length; the end of the connection is the end of the file."""
     handler.begin(200, Connection="close")
@@ -163,11 +139,10 @@ def without_length(handler):
 serves = file()
 
 
-def remote(*addresses, **facts):
-    """`BODY` at these addresses, as sources.yaml would say it."""
+def remote(address, **facts):
+    """`BODY` at this address, as sources.yaml would say it."""
     return RemoteFile.model_validate(
-        {"name": "sounds.bin", "addresses": list(addresses), "checksum": f"sha256:{SHA256}", "provenance": "a test"}
-        | facts
+        {"name": "sounds.bin", "address": address, "checksum": f"sha256:{SHA256}", "provenance": "a test"} | facts
     )
 
 

@@ -46,7 +46,7 @@ def offered(server, tmp_path, monkeypatch):
         folder, files, _ = LAYOUTS[name]
         body = pack(tmp_path / "packed", content or files).read_bytes()
         address = server.play("/packed.tar.gz", behaviour or file(body))
-        one = {"name": "packed.tar.gz", "addresses": [address], "unpack": unpack or folder, "provenance": "a test"}
+        one = {"name": "packed.tar.gz", "address": address, "unpack": unpack or folder, "provenance": "a test"}
         table(tmp_path, monkeypatch, {load_task(name).folder: {"files": [one]}})
         return body
 
@@ -58,7 +58,7 @@ def tables(server, tmp_path, monkeypatch):
     """Let the server offer AudioSet's tables."""
     for name in TABLES:
         server.play(f"/{name}", file(name.encode()))
-    files = [{"name": name, "addresses": [server.address(f"/{name}")], "provenance": "a test"} for name in TABLES]
+    files = [{"name": name, "address": server.address(f"/{name}"), "provenance": "a test"} for name in TABLES]
     table(tmp_path, monkeypatch, {"AudioSet": {"files": files, "by_hand": "get the audio and put it below {folder}"}})
 
 

@@ -1,7 +1,7 @@
-"""Fetching a file: its addresses in turn, bounded tries, pauses, interruptions, and one clear line at the end."""
+"""Fetching from a real server: resumed where that is safe, tried a bounded number of times, never a wrong file."""
 
 import contextlib
-import signal
+import hashlib
 import socket
 import ssl
 import subprocess
@@ -13,19 +13,22 @@ import pytest
 
 from evar.base.errors import DataError, StorageError
 from evar.base.progress import displayed
-from evar.data.downloads import fetch, transfer
+from evar.data.downloads import fetch
 from evar.data.downloads.fetch import Fetcher
-from evar.data.downloads.part import Part
 from tests.data.downloads.server import (
     BODY,
+    OTHER,
     SHA256,
     breaks,
     file,
+    hang_up,
     left,
+    redirects,
     remote,
     serves,
     stalls,
     status,
+    without_length,
 )
 
 
@@ -35,6 +38,114 @@ def test_whole_file_is_fetched_in_one_request_and_nothing_else_is_left(server, f
     assert left(place) == ["sounds.bin"]
     assert server.requests == [("/f", None, None)]
     assert pauses == notes == []
+
+
+def test_broken_transfer_goes_on_where_it_ended_if_the_file_is_still_the_same(server, fetcher, place, notes):
+    fetcher.bring(remote(server.play("/f", breaks(100_000), stalls(50_000), serves)), place)
+    assert place.read_bytes() == BODY
+    assert server.requests == [
+        ("/f", None, None),
+        ("/f", "bytes=100000-", '"one"'),
+        ("/f", "bytes=150000-", '"one"'),
+    ]
+    assert notes == [
+        "sounds.bin: the connection broke; try 2 of 4 in 1 s",
+        "sounds.bin: the connection broke (timed out); try 2 of 4 in 1 s",
+    ]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from evar.data.downloads import fetch
+from evar.data.downloads.fetch import Fetcher
+from evar.data.downloads.sources import RemoteFile
+
+file = RemoteFile(name="sounds.bin", address=sys.argv[1], provenance="a test")
+Fetcher().bring(file, Path(sys.argv[2]))
+"""
+
+
+def test_killed_process_leaves_a_half_that_the_next_one_goes_on_with(server, fetcher, place):
+    address, half = server.play("/f", stalls(270_000), serves), place.with_name("sounds.bin.part")
+    with subprocess.Popen([sys.executable, "-c", KILLED, address, str(place)]) as process:
+        try:
+            while not half.exists() or half.stat().st_size < 1 << 17:
+                assert process.poll() is None
+                time.sleep(0.01)
+        finally:
+            process.kill()
+    assert not place.exists()
+    size = half.stat().st_size
+    fetcher.bring(remote(address), place)
+    assert place.read_bytes() == BODY
+    assert server.requests[1] == ("/f", f"bytes={size}-", '"one"')
+
+
+def test_half_that_is_whole_already_is_taken(server, fetcher, place):
+    place.parent.mkdir()
+    place.with_name("sounds.bin.part").write_bytes(BODY)
+    place.with_name("sounds.bin.part.version").write_text('"one"')
+    fetcher.bring(remote(server.play("/f", serves), checksum=None), place)
+    assert place.read_bytes() == BODY
+    assert server.requests == [("/f", "bytes=300000-", '"one"')]
+
+
+def test_half_that_is_longer_than_the_file_is_begun_again(server, fetcher, place):
+    place.parent.mkdir()
+    place.with_name("sounds.bin.part").write_bytes(BODY + b"more")
+    place.with_name("sounds.bin.part.version").write_text('"one"')
+    fetcher.bring(remote(server.play("/f", serves)), place)
+    assert place.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("checksum", [None, f"sha256:{hashlib.sha256(OTHER).hexdigest()}"])
+def test_file_that_changed_on_the_server_is_fetched_anew(server, fetcher, place, checksum):
+    new = file(OTHER, etag='"two"')
+    fetcher.bring(remote(server.play("/f", breaks(100_000), new), checksum=checksum), place)
+    assert place.read_bytes() == OTHER
+    assert server.requests[1] == ("/f", "bytes=100000-", '"one"')
+
+
+@pytest.mark.parametrize("rest", [(OTHER, 100_000), (BODY, 100_001)])
+def test_server_that_sends_the_rest_of_another_file_is_not_trusted(server, fetcher, place, notes, rest):
+    fetcher.bring(remote(server.play("/f", breaks(100_000), rest_of(*rest), serves), checksum=None), place)
+    assert place.read_bytes() == BODY
+    assert server.requests[2] == ("/f", None, None)
+    assert "the file has changed on the server, or another part came than was asked for" in notes[1]
+
+
+def rest_of(body, start):
+    def serve(handler):
+        etag = '"two"' if body == OTHER else '"one"'
+        span = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        handler.begin(206, ETag=etag, Content_Range=span, Content_Length=len(body) - start)
+        handler.wfile.write(body[start:])
+
+    return serve
+
+
+def test_server_without_ranges_restarts_cleanly(server, fetcher, place):
+    fetcher.bring(remote(server.play("/f", breaks(100_000, ranges=False), file(ranges=False))), place)
+    assert place.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"one"'])
+@pytest.mark.parametrize(("checksum", "asked"), [(f"sha256:{SHA256}", "bytes=100000-"), (None, None)])
+def test_without_a_strong_etag_or_date_only_a_file_with_a_checksum_is_continued(
+    server, fetcher, place, etag, checksum, asked
+):
+    path = server.play("/f", breaks(100_000, etag=etag), file(etag=etag))
+    fetcher.bring(remote(path, checksum=checksum), place)
+    assert place.read_bytes() == BODY
+    assert server.requests[1] == ("/f", asked, None)
+
+
+def test_date_stands_in_for_an_etag(server, fetcher, place):
+    date = "Sat, 28 Nov 2026 12:00:00 GMT"
+    fetcher.bring(remote(server.play("/f", breaks(100_000, etag="", Last_Modified=date), serves)), place)
+    assert place.read_bytes() == BODY
+    assert server.requests[1] == ("/f", "bytes=100000-", date)
 
 
 def test_tries_are_bounded_and_pauses_double(server, fetcher, place, pauses):
@@ -51,31 +162,11 @@ def test_server_that_never_gets_further_than_before_is_given_up(server, fetcher,
     assert len(server.requests) == 4
 
 
-def test_a_try_that_gets_forward_does_not_count(server, fetcher, place, monkeypatch, pauses):
-    monkeypatch.setattr(fetch, "FORWARD_BYTES", 20_000)
+def test_a_try_that_gets_forward_does_not_count(server, fetcher, place, pauses):
     fetcher.bring(remote(server.play("/f", breaks(30_000))), place)
     assert place.read_bytes() == BODY
     assert len(server.requests) == 10
     assert set(pauses) == {1}
-
-
-def test_server_that_asks_to_wait_is_obeyed_within_reason(server, fetcher, place, pauses):
-    busy = [status(429, Retry_After="7"), status(503, Retry_After="86400"), status(503, Retry_After="soon")]
-    fetcher.bring(remote(server.play("/f", *busy, serves)), place)
-    assert pauses == [7, fetch.LONGEST_PAUSE_SECONDS, 4]
-
-
-def test_next_address_is_asked_where_one_does_not_have_the_file(server, fetcher, place):
-    fetcher.bring(remote(server.play("/gone", status(404)), server.play("/f", serves)), place)
-    assert place.read_bytes() == BODY
-    assert [request[0] for request in server.requests] == ["/gone", "/f"]
-
-
-def test_half_a_file_with_a_checksum_goes_on_at_another_address(server, fetcher, place):
-    half = [breaks(100_000), status(404)]
-    fetcher.bring(remote(server.play("/half", *half), server.play("/f", file(etag='"other"'))), place)
-    assert place.read_bytes() == BODY
-    assert server.requests[-1] == ("/f", "bytes=100000-", None)
 
 
 def test_error_names_host_reason_address_checksum_and_place(server, fetcher, place):
@@ -89,30 +180,20 @@ def test_error_names_host_reason_address_checksum_and_place(server, fetcher, pla
     assert left(place) == []
 
 
-def test_without_a_network_nobody_waits(fetcher, place, pauses):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{closed.getsockname()[1]}/f"
-        with pytest.raises(DataError, match=r"no connection \(Connection refused\); by hand: get "):
-            fetcher.bring(remote(address), place)
-    assert pauses == []
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "certificate verify failed"),
+    ],
+)
+def test_without_a_connection_nobody_waits(fetcher, place, monkeypatch, pauses, fault, said):
+    def refuse(*_, **__):
+        raise fault
 
-
-def test_unknown_host_is_named(fetcher, place, monkeypatch):
-    def unknown(*_, **__):
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(DataError, match=r"data\.invalid: no connection \(Name or service not known\)"):
-        fetcher.bring(remote("https://data.invalid/f"), place)
-
-
-def test_connection_that_cannot_be_trusted_is_not_tried_again(fetcher, place, monkeypatch, pauses):
-    def forged(*_, **__):
-        raise ssl.SSLCertVerificationError(1, "certificate verify failed")
-
-    monkeypatch.setattr(socket, "getaddrinfo", forged)
-    with pytest.raises(DataError, match=r"no trusted connection \(certificate verify failed\)"):
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(DataError, match=rf"data\.invalid: no connection \({said}\); by hand: get "):
         fetcher.bring(remote("https://data.invalid/f"), place)
     assert pauses == []
 
@@ -133,62 +214,117 @@ def test_network_that_goes_away_in_between_is_waited_for(server, fetcher, place,
     assert pauses == [1, 2]
 
 
-KILLED = """
-import sys
-from pathlib import Path
-from evar.data.downloads.fetch import Fetcher
-from evar.data.downloads.sources import RemoteFile
-
-file = RemoteFile(name="sounds.bin", addresses=[sys.argv[1]], provenance="a test")
-Fetcher().bring(file, Path(sys.argv[2]))
-"""
+def test_redirects_are_followed_and_keep_the_range(server, fetcher, place):
+    server.play("/f", breaks(100_000), serves)
+    fetcher.bring(remote(server.play("/old", redirects("/f"))), place)
+    assert place.read_bytes() == BODY
+    assert server.requests[-1] == ("/f", "bytes=100000-", '"one"')
 
 
-def test_killed_process_leaves_a_half_that_the_next_one_goes_on_with(server, fetcher, place):
-    address = server.play("/f", stalls(270_000), serves)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, address, str(place)])
-    try:
-        while Part(place).size < 1 << 17:
-            assert process.poll() is None
-            time.sleep(0.01)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+@pytest.mark.parametrize(("to", "why"), [("/f", "infinite loop"), ("file:///etc/passwd", "not allowed")])
+def test_redirect_in_a_circle_or_out_of_the_web_is_given_up(server, fetcher, place, to, why):
+    with pytest.raises(DataError, match=why):
+        fetcher.bring(remote(server.play("/f", redirects(to))), place)
+    assert left(place) == []
+
+
+def test_secure_connection_is_never_left(server, fetcher, place, monkeypatch):
+    real, plain = fetch.urllib.request.urlopen, server.play("/f", serves)
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", lambda request, timeout: real(plain, timeout=timeout))
+    with pytest.raises(DataError, match=f"it redirects to {plain}, which is not secure"):
+        fetcher.bring(remote("https://data.invalid/f"), place)
+    assert left(place) == []
+
+
+@pytest.mark.parametrize("length", [200_000, 400_000])
+def test_length_that_lies_never_passes_for_the_file(server, fetcher, place, length):
+    lie = file(then=hang_up, ranges=False, Content_Length=length)
+    with pytest.raises(DataError):
+        fetcher.bring(remote(server.play("/f", lie)), place)
     assert not place.exists()
-    size = Part(place).size
+
+
+def test_answer_without_length_is_refused(server, fetcher, place):
+    with pytest.raises(DataError, match="does not tell the file's size"):
+        fetcher.bring(remote(server.play("/f", without_length)), place)
+
+
+def test_wrong_bytes_are_never_used_nor_kept(server, fetcher, place):
+    with pytest.raises(DataError, match=f"its checksum is .*, the sha256 published is {SHA256}"):
+        fetcher.bring(remote(server.play("/f", file(OTHER))), place)
+    assert left(place) == []
+
+
+def test_pieces_that_do_not_fit_together_are_thrown_away(server, fetcher, place):
+    address = server.play("/f", breaks(100_000, body=OTHER, etag=""), file(etag=""))
+    with pytest.raises(DataError, match="its checksum is"):
+        fetcher.bring(remote(address), place)
     fetcher.bring(remote(address), place)
     assert place.read_bytes() == BODY
-    assert server.requests[1] == ("/f", f"bytes={size}-", '"one"')
+
+
+def test_md5_is_checked_where_that_is_what_is_published(server, fetcher, place):
+    md5 = hashlib.md5(BODY).hexdigest()
+    fetcher.bring(remote(server.play("/f", serves), checksum=f"md5:{md5}"), place)
+    with pytest.raises(DataError, match="md5 published is 0000"):
+        fetcher.bring(remote(server.play("/f", serves), checksum=f"md5:{'0' * 32}"), place.with_name("again"))
+
+
+def test_file_that_is_there_is_checked_and_not_fetched(server, fetcher, place):
+    place.parent.mkdir()
+    place.write_bytes(BODY)
+    fetcher.bring(remote(server.play("/f", serves)), place)
+    place.write_bytes(OTHER)
+    with pytest.raises(DataError, match="is not the file that is meant.*move it away"):
+        fetcher.bring(remote(server.address("/f")), place)
+    assert server.requests == []
+    assert place.read_bytes() == OTHER
+
+
+def test_sha256_of_a_file_without_a_checksum_is_recorded_and_checked_afterwards(server, fetcher, place, notes):
+    wanted = remote(server.play("/f", serves, file(OTHER)), checksum=None)
+    fetcher.bring(wanted, place)
+    record = place.with_name("sounds.bin.sha256")
+    assert record.read_text() == f"{SHA256}  sounds.bin\n"
+    assert notes == [
+        f"sounds.bin: no checksum is published; its sha256 {SHA256} is recorded in {record} and checked from now on"
+    ]
+    fetcher.bring(wanted, place)
+    place.unlink()
+    with pytest.raises(DataError, match=r"sha256 recorded in .*sounds.bin.sha256 \(delete that where .*\) is "):
+        fetcher.bring(wanted, place)
+    record.write_text("")
+    with pytest.raises(DataError, match="sha256 recorded in "):
+        fetcher.bring(wanted, place)
+    assert len(notes) == 1
 
 
 Usage = namedtuple("Usage", "total used free")
 
 
 @pytest.mark.parametrize(("unpack", "free"), [(None, 299_999), (".", 749_999)])
-def test_disk_without_room_is_told_before_a_byte_is_fetched(server, fetcher, place, monkeypatch, unpack, free):
+def test_room_on_the_disk_is_looked_for_before_a_byte_is_fetched(server, fetcher, place, monkeypatch, unpack, free):
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, free))
     wanted = remote(server.play("/f", serves), unpack=unpack)
     with pytest.raises(StorageError, match=r"fetching.* sounds.bin needs 0\.\d MB in .*, 0\.\d MB are free"):
         fetcher.bring(wanted, place)
+    assert not place.with_name("sounds.bin.part").exists()
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, free + 1))
     fetcher.bring(wanted, place)
 
 
-def test_full_disk_is_one_line_and_the_half_is_kept(server, fetcher, place, monkeypatch):
-    address = server.play("/f", breaks(100_000), serves)
-    with pytest.raises(DataError):
-        Fetcher(fetch.Patience(tries=1)).bring(remote(address), place)
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    real = transfer._blocks
-    monkeypatch.setattr(transfer, "_blocks", full)
+def test_disk_that_fills_up_meanwhile_is_one_line_and_the_half_is_kept(server, fetcher, small_disk, monkeypatch):
+    folder, enlarge = small_disk
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, 1 << 30))
+    address, place = server.play("/f", serves), folder / "sounds.bin"
     with pytest.raises(StorageError, match="no space left for .*sounds.bin"):
         fetcher.bring(remote(address), place)
-    monkeypatch.setattr(transfer, "_blocks", real)
+    size = place.with_name("sounds.bin.part").stat().st_size
+    assert size > 0
+    enlarge()
     fetcher.bring(remote(address), place)
-    assert server.requests[-1][1] == "bytes=100000-"
+    assert place.read_bytes() == BODY
+    assert server.requests[-1][1] == f"bytes={size}-"
 
 
 def test_progress_counts_the_bytes_of_the_whole_file(server, place, notes, pauses):
@@ -200,7 +336,7 @@ def test_progress_counts_the_bytes_of_the_whole_file(server, place, notes, pause
         yield lambda amount: bars[-1].__setitem__(3, bars[-1][3] + amount)
 
     with displayed(progress):
-        Fetcher(fetch.Patience(sleep=pauses.append)).bring(remote(server.play("/f", breaks(100_000), serves)), place)
+        Fetcher(sleep=pauses.append).bring(remote(server.play("/f", breaks(100_000), serves)), place)
     assert bars == [
         ["fetch sounds.bin", 300_000, "byte", 100_000],
         ["fetch sounds.bin", 300_000, "byte", 300_000],
