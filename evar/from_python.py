@@ -24,11 +24,11 @@ from evar.encoders.adapter import adapted, identified
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
 from evar.leaderboard import table as leaderboard
-from evar.leaderboard.table import Result
 from evar.nn.memory import enough_memory
 from evar.pipeline import evaluate as evaluate_encoder
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS, checked
+from evar.result import Result
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from evar.embeddings.batches import make_plan
 from evar.embeddings.extract import Embeddings, embed
 from evar.encoders.contract import Encoder
 from evar.fitting import Fit, fit_outputs, fit_shots
-from evar.leaderboard.table import Result
 from evar.preparation import Settings, look_for_leaks, prepare_task, require_coverage
 from evar.probes.contract import Probe
 from evar.probes.predictions import Predictions
+from evar.result import Result
 from evar.row import make_result
 from evar.scoring.intervals import Score
 

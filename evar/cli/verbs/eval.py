@@ -14,11 +14,11 @@ from evar.cli.weights_file import weights_file
 from evar.data.task import Task
 from evar.embeddings.device import Runtime, choose_device, choose_precision
 from evar.leaderboard import table as leaderboard
-from evar.leaderboard.table import Result
 from evar.nn import releases
 from evar.pipeline import Evaluation, evaluate
 from evar.preparation import Settings
 from evar.probes.shots import DRAWS
+from evar.result import Result
 
 
 def run(arguments: argparse.Namespace) -> int:
