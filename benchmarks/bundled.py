@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from evar.cli import main as evar
-from evar.leaderboard.read import read_rows
+from evar.leaderboard.runs import read_rows
 
 UNTRAINED = [f"random(seed={seed}, model='m2d_vit_tiny-80x208p16x16')" for seed in range(5)]
 TASKS = f"us8k,{Path(__file__).with_name('fsdd.yaml')}"

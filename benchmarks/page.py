@@ -20,7 +20,7 @@ from evar.data.task import CORE
 from evar.leaderboard.lines import line
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
-from evar.leaderboard.read import read_rows
+from evar.leaderboard.runs import read_rows
 from evar.leaderboard.table import COLUMNS, NAME
 from evar.leaderboard.verdicts import Verdicts
 from evar.leaderboard.views import build

@@ -30,12 +30,12 @@ from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
 from evar.fitting import Fit, fit_outputs, fit_shots
 from evar.leaderboard import table as leaderboard
-from evar.leaderboard.table import Result
 from evar.nn import releases
 from evar.preparation import look_for_leaks, prepare_task, require_coverage
 from evar.probes import open_probes
 from evar.probes.contract import Probe
 from evar.probes.predictions import Predictions
+from evar.result import Result
 from evar.row import make_result
 from evar.scoring.intervals import Score
 

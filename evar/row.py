@@ -8,8 +8,8 @@ from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, Fit
-from evar.leaderboard.table import Result
 from evar.preparation import Prepared
+from evar.result import Result
 from evar.scoring import summary
 
 PROTOCOL_VERSION = 2  # grows when the same run would mean another thing: splits, cropping, selection, metrics
@@ -56,6 +56,7 @@ def make_result(
         limit=config.limit,
         chosen_output=dict(fit.outputs),
         sweep=in_sweep,
+        step=None,
         shots=shots.number if shots else None,
         draws=len(shots.scores) if shots else None,
         draw_scores=list(shots.scores) if shots else [],

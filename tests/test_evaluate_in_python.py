@@ -14,7 +14,7 @@ from evar import encoders
 from evar.base import progress
 from evar.base.errors import UsageError
 from evar.data.task import load_task
-from evar.leaderboard.table import Result
+from evar.result import Result
 from tests.tones import RATE, write_tones
 
 

@@ -9,8 +9,8 @@ import pytest
 from evar.base.provenance import PACKAGE, imported_modules
 
 ORDER = [
-    "__main__", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "plots", "scoring",
-    "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
+    "__main__", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "result", "plots",
+    "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
 ]  # fmt: skip
 BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "threads", "yaml_file"}
 BESIDE = {  # what stands beside the order: the stages it may import, and those that may import it

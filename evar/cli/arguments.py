@@ -29,7 +29,8 @@ VERBS = {
     "weights": "list, fetch or check the bundled and published checkpoints, which can be named instead of a file",
     "leaderboard": "show the results as a table for people, papers or programs, or as a page",
     "export": "write the results for pandas, or in the shapes of the HEAR kit and of MTEB",
-    "import": "put scores of the M2D authors' EVAR package beside one's own, marked as imported",
+    "import": "copy another results folder's runs, or put scores of the M2D authors' EVAR package beside one's own",
+    "runs": "list, show, tag, annotate or remove the runs of a results folder",
     "pretrain": "train an M2D encoder on a folder of audio, or on tasks' training clips, without labels",
     "synthesise": "synthesise random sounds, for pre-training beside real ones; what is there is kept",
     "cache": "list or prune prepared stores and embeddings",
@@ -272,9 +273,31 @@ def _export_parser() -> _Parser:
 def _import_parser() -> _Parser:
     parser = _Parser("import")
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="a scores.csv: columns representation, task, score, report"
+        "file",
+        type=Path,
+        metavar="PATH",
+        help="a results folder, or a scores.csv: columns representation, task, score, report",
     )
     add_results(parser)
+    return parser
+
+
+def _runs_parser() -> _Parser:
+    parser = _Parser("runs")
+    parser.add_argument(
+        "action",
+        type=_one_of("action", "list", "show", "tag", "note", "remove"),
+        metavar="list|show|tag|note|remove",
+        help="list all, show a run's record, say its tags or its note anew, or remove it with its predictions",
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run's id or its unique beginning; not for list")
+    parser.add_argument(
+        "words", nargs="*", metavar="WORD", help="tag: the tags, none to take them away; note: the note"
+    )
+    add_results(parser, "folder of runs")
+    parser.add_argument(
+        "--json", action="store_true", help="list and show: print JSON, one object a line (default: for people)"
+    )
     return parser
 
 
@@ -362,6 +385,7 @@ _PARSERS: dict[str, Callable[[], _Parser]] = {
     "leaderboard": _leaderboard_parser,
     "export": _export_parser,
     "import": _import_parser,
+    "runs": _runs_parser,
     "pretrain": _pretrain_parser,
     "synthesise": _synthesise_parser,
     "cache": _cache_parser,

@@ -11,8 +11,8 @@ from typing import get_args
 
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published
-from evar.leaderboard.table import Result
 from evar.leaderboard.views import Apart, Board, Cell, Table, mean_of_core, task_order
+from evar.result import Result
 
 MEAN = "mean"
 FULL_COVERAGE = 0.9995  # shown as 100.0 %

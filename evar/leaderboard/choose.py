@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from evar.base.errors import DataError, UsageError, few, unknown
-from evar.leaderboard.read import moment
-from evar.leaderboard.table import Result
+from evar.leaderboard.runs import moment
+from evar.result import Result
 
 
 def run_of(rows: Sequence[Result], name: str) -> Result | None:

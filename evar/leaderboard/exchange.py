@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from evar.leaderboard.table import Result
+from evar.result import Result
 
 HEAR_NAMES = {"accuracy": "top1_acc", "mAP": "mAP"}  # what the kit calls our metrics
 NO_REVISION = "no_revision_available"  # MTEB's word

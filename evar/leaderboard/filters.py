@@ -9,8 +9,8 @@ from evar.base.errors import unknown
 from evar.leaderboard.choose import names_of
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
-from evar.leaderboard.read import moment
-from evar.leaderboard.table import Result
+from evar.leaderboard.runs import moment
+from evar.result import Result
 
 Row = TypeVar("Row", Result, Published)
 

@@ -18,8 +18,8 @@ from evar.base.files import atomic_path
 from evar.leaderboard.blocks import Block, Text
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
-from evar.leaderboard.table import COLUMNS, Result
 from evar.leaderboard.views import Board, Table
+from evar.result import COLUMNS, Result
 
 LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."
 LEAST_NAME = 24  # characters that the first column keeps in a narrow terminal

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable
 
 from evar.leaderboard.blocks import Block, Text, names_with_options, per_cent
-from evar.leaderboard.table import Result
 from evar.leaderboard.views import probe_names, why_apart
+from evar.result import Result
 
 HEADER = ("encoder", "task", "probe", "output", "time", "weights", "score", "change", "not ranked", "run")
 NAMES = HEADER.index("weights")  # columns that tell one run from another

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evar.base.errors import DataError, StorageError
+from evar.base.errors import DataError
 from evar.base.files import locked, storage_errors, write_atomic
 from evar.leaderboard import lines
 
@@ -97,9 +97,9 @@ def _sheet(file: Path, content: bytes) -> lines.Sheet:
     """A table of scores, taken apart. Raises DataError where it is none."""
     needs = f"a scores.csv has {', '.join(COLUMNS[:4])}"
     try:
-        sheet = lines.parse(content, str(file))
-    except StorageError as error:
-        raise DataError(f"{file}, line 1: no list of columns, each once: {needs}") from error
+        sheet = lines.parse(content)
+    except ValueError as error:
+        raise DataError(f"{file}, line 1: {error}: {needs}") from error
     if missing := [name for name in COLUMNS[:3] if name not in sheet.header]:
         raise DataError(f"{file} lacks the column {', '.join(missing)}: {needs}")
     return sheet

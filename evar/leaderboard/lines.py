@@ -1,4 +1,4 @@
-"""The text of a leaderboard file: its header, its rows line by line, and a header that grows.
+"""The text of a CSV that a person may edit: its header, its rows line by line, and a header that grows.
 
 Columns are matched by name, so their order is free. A file whose header lacks a column gets it at the right-hand end of
 the header, and an empty cell at the end of each row: every byte that was there stays, also of rows that are broken and
@@ -13,12 +13,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from evar.base.errors import StorageError
-
 ENCODING, ON_ERROR = "utf-8", "surrogateescape"
 MARK = "\ufeff"  # a byte order mark, as spreadsheets write it
-VERSION = re.compile("[0-9]{1,6}")  # a row's format
-AWAY = "move it away or give another folder by --results"
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A leaderboard's text, taken apart. `head` is the header's text with its line's end, `header` its columns."""
+    """A table's text, taken apart. `head` is the header's text with its line's end, `header` its columns."""
 
     head: str
     header: list[str]
@@ -47,14 +43,9 @@ class Sheet:
             if row.cells != []:
                 yield row.line, None if row.cells is None else dict(zip(self.header, row.cells, strict=True))
 
-    def newest_format(self) -> int:
-        """The highest format number of any row, 0 where there is none."""
-        formats = [cells.get("format", "") for _, cells in self.records() if cells is not None]
-        return max((int(each) for each in formats if VERSION.fullmatch(each)), default=0)
 
-
-def parse(content: bytes, where: str) -> Sheet:
-    """Take a leaderboard apart; `where` names it in errors. Raises StorageError where its header is none."""
+def parse(content: bytes) -> Sheet:
+    """Take a table apart. Raises ValueError where its header is none."""
     text = content.decode(ENCODING, ON_ERROR)
     head, *lines = re.findall(r"[^\n]*\n|[^\n]+", text) or [""]
     try:
@@ -62,7 +53,7 @@ def parse(content: bytes, where: str) -> Sheet:
     except csv.Error:
         header = []
     if not header or len(set(header)) < len(header):
-        raise StorageError(f"{where}: its header is no list of columns, each once; it stays as it is: {AWAY}")
+        raise ValueError("no list of columns, each once")
     return Sheet(head, header, list(_rows(lines, len(header))))
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from evar.base.errors import UsageError
 from evar.base.files import storage_errors
-from evar.leaderboard import formats, imported, published, table, verdicts
+from evar.leaderboard import formats, imported, published, runs, table, verdicts
 
-PREDICTIONS = "predictions"
 SCORES = (table.NAME, imported.NAME, published.FILE.name)  # what a results folder is recognised by
-KEPT = (*SCORES, verdicts.NAME)
+KEPT = (*SCORES, table.MADE_FROM, verdicts.NAME)
 END_BYTES = 65_536  # of a file's start and of its end, where a mark is looked for
 
 IsOwn = Callable[[bytes], bool]
@@ -63,15 +62,15 @@ def output_file(path: Path, is_own: IsOwn, results: Path) -> Path:
 
 
 def require_no_results(folder: Path) -> None:
-    """Raise UsageError where `folder` holds results or is the folder of predictions in one that does."""
+    """Raise UsageError where `folder` holds results or is the folder of runs in one that does."""
     for place in (folder, Path(os.path.realpath(folder))):
-        if is_results(place) or (place.name == PREDICTIONS and is_results(place.parent)):
+        if is_results(place) or (place.name == runs.FOLDER and is_results(place.parent)):
             raise UsageError(f"{folder} holds results: a run needs a folder of its own, give another --out")
 
 
 def is_results(folder: Path) -> bool:
     """Whether results lie in `folder`."""
-    return any(os.path.lexists(folder / name) for name in SCORES)
+    return any(os.path.lexists(folder / name) for name in SCORES) or bool(runs.record_files(folder))
 
 
 def _is_kept(file: Path, results: Path) -> bool:
@@ -83,7 +82,7 @@ def _is_kept(file: Path, results: Path) -> bool:
     name = file.name.casefold()
     if (name in KEPT or name.endswith(".lock")) and holds(file.parent):
         return True
-    return any(folder.name == PREDICTIONS and holds(folder.parent) for folder in file.parents)
+    return any(folder.name == runs.FOLDER and holds(folder.parent) for folder in file.parents)
 
 
 def _ends(file: Path) -> bytes:

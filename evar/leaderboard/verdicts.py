@@ -13,8 +13,8 @@ from pathlib import Path
 from evar.base import provenance
 from evar.base.errors import DataError, StorageError
 from evar.base.files import locked, write_atomic
-from evar.leaderboard.read import read_predictions
-from evar.leaderboard.table import Result
+from evar.leaderboard.runs import read_predictions
+from evar.result import Result
 from evar.scoring.compare import compare
 
 NAME = "comparisons.json"

@@ -8,12 +8,12 @@ In each task's column the best score is marked, and every score that is not sepa
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from evar.data.task import CORE
-from evar.leaderboard.table import Result
+from evar.result import Result
 
 DEFAULT_OUTPUT = "last"  # what encoders call what they give unless asked for something else
 
@@ -91,7 +91,7 @@ class Board:
 def build(rows: Sequence[Result], separable: Verdict) -> Board:
     """The tables of `rows` (oldest first), and the latest run of what is in none of them."""
     current = _current_versions(rows)
-    reasons = [(row, why_apart(row) or _outdated(row, current)) for row in rows]
+    reasons = [(row, why_apart(row) or _outdated(row, *current)) for row in rows]
     latest = latest_runs([row for row, reason in reasons if not reason])
     apart = latest_runs([row for row, reason in reasons if reason])
     why = {row.run: reason for row, reason in reasons}
@@ -163,25 +163,21 @@ def _probe_key(row: Result) -> tuple[str, str]:
     return row.probe, json.dumps(row.probe_options, sort_keys=True)
 
 
-def _current_versions(rows: Sequence[Result]) -> dict[str, tuple[int, str]]:
-    """Task -> protocol version and task file in force: those of its latest row of the newest version.
+def _current_versions(rows: Sequence[Result]) -> tuple[int, dict[str, str]]:
+    """The newest protocol version of all rows that may be ranked, and task -> task file of its latest row of them.
 
-    Rows that are never ranked say so only where a task has no others.
+    One version for all tasks: a table has a mean over them.
     """
-    current: dict[str, tuple[int, str]] = {}
     rankable = [row for row in rows if not why_apart(row)]
-    tasks = {row.task for row in rankable}
-    for row in [*rankable, *(row for row in rows if row.task not in tasks)]:
-        if row.protocol_version >= current.get(row.task, (0, ""))[0]:
-            current[row.task] = (row.protocol_version, row.task_digest)
-    return current
+    newest = max((row.protocol_version for row in rankable), default=0)
+    current = [row for row in rankable if row.protocol_version == newest]
+    return newest, {row.task: row.task_digest for row in current}
 
 
-def _outdated(row: Result, current: dict[str, tuple[int, str]]) -> str:
-    version, digest = current[row.task]
-    if row.protocol_version != version:
-        return f"protocol version {row.protocol_version}, the newest is {version}"
-    return "" if row.task_digest == digest else "scored under another version of the task's file"
+def _outdated(row: Result, newest: int, files: Mapping[str, str]) -> str:
+    if row.protocol_version != newest:
+        return f"protocol version {row.protocol_version}, the newest is {newest}"
+    return "" if row.task_digest == files[row.task] else "scored under another version of the task's file"
 
 
 def _table(probe: str, output: str, rows: Sequence[Result], separable: Verdict) -> Table:

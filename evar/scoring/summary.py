@@ -22,7 +22,7 @@ def other_metrics(predictions: Predictions, main: str) -> dict[str, float | None
     """
     classes = predictions.logits.shape[2]
     names = [name for name in fitting(kind_of(predictions.targets), classes) if name != main]
-    return {name: _mean(predictions, name) for name in names}
+    return {name: mean_score(predictions, name) for name in names}
 
 
 def class_scores(predictions: Predictions, name: str) -> Scores:
@@ -35,7 +35,7 @@ def class_scores(predictions: Predictions, name: str) -> Scores:
     return divide(np.sum(each, axis=0, where=there), there.sum(axis=0, dtype=np.float64))
 
 
-def _mean(predictions: Predictions, name: str) -> float | None:
+def mean_score(predictions: Predictions, name: str) -> float | None:
     try:
         mean = float(np.mean([metric(name)(logits, targets) for logits, targets in _parts(predictions)]))
     except DataError:

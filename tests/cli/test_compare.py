@@ -8,6 +8,7 @@ import pytest
 
 from evar.cli import main
 from evar.leaderboard.table import append
+from evar.scoring.summary import mean_score
 from tests.leaderboard.test_table import make_result
 from tests.scoring.test_intervals import of_correctness
 
@@ -25,12 +26,15 @@ def add(run, encoder, right, task="tones", groups=None, clips=None, **changes):
     result = make_result(
         **{
             "run": run,
-            "time": f"2026-01-01T00:00:{len(list(Path().glob('results/predictions/*'))):02}Z",
+            "time": f"2026-01-01T00:00:{len(list(Path().glob('results/runs/*.npz'))):02}Z",
             "task": task,
             "encoder": encoder,
             "weights": f"{encoder}.pth",
             "probe": "logistic",
             "metric": "accuracy",
+            "score": mean_score(predictions, "accuracy"),
+            "low": 0.0,
+            "high": 1.0,
             "ranked": True,
             **changes,
         }
@@ -124,7 +128,7 @@ def test_task_without_predictions_does_not_stop_the_others(capsys):
     for task in ("one", "two"):
         add(f"{task}-a", "a", np.ones(40), task=task)
         add(f"{task}-b", "b", np.zeros(40), task=task)
-    Path("results/predictions/one-a.npz").unlink()
+    Path("results/runs/one-a.npz").unlink()
     code, out, err = compare(capsys, "a", "b")
     assert code == 2
     assert "error: no predictions of run one-a" in err
@@ -181,7 +185,7 @@ def test_run_that_is_never_ranked_is_told_with_the_reason(capsys):
         ("one ranking --task tones", "are scored by accuracy and mAP"),
         ("one classes --task tones", "runs r1 and r4: the runs are of different tables: they have no clip in common"),
         ("one", "the following arguments are required: B"),
-        ("one other --results nowhere", "no rows in nowhere/leaderboard.csv"),
+        ("one other --results nowhere", "no runs in nowhere"),
     ],
 )
 def test_mistake_gives_one_line_and_exit_code_2(capsys, line, said):

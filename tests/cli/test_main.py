@@ -53,7 +53,7 @@ def test_result_is_a_line_on_stdout_and_a_row(here, capsys):
     )
     assert row.score > 0.9
     assert row.low <= row.score <= row.high
-    assert Path(f"results/predictions/{row.run}.npz").is_file()
+    assert Path(f"results/runs/{row.run}.npz").is_file()
 
 
 def test_several_seeds_are_said_with_their_deviation(here, capsys):

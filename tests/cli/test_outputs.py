@@ -29,8 +29,8 @@ MORE = {
 }
 TABLES = ["terminal", "markdown", "latex", "csv", "long", "json", "html"]
 SHAPES = ["long", "parquet", "hear", "mteb"]
-FILES = ["leaderboard.csv", "imported.csv", "comparisons.json", "published.csv", "predictions/one.npz", "notes.csv"]
-FILES += ["log.csv", "loss.svg", "0-000000.wav", "data/demo/clips.csv"]
+FILES = ["leaderboard.csv", "imported.csv", "comparisons.json", "published.csv", "notes.csv", ".leaderboard.json"]
+FILES += ["runs/one.npz", "runs/one.json", "log.csv", "loss.svg", "0-000000.wav", "data/demo/clips.csv"]
 
 
 def written():
@@ -139,7 +139,7 @@ def test_no_path_to_a_leaderboard_is_written(results, capsys, verb, way):
         assert files_of(results.parent) == before
 
 
-@pytest.mark.parametrize("where", [".", "predictions"])
+@pytest.mark.parametrize("where", [".", "runs"])
 @pytest.mark.parametrize(
     ("verb", "action"),
     [pair for pair in WRITTEN if pair[0] != "demo"],
@@ -157,7 +157,7 @@ def test_a_folder_of_results_that_is_named_keeps_all_its_files(results, capsys, 
         assert "evar: error: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["leaderboard.csv", "imported.csv", "leaderboard.csv.lock", "predictions/new.csv"])
+@pytest.mark.parametrize("name", ["leaderboard.csv", "imported.csv", "runs.lock", "runs/new.json"])
 def test_a_name_that_results_will_have_is_not_taken(tmp_path, monkeypatch, capsys, name):
     monkeypatch.chdir(tmp_path)
     assert main(["leaderboard", "--format", "csv", "--out", f"results/{name}"]) == 2

@@ -47,7 +47,7 @@ def test_draws_are_averaged_per_clip_and_each_one_is_kept(here):
     row = rows().iloc[0]
     draws, seeds = json.loads(row["draw_scores"]), json.loads(row["seeds"])
     assert (len(draws), len(seeds)) == (3, 3)
-    with np.load(f"results/predictions/{row['run']}.npz") as kept:
+    with np.load(f"results/runs/{row['run']}.npz") as kept:
         correct = kept["logits"].argmax(axis=2) == kept["targets"]
     table = correct.mean(axis=1).reshape(3, 3)  # draw, seed
     assert draws == pytest.approx(table.mean(axis=1).tolist(), abs=1e-5)

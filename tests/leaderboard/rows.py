@@ -3,7 +3,7 @@
 import typing
 from typing import Any
 
-from evar.leaderboard.table import Result
+from evar.result import Result
 
 
 def make_row(**changes: Any) -> Result:

@@ -1,9 +1,10 @@
-"""The leaderboard file: whole rows, none lost, never a foreign file overwritten."""
+"""The leaderboard file: a row a run, made from the runs whatever became of it, and never a foreign file overwritten."""
 
 import csv
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 import typing
 from pathlib import Path
 
@@ -12,17 +13,17 @@ import pandas as pd
 import pytest
 
 from evar.base.errors import StorageError
-from evar.leaderboard.read import read_rows
-from evar.leaderboard.table import COLUMNS, FORMAT, NAME, REQUIRED, Result, append, check
+from evar.leaderboard import runs
+from evar.leaderboard.table import NAME, append, check, update
 from evar.probes.predictions import Predictions
+from evar.result import COLUMNS, Result
 
 CLASSES = ("a", "b")
-FORMAT_1 = Path(__file__).with_name("format1.csv")  # as the first version wrote it
 CURVES = {"test": {"0.1": 0.5, "1": 0.75}}
 
 
 def make_result(**changes):
-    """A row with a value of the right type in every column."""
+    """A result with a value of the right type in every field."""
     samples = {str: "text", float: 0.5, int: 3, bool: True, dict: {}, list: []}
     types = typing.get_type_hints(Result)
     values = {name: samples.get(typing.get_origin(kind) or kind) for name, kind in types.items()}
@@ -43,45 +44,96 @@ def add(results, **changes):
     return append(results, make_result(**changes), make_predictions(), ["x.wav", "y.wav", "z.wav"], CLASSES, CURVES)
 
 
-def test_first_row_makes_a_table_that_pandas_reads(tmp_path):
-    path = add(tmp_path, run="one", score=0.876, parts={"1": 0.5}, limit=None, ranked=True)
+def runs_in(path):
+    return pd.read_csv(path)["run"].tolist()
+
+
+def test_first_run_makes_a_table_that_pandas_reads(tmp_path):
+    path = add(tmp_path, run="one", score=0.876, high=0.9, parts={"1": 0.5}, limit=None, ranked=True)
     table = pd.read_csv(path)
     assert tuple(table.columns) == COLUMNS
-    assert table.loc[0, ["format", "run", "score", "ranked"]].tolist() == [2, "one", 0.876, "yes"]
+    assert table.loc[0, ["run", "score", "ranked"]].tolist() == ["one", 0.876, "yes"]
     assert json.loads(table.loc[0, "parts"]) == {"1": 0.5}
     assert pd.isna(table.loc[0, "limit"])
 
 
-def test_rows_before_stay_byte_for_byte(tmp_path):
+def test_a_new_run_is_a_line_at_the_end_and_no_other_run_is_read(tmp_path, monkeypatch):
     path = add(tmp_path, run="one")
-    before = path.read_bytes()
-    add(tmp_path, run="two")
+    before, read = path.read_bytes(), []
+    monkeypatch.setattr(runs, "readable", lambda files: (read.extend(files), map(runs.read_record, files))[1])
+    add(tmp_path, run="two", time="2025-01-01T00:00:00Z")
     assert path.read_bytes().startswith(before)
-    assert pd.read_csv(path)["run"].tolist() == ["one", "two"]
+    assert runs_in(path) == ["one", "two"]
+    assert [file.stem for file in read] == ["two"]
 
 
-def test_last_line_without_end_is_not_joined_with_the_new_row(tmp_path):
+def test_a_table_that_fits_its_runs_stays_as_it_is(tmp_path):
     path = add(tmp_path, run="one")
-    path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    add(tmp_path, run="two")
-    assert pd.read_csv(path)["run"].tolist() == ["one", "two"]
+    before = path.stat()
+    update(tmp_path)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-@pytest.mark.parametrize("name", ["a,b", 'say "hi"', "two\nlines", "<script>", "ümläut", "=1+1", "\udcff", "one\rtwo"])
+def edited(path):
+    path.write_text(path.read_text().replace("one", "eno"))
+
+
+def with_another_encoder(path):
+    record = path.parent / "runs" / "one.json"
+    record.write_text(record.read_text().replace('"encoder": "text"', '"encoder": "next"'))
+
+
+DIFFERENCES = {
+    "deleted": Path.unlink,
+    "edited": edited,
+    "emptied": lambda path: path.write_text(""),
+    "half written": lambda path: path.write_bytes(path.read_bytes()[:-20]),
+    "what it was made from is lost": lambda path: (path.parent / ".leaderboard.json").unlink(),
+    "what it was made from is broken": lambda path: (path.parent / ".leaderboard.json").write_text("[" * 10**5),
+    "a run removed": lambda path: (path.parent / "runs" / "two.json").unlink(),
+    "a run changed": with_another_encoder,
+}
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES)
+def test_any_difference_makes_the_table_anew(tmp_path, difference):
+    add(tmp_path, run="two", time="2026-04-01T00:00:00Z")
+    path = add(tmp_path, run="one")
+    DIFFERENCES[difference](path)
+    update(tmp_path)
+    expected = ["one"] if difference == "a run removed" else ["one", "two"]
+    assert runs_in(path) == expected  # by time, as only a table made anew is
+    assert pd.read_csv(path)["encoder"][0] == ("next" if difference == "a run changed" else "text")
+
+
+def test_two_leaderboards_are_merged_by_copying_files_with_their_old_dates(tmp_path):
+    path = add(tmp_path / "here", run="one")
+    add(tmp_path / "there", run="old", time="2026-01-01T00:00:00Z")
+    for file in (tmp_path / "there" / "runs").iterdir():
+        copy = tmp_path / "here" / "runs" / file.name
+        copy.write_bytes(file.read_bytes())
+        os.utime(copy, (0, 0))
+    update(tmp_path / "here")
+    assert sorted(runs_in(path)) == ["old", "one"]
+    assert [row.run for row in runs.read_rows(tmp_path / "here")] == ["old", "one"]
+
+
+def test_a_run_that_cannot_be_read_is_in_no_line_and_told_once(tmp_path, notes):
+    path = add(tmp_path, run="one")
+    (tmp_path / "runs" / "bad.json").write_text("{")
+    update(tmp_path)
+    update(tmp_path)
+    assert runs_in(path) == ["one"]
+    assert len(notes) == 1
+    assert "bad.json is no record of a run" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["a,b", 'say "hi"', "two\nlines", "<script>", "ümläut", "=1+1", "one\rtwo"])
 def test_odd_names_survive(tmp_path, name):
     path = add(tmp_path, weights=name, run="r")
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert row["weights"] == name
-
-
-def test_predictions_are_kept_with_the_names_of_their_clips(tmp_path):
-    add(tmp_path, run="one")
-    with np.load(tmp_path / "predictions" / "one.npz", allow_pickle=False) as kept:
-        assert kept["clips"].tolist() == ["x.wav", "z.wav"]
-        assert kept["classes"].tolist() == ["a", "b"]
-        np.testing.assert_array_equal(kept["logits"], make_predictions().logits)
-        assert json.loads(kept["curves"].item()) == CURVES
 
 
 @pytest.mark.parametrize("content", ["model,score\nmine,3\n", "format,run\n1,x\n", "\x00\x01binary"])
@@ -89,68 +141,9 @@ def test_foreign_file_is_refused_and_left_as_it_is(tmp_path, content):
     path = tmp_path / NAME
     path.write_text(content)
     for work in (lambda: check(tmp_path), lambda: add(tmp_path)):
-        with pytest.raises(StorageError, match="its header is not that of a leaderboard, it lacks"):
+        with pytest.raises(StorageError, match="was not made from runs, it stays as it is"):
             work()
     assert path.read_text() == content
-
-
-@pytest.mark.parametrize("header", ["format,run,run", '"format,run'])
-def test_header_that_names_a_column_twice_or_is_no_line_of_a_table_is_refused(tmp_path, header):
-    (tmp_path / NAME).write_text(f"{header}\n1,x,y\n")
-    with pytest.raises(StorageError, match="its header is no list of columns, each once"):
-        check(tmp_path)
-
-
-def test_empty_file_becomes_a_leaderboard(tmp_path):
-    (tmp_path / NAME).write_text("")
-    assert pd.read_csv(add(tmp_path, run="one"))["run"].tolist() == ["one"]
-
-
-def test_every_column_that_came_after_format_1_has_a_default():
-    """Or rows written before could not be read any more."""
-    assert set(REQUIRED) <= set(FORMAT_1.read_text().splitlines()[0].split(","))
-
-
-def test_appending_to_an_older_file_grows_its_header_and_keeps_every_byte(tmp_path):
-    before = FORMAT_1.read_text().replace("\n1,2026", ",comment\n1,2026", 1).replace("yes\n", "yes,mine\n")
-    (tmp_path / NAME).write_text(before)
-    path = add(tmp_path, run="new", metrics={"top5": 0.5})
-    table = pd.read_csv(path, dtype={"format": str})
-    assert table["format"].tolist() == ["1", "1", str(FORMAT)]
-    assert table["comment"].fillna("").tolist() == ["mine", "mine", ""]
-    assert table["weights"].tolist() == ["text", 'a, "b"\nc', "text"]
-    assert table["metrics"].fillna("").tolist() == ["", "", '{"top5": 0.5}']
-    assert set(COLUMNS) <= set(table.columns)
-    grown = path.read_text().splitlines()
-    assert [now.startswith(then) for then, now in zip(before.splitlines(), grown, strict=False)] == [True] * 4
-
-
-def test_broken_lines_of_an_older_file_are_kept_and_stay_broken(tmp_path):
-    broken = ['1,"never closed', "1,too,short", ",".join("1" * len(COLUMNS))]
-    (tmp_path / NAME).write_text("\n".join([FORMAT_1.read_text().rstrip(), *broken]))
-    lines = add(tmp_path, run="new").read_text().splitlines()
-    added = "," * (len(COLUMNS) - len(FORMAT_1.read_text().splitlines()[0].split(",")))
-    assert lines[4:7] == [line + added for line in broken]
-    assert [row.run for row in read_rows(tmp_path)][2:] == ["new"]
-
-
-def test_columns_in_another_order_get_the_row_in_theirs(tmp_path):
-    path = add(tmp_path, run="one")
-    pd.read_csv(path, dtype=str)[list(reversed(COLUMNS))].to_csv(path, index=False)
-    add(tmp_path, run="two", score=0.25, low=0.2)
-    assert [(row.run, row.score) for row in read_rows(tmp_path)] == [("one", 0.5), ("two", 0.25)]
-
-
-def test_rows_of_a_newer_format_are_read_but_nothing_is_appended_to_them(tmp_path, notes):
-    path = add(tmp_path, run="one")
-    path.write_text(path.read_text().replace(f"\n{FORMAT},", f"\n{FORMAT + 1},"))
-    before = path.read_bytes()
-    for work in (lambda: check(tmp_path), lambda: add(tmp_path)):
-        with pytest.raises(StorageError, match=f"rows of format {FORMAT + 1}.*update evar"):
-            work()
-    assert path.read_bytes() == before
-    assert [row.run for row in read_rows(tmp_path)] == ["one"]
-    assert f"rows of format {FORMAT + 1}" in notes[0]
 
 
 def test_results_that_cannot_be_written_are_told_before_the_work(tmp_path):
@@ -161,7 +154,7 @@ def test_results_that_cannot_be_written_are_told_before_the_work(tmp_path):
 
 def test_check_leaves_nothing_behind(tmp_path):
     check(tmp_path)
-    assert [file.name for file in tmp_path.iterdir() if not file.name.endswith(".lock")] == []
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
 def test_interrupted_write_leaves_the_table_as_it_was(tmp_path, monkeypatch):
@@ -182,24 +175,31 @@ def test_leaderboard_that_is_a_link_stays_one(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     (tmp_path / NAME).symlink_to(shared / "board.csv")
-    add(tmp_path, run="one")
+    for run in ("one", "two"):
+        add(tmp_path, run=run)
     assert (tmp_path / NAME).is_symlink()
-    assert pd.read_csv(shared / "board.csv")["run"].tolist() == ["one"]
+    assert runs_in(shared / "board.csv") == ["one", "two"]
 
 
-def _append_many(results, worker):
-    for number in range(5):
-        add(results, run=f"{worker}-{number}", encoder="x" * 5000)
+APPENDING = """
+import os, sys
+from pathlib import Path
+from tests.leaderboard.test_table import add
+workers = []
+for worker in range(8):
+    if not (child := os.fork()):
+        for number in range(5):
+            add(Path(sys.argv[1]), run=f"{worker}-{number}", encoder="x" * 5000)
+        os._exit(0)
+    workers.append(child)
+sys.exit(any(os.waitpid(child, 0)[1] for child in workers))
+"""
 
 
-def test_eight_processes_appending_at_once_lose_nothing(tmp_path):
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    workers = [context.Process(target=_append_many, args=(tmp_path, worker)) for worker in range(8)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0] * 8
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked, so that each imports nothing")
+def test_eight_processes_that_finish_at_once_lose_nothing(tmp_path):
+    subprocess.run([sys.executable, "-c", APPENDING, tmp_path], check=True, timeout=100, cwd=Path(__file__).parents[2])
     table = pd.read_csv(tmp_path / NAME)
     assert sorted(table["run"]) == sorted(f"{worker}-{number}" for worker in range(8) for number in range(5))
     assert (table["encoder"].str.len() == 5000).all()
+    assert len(runs.read_rows(tmp_path)) == 40

@@ -52,11 +52,11 @@ def test_answers_are_kept_and_read_back(tmp_path, monkeypatch):
 
 def test_predictions_that_come_back_are_compared(tmp_path):
     best, far = add(tmp_path, "b", 20, **WIDE), add(tmp_path, "f", 60, **WIDE)
-    (tmp_path / "predictions").rename(tmp_path / "away")
+    (tmp_path / "runs").rename(tmp_path / "away")
     without = Verdicts(tmp_path)
     assert not without.separable(best, far)
     without.keep()
-    (tmp_path / "away").rename(tmp_path / "predictions")
+    (tmp_path / "away").rename(tmp_path / "runs")
     assert Verdicts(tmp_path).separable(best, far)
 
 
@@ -71,7 +71,7 @@ def test_a_broken_file_of_answers_is_no_answer(tmp_path):
 
 def test_rows_of_another_table_are_judged_by_their_intervals(tmp_path):
     best, other = add(tmp_path, "b", 20, **WIDE), add(tmp_path, "o", 60, **WIDE)
-    (tmp_path / "predictions" / "o.npz").write_bytes(b"broken")
+    (tmp_path / "runs" / "o.npz").write_bytes(b"broken")
     assert not Verdicts(tmp_path).separable(best, other)
     assert Verdicts(tmp_path).separable(dataclasses.replace(best, low=0.85), dataclasses.replace(other, high=0.8))
 

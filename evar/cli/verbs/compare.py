@@ -12,9 +12,9 @@ from evar.base.progress import say
 from evar.cli.choice import each
 from evar.cli.terminal import table
 from evar.leaderboard.choose import rivals, row_of, run_of, tasks_of
-from evar.leaderboard.read import read_predictions, read_rows
-from evar.leaderboard.table import NAME, Result
+from evar.leaderboard.runs import read_predictions, read_rows
 from evar.leaderboard.views import why_apart
+from evar.result import Result
 from evar.scoring.compare import Comparison, compare
 from evar.scoring.intervals import FEW_GROUPS
 
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare two runs on each task and say who is better, where that can be said."""
     rows = read_rows(arguments.results)
     if not rows:
-        raise DataError(f"no rows in {arguments.results / NAME}: `evar --task ... --encoder ...` adds them")
+        raise DataError(f"no runs in {arguments.results}: `evar --task ... --encoder ...` adds them")
     probe = arguments.probe or next(
         (row.probe for name in (arguments.a, arguments.b) if (row := run_of(rows, name))), PROBE
     )
@@ -85,12 +85,16 @@ def compare_rows(results: Path, a: Result, b: Result, seed: int) -> Pair:
         raise DataError(f"{a.task}: A and B are the same run, {a.run}; name two")
     if a.metric != b.metric:
         raise DataError(f"{where} are scored by {a.metric} and {b.metric}")
+    if a.protocol_version != b.protocol_version:
+        raise DataError(
+            f"{where} are of protocol versions {a.protocol_version} and {b.protocol_version}: score one again"
+        )
     kept_a, kept_b = (read_predictions(results, row.run) for row in (a, b))
     try:
         found = compare(kept_a, kept_b, a.metric, seed)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
-    for what in ("task_digest", "protocol_version", "probe", "probe_options", "limit", "shots"):
+    for what in ("task_digest", "probe", "probe_options", "limit", "shots"):
         if getattr(a, what) != getattr(b, what):
             say(f"{where} differ in their {what.replace('_', ' ')}")
     for letter, row in (("A", a), ("B", b)):

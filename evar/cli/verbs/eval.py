@@ -13,9 +13,9 @@ from evar.cli.options import config_from
 from evar.data.task import Task, load_tasks, task_files
 from evar.embeddings.device import choose_runtime
 from evar.leaderboard import table as leaderboard
-from evar.leaderboard.table import Result
 from evar.pipeline import Evaluation, evaluations, open_encoder
 from evar.probes import open_probes
+from evar.result import Result
 
 
 def run(arguments: argparse.Namespace) -> int:

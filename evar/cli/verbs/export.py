@@ -10,9 +10,9 @@ from evar.base.progress import say
 from evar.leaderboard import exchange, formats, outputs
 from evar.leaderboard.imported import read_imported
 from evar.leaderboard.published import read_published
-from evar.leaderboard.read import read_rows
-from evar.leaderboard.table import Result
+from evar.leaderboard.runs import read_rows
 from evar.leaderboard.views import Board, build
+from evar.result import Result
 
 
 def run(arguments: argparse.Namespace) -> int:

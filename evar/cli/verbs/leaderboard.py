@@ -5,19 +5,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evar.base.errors import UsageError
+from evar.base.errors import StorageError, UsageError
 from evar.base.files import write_atomic
 from evar.base.progress import say
 from evar.cli.terminal import width
-from evar.leaderboard import blocks, formats, outputs
+from evar.leaderboard import blocks, formats, outputs, table
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_block
 from evar.leaderboard.imported import Imported, read_imported
 from evar.leaderboard.published import Kind, Published, read_published
-from evar.leaderboard.read import read_rows
-from evar.leaderboard.table import NAME, Result
+from evar.leaderboard.runs import read_rows
 from evar.leaderboard.verdicts import Verdicts
 from evar.leaderboard.views import Board, build
+from evar.result import Result
 
 PAGE = "leaderboard.html"
 KINDS: dict[str, tuple[Kind, ...]] = {
@@ -31,16 +31,18 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 def run(arguments: argparse.Namespace) -> int:
     """Read the results, keep what the filters say, and write them in the chosen format to stdout or to --out."""
     out = place(arguments.out, arguments.results, arguments.format)
-    if not (arguments.results / NAME).exists():
-        say(f"no {NAME} in {arguments.results} yet: an evaluation adds the first row")
     wanted = {name: getattr(arguments, name) for name in ("task", "probe", "protocol", "metric", "encoder", "since")}
     filters = Filters(**wanted)
     every, imported = read_rows(arguments.results), read_imported(arguments.results)
+    if every:
+        up_to_date(arguments.results)
+    else:
+        say(f"no runs in {arguments.results} yet: an evaluation adds the first row")
     others = read_published()
     rows = filters.own(every, others, imported)
     if every and not rows:
         given = " ".join(f"--{name}" for name, value in wanted.items() if value is not None)
-        say(f"no row of {arguments.results / NAME} is left by {given}: give other values to see rows of your own")
+        say(f"no run in {arguments.results} is left by {given}: give other values to see rows of your own")
     tasks = {row.task for row in rows}
     published = arguments.published or ("all" if arguments.format == "html" else "linear")
     beside = [row for row in filters.beside(others) if row.kind in KINDS[published]]
@@ -53,6 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
         write_atomic(out, text)
         say(f"written to {out}")
     return 0
+
+
+def up_to_date(results: Path) -> None:
+    """Make the table of the folder fit its runs, which may have been copied there; say where that cannot be."""
+    try:
+        table.update(results)
+    except StorageError as error:
+        say(f"{table.NAME} is not up to date: {error}")
 
 
 def place(out: Path | None, results: Path, format: str) -> Path | None:

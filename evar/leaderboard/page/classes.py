@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.leaderboard.read import Kept
+from evar.leaderboard.runs import Kept
 from evar.scoring.metrics import metric
 
 MOST_CLASSES = 60

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from evar.base.errors import few
-from evar.leaderboard.read import Kept
+from evar.leaderboard.runs import Kept
 from evar.probes.contract import Floats, Targets
 
 MOST_CLIPS = 10

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evar.leaderboard.read import Kept
+from evar.leaderboard.runs import Kept
 
 MOST_CLASSES = 50  # of a matrix that can be read
 MOST_CONFUSIONS = 20

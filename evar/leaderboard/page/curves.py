@@ -11,9 +11,9 @@ from itertools import groupby
 from evar import plots
 from evar.leaderboard.blocks import encoder_names
 from evar.leaderboard.page.pictures import MOST_SERIES, Picture, cut, on_page, point, short
-from evar.leaderboard.table import Result
 from evar.leaderboard.views import latest_runs, probe_names
 from evar.plots import Series
+from evar.result import Result
 
 LAYER = re.compile(r"layer(\d+)")
 

@@ -12,8 +12,8 @@ from jinja2 import Template
 from evar.leaderboard.blocks import encoder_names
 from evar.leaderboard.page.curves import of_curve
 from evar.leaderboard.page.runs import open_run
-from evar.leaderboard.table import Result
 from evar.leaderboard.views import Board, ProbeNames, task_order
+from evar.result import Result
 
 
 @dataclass(frozen=True)

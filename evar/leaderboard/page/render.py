@@ -22,8 +22,8 @@ from evar.leaderboard.page.details import tell
 from evar.leaderboard.page.sections import sections
 from evar.leaderboard.page.tables import MOST_HEAT, SHADES, grid, names_of
 from evar.leaderboard.published import Published
-from evar.leaderboard.table import Result
 from evar.leaderboard.views import Board, ProbeNames, probe_names, task_order
+from evar.result import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
 DETAIL_BYTES = 1_600_000  # of all runs' details together: the page opens at once, also over a slow line

@@ -4,7 +4,6 @@ Predictions of several seeds count alike: a share is the mean over seeds. Predic
 said in the run's place on the page.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from evar.leaderboard.page.classes import Classes, classes_of
 from evar.leaderboard.page.clips import HardClip, hardest_clips
 from evar.leaderboard.page.confusion import Confusion, confusion_of
 from evar.leaderboard.page.selection import Selection, selection_of
-from evar.leaderboard.read import Kept, read_predictions
-from evar.leaderboard.table import Result
+from evar.leaderboard.runs import Kept, read_predictions
+from evar.result import Result
 
 
 @dataclass(frozen=True)
@@ -72,21 +71,5 @@ def open_run(results: Path, row: Result, name: str, why_apart: str) -> Run:
 
 
 def _behind(kept: Kept, row: Result) -> Behind:
-    _check(kept, row.run)
     confusion = confusion_of(kept) if kept.predictions.targets.ndim == 1 else None
     return Behind(classes_of(kept), confusion, hardest_clips(kept), selection_of(kept.curves, row.setting))
-
-
-def _check(kept: Kept, run: str) -> None:
-    """Raise DataError for targets and curves that no run keeps."""
-    targets, count = kept.predictions.targets, len(kept.classes)
-    numbers = targets.ndim == 1 and targets.dtype.kind == "i" and targets.min() >= 0 and targets.max() < count
-    if not numbers and not (targets.ndim == 2 and targets.dtype == bool):
-        raise DataError(f"the predictions of run {run} have targets that are no classes: score it again")
-    try:
-        values = [value for curve in kept.curves.values() for value in curve.values()]
-        sound = all(isinstance(value, int | float) and math.isfinite(value) for value in values)
-    except AttributeError:
-        sound = False
-    if not sound:
-        raise DataError(f"the predictions of run {run} have curves that are no scores: score it again")

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from evar import plots
 from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.page.pictures import MOST_SERIES, Picture, cut, on_page, point, short
-from evar.leaderboard.table import Result
 from evar.leaderboard.views import Table
 from evar.plots import Series
+from evar.result import Result
 
 MOST_NUMBERED = 8  # points of a front
 

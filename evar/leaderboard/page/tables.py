@@ -4,8 +4,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from evar.leaderboard.blocks import CORE_MEAN_NOTE, FULL_COVERAGE, encoder_names, per_cent
-from evar.leaderboard.table import Result
 from evar.leaderboard.views import Board, Cell, Line, Table
+from evar.result import Result
 
 SHADES = 8  # steps of colour above the lowest
 MOST_HEAT = 60  # lines of a heat map

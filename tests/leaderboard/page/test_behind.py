@@ -12,7 +12,7 @@ from evar.leaderboard.page.classes import classes_of
 from evar.leaderboard.page.clips import MOST_CLIPS, hardest_clips
 from evar.leaderboard.page.confusion import confusion_of
 from evar.leaderboard.page.selection import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, selection_of
-from evar.leaderboard.read import Kept
+from evar.leaderboard.runs import Kept
 from evar.probes.predictions import Predictions
 from tests.leaderboard.made import make_predictions
 

@@ -10,7 +10,7 @@ import pytest
 
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
-from evar.leaderboard.read import read_rows
+from evar.leaderboard.runs import read_rows
 from evar.leaderboard.verdicts import Verdicts
 from evar.leaderboard.views import build
 from tests.leaderboard.made import EVIL, add, make_results, make_scored
@@ -84,7 +84,7 @@ def test_published_rows_stand_in_tables_of_their_own_with_sources(page):
 def test_predictions_that_cannot_be_read_are_told_and_cost_no_page(tmp_path, damage):
     row = add(tmp_path, make_scored("m2d", "us8k", 0.8, 1))
     add(tmp_path, make_scored("logmel", "us8k", 0.6, 2))
-    file = tmp_path / "predictions" / f"{row.run}.npz"
+    file = tmp_path / "runs" / f"{row.run}.npz"
     if damage == "missing":
         file.unlink()
     elif damage == "cut":
@@ -130,10 +130,12 @@ def test_no_rows_make_a_page_that_says_so(tmp_path):
 
 
 def test_shots_are_a_curve_and_no_runs(tmp_path):
-    for number, shots in enumerate((1, 4, 16)):
+    rows = [
         add(tmp_path, make_scored("m2d", "us8k", 0.3 + 0.1 * number, number, shots=shots, ranked=False))
+        for number, shots in enumerate((1, 4, 16))
+    ]
     page = render(tmp_path)
     assert "us8k: accuracy over shots, logistic" in page
-    assert "m2d, last: 1: 30.0 %" in page
+    assert f"m2d, last: 1: {100 * rows[0].score:.1f} %" in page
     assert "3 points of the curves above" in page
     assert '<details class="run"' not in page

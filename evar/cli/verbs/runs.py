@@ -1,0 +1,54 @@
+"""`evar runs`: list, show, tag, annotate or remove the runs of a results folder."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from evar.base.errors import UsageError
+from evar.base.progress import say
+from evar.cli.terminal import table as in_columns
+from evar.leaderboard import runs, table
+from evar.leaderboard.blocks import per_cent
+
+HEADER = ("run", "task", "encoder", "output", "probe", "metric", "score", "tags", "note")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked with the named run, or list all."""
+    action, results = arguments.action, arguments.results
+    if action == "list":
+        if arguments.run is not None:
+            raise UsageError(f"evar runs list takes no run: evar runs show {arguments.run}")
+        print(listed(results, as_json=arguments.json))
+        return 0
+    if arguments.run is None:
+        raise UsageError(f"evar runs {action} RUN: say which (evar runs list shows them)")
+    if arguments.words and action not in ("tag", "note"):
+        raise UsageError(f"evar runs {action} takes one run, not {' '.join([arguments.run, *arguments.words])}")
+    name = runs.find_run(results, arguments.run)
+    if action == "show":
+        record = runs.read_record(runs.record_path(results, name))
+        print(json.dumps(record.sections()) if arguments.json else record.to_json(), end="\n" * arguments.json)
+        return 0
+    if action == "remove":
+        say(f"removed: {', '.join(map(str, runs.remove(results, name)))}")
+    elif action == "tag":
+        say(f"{name}: tags {', '.join(runs.remark(results, name, tags=arguments.words).result.tags) or 'none'}")
+    else:
+        say(f"{name}: note {runs.remark(results, name, note=' '.join(arguments.words)).result.note or 'none'}")
+    table.update(results)
+    return 0
+
+
+def listed(results: Path, *, as_json: bool) -> str:
+    """Every run, oldest first: a line each for people, or its result as JSON."""
+    rows = runs.read_rows(results)
+    if as_json:
+        return "\n".join(json.dumps(dataclasses.asdict(row)) for row in rows)
+    cells = [
+        (row.run, row.task, row.encoder, row.output, row.probe, row.metric, per_cent(row.score, row.low, row.high),
+         ", ".join(row.tags), row.note)
+        for row in rows
+    ]  # fmt: skip
+    return in_columns(HEADER, cells)

@@ -1,0 +1,310 @@
+"""The runs of a results folder: `runs/RUN.json`, a run's record, and `runs/RUN.npz`, its predictions.
+
+The record is written last: where it lies, the run is there. Two leaderboards are merged by copying files. Whatever lies
+in the folder is read strictly and within bounds, and nothing of it is executed; what cannot be read is said in one line
+that names the file.
+"""
+
+import dataclasses
+import datetime
+import json
+import logging
+import math
+import re
+import shutil
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from evar.base.errors import DataError, UsageError, few, unknown
+from evar.base.files import atomic_path, locked, storage_errors, write_atomic
+from evar.probes.predictions import Predictions
+from evar.result import PARTS, Part, Result
+from evar.scoring.compare import RunOutput
+from evar.scoring.metrics import METRICS
+from evar.scoring.summary import mean_score
+
+log = logging.getLogger(__name__)
+
+FOLDER = "runs"
+NAME = re.compile(r"[^/\\\0.][^/\\\0]{0,199}")  # of a run: a file's, and no hidden one's
+MOST_RECORD_BYTES = 16 << 20
+MOST_ARRAY_BYTES = 4 << 30  # of a run's predictions together
+ARRAYS = {"logits": "f", "targets": "ib", "rows": "i", "groups": "U", "folds": "U", "clips": "U", "run": "U"}
+"""Array -> the kinds of dtype that it may have."""
+TOLERANCE = 1e-6  # between a record's score and that of its predictions
+BROKEN = (
+    OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, SyntaxError, MemoryError, OverflowError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy and zipfile raise for an archive that was damaged anywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenBy(Part):
+    """What the setting was chosen by, and among which classes. curves: round -> setting -> mean validation score."""
+
+    classes: list[str]
+    curves: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run: its result, and what it was chosen by."""
+
+    result: Result
+    selection: ChosenBy
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """Section -> field -> value."""
+        return {**self.result.sections(), "selection": dataclasses.asdict(self.selection)}
+
+    def to_json(self) -> str:
+        """The record's file. Letters that no file can hold are U+FFFD."""
+        return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(self.sections(), ensure_ascii=False, indent=1)) + "\n"
+
+
+@dataclass(frozen=True)
+class Kept(RunOutput):
+    """What a run kept beside its result. curves: round -> setting -> mean validation score."""
+
+    curves: dict[str, dict[str, float]]
+
+
+_SECTIONS: TypeAdapter[Any] = TypeAdapter(
+    dataclasses.make_dataclass(
+        "Sections", [*PARTS.items(), ("selection", ChosenBy)], bases=(Part,), frozen=True, kw_only=True
+    )
+)
+
+
+def only_writer(results: Path) -> AbstractContextManager[None]:
+    """Keep other processes from changing the records, or the table made from them, for the block."""
+    return locked(results / FOLDER)
+
+
+def keep(
+    results: Path,
+    result: Result,
+    predictions: Predictions,
+    clips: Sequence[str],
+    classes: Sequence[str],
+    curves: dict[str, dict[str, float]],
+) -> Path:
+    """Write the predictions, then the record, whose path is given. Raises StorageError; the run is then not there.
+
+    clips: names by row; curves: round -> setting -> mean validation score, of which the finite ones are kept.
+    """
+    path = record_path(results, result.run)
+    with atomic_path(predictions_path(path)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            run=np.array(result.run),
+            logits=predictions.logits,
+            targets=predictions.targets,
+            rows=predictions.rows,
+            groups=predictions.groups,
+            folds=predictions.folds,
+            clips=np.array([clips[row] for row in predictions.rows], dtype=np.str_),
+        )
+    finite = {name: {k: v for k, v in curve.items() if math.isfinite(v)} for name, curve in curves.items()}
+    write_atomic(path, Record(result, ChosenBy(classes=list(classes), curves=finite)).to_json())
+    return path
+
+
+def record_path(results: Path, run: str) -> Path:
+    """Where the record of a run lies. Raises DataError for what is no name of a run."""
+    if not NAME.fullmatch(run):
+        raise DataError(f"run {run!r} is no name of a run")
+    return results / FOLDER / f"{run}.json"
+
+
+def predictions_path(record: Path) -> Path:
+    """Where the predictions of a record lie: beside it."""
+    return record.with_name(f"{record.name.removesuffix('.json')}.npz")
+
+
+def record_files(results: Path) -> list[Path]:
+    """The record files in this folder, by name, which is by time; none where there is no such folder."""
+    with storage_errors(results / FOLDER):
+        return sorted(path for path in (results / FOLDER).glob("*.json") if not path.name.startswith("."))
+
+
+def read_rows(results: Path) -> list[Result]:
+    """The result of every run in this folder, oldest first. Notes each file that cannot be read."""
+    return sorted((record.result for record in readable(record_files(results))), key=moment)
+
+
+def readable(files: Sequence[Path]) -> Iterator[Record]:
+    """The records that can be read; notes the others."""
+    for path in files:
+        try:
+            yield read_record(path)
+        except DataError as error:
+            log.warning(f"{error}; the run is left out")
+
+
+def read_record(path: Path) -> Record:
+    """A run's record. Raises DataError, in one line that names the file, where it is none."""
+    try:
+        if not path.is_file():
+            raise ValueError("it is no file")
+        if (size := path.stat().st_size) > MOST_RECORD_BYTES:
+            raise ValueError(f"{size:,} bytes, a record has at most {MOST_RECORD_BYTES:,}")
+        sections = vars(_SECTIONS.validate_json(path.read_bytes()))
+        selection = sections.pop("selection")
+        result = Result(**{name: value for part in sections.values() for name, value in vars(part).items()})
+        _require_possible(result)
+        if f"{result.run}.json" != path.name:
+            raise ValueError(f"it is of run {_shown(result.run)}")
+        return Record(result, selection)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        where = ".".join(map(str, wrong["loc"]))
+        raise DataError(f"{path} is no record of a run: {where and f'{_shown(where)}: '}{wrong['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no record of a run: {error}") from error
+
+
+def read_predictions(results: Path, run: str) -> Kept:
+    """What a run kept. Raises DataError where it is missing, broken, or does not give the record's score."""
+    record = record_path(results, run)
+    path = predictions_path(record)
+    if not path.is_file():
+        raise DataError(f"no predictions of run {run}: {path} is not there; score it again to have them")
+    kept = read_record(record)
+    result, selection = kept.result, kept.selection
+    try:
+        arrays = _arrays(path)
+        if arrays.pop("run").tolist() != run:
+            raise ValueError("it is of another run")
+        clips, predictions = arrays.pop("clips").tolist(), Predictions(**arrays)
+        _require_fitting(predictions, clips, len(selection.classes))
+        if result.metric in METRICS:
+            score = mean_score(predictions, result.metric)
+            if score is None or abs(score - result.score) > TOLERANCE:
+                raise ValueError(f"it scores {score}, the record says {result.score}")
+    except BROKEN as error:
+        raise DataError(f"{path} is broken ({_shown(' '.join(str(error).split()))}): score it again") from error
+    return Kept(predictions, clips, tuple(selection.classes), selection.curves)
+
+
+def moment(row: Result) -> datetime.datetime:
+    """When the run was made. Raises ValueError where its time is none."""
+    when = datetime.datetime.fromisoformat(row.time)
+    return when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
+
+
+def find_run(results: Path, beginning: str) -> str:
+    """The run of this name or with this beginning. Raises UsageError, with names, where there is none or several."""
+    runs = [path.stem for path in record_files(results)]
+    found = [beginning] if beginning in runs else [run for run in runs if run.startswith(beginning)]
+    if not found or not beginning:
+        raise unknown("run", beginning, runs)
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} runs begin with {beginning!r}: {few(found)}; give more of the name")
+    return found[0]
+
+
+def remark(results: Path, run: str, **said: Any) -> Record:
+    """Write tags or a note into a run's record. Raises DataError where it cannot be read, StorageError."""
+    path = record_path(results, run)
+    with only_writer(results):
+        record = read_record(path)
+        record = dataclasses.replace(record, result=dataclasses.replace(record.result, **said))
+        write_atomic(path, record.to_json())
+    return record
+
+
+def remove(results: Path, run: str) -> list[Path]:
+    """Delete a run, its record first. Gives the files that went."""
+    record = record_path(results, run)
+    with only_writer(results), storage_errors(record):
+        gone = [path for path in (record, predictions_path(record)) if path.exists() or path.is_symlink()]
+        for path in gone:
+            path.unlink()
+    return gone
+
+
+def copy_runs(source: Path, results: Path) -> tuple[int, int]:
+    """Copy the runs of another results folder that are not here; notes those that cannot be read.
+
+    Gives how many were copied, and how many there are. Raises DataError where `source` holds none.
+    """
+    files = record_files(source)
+    if not files:
+        raise DataError(f"{source} holds no runs: {source / FOLDER} has no RUN.json")
+    missing = [path for path in files if not record_path(results, path.stem).exists()]
+    count = 0
+    for record in readable(missing):
+        path = record_path(source, record.result.run)
+        for file in (predictions_path(path), path):
+            if file.is_file():
+                with atomic_path(results / FOLDER / file.name) as temporary:
+                    shutil.copyfile(file, temporary)
+        count += 1
+    return count, len(files)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file of predictions. Raises one of BROKEN; takes no more memory than MOST_ARRAY_BYTES."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        if set(members) != set(ARRAYS):
+            raise ValueError(f"it holds {few(sorted(members)) or 'nothing'}, not {', '.join(ARRAYS)}")
+        if (size := sum(info.file_size for info in members.values())) > MOST_ARRAY_BYTES:
+            raise ValueError(f"{size:,} bytes, predictions have at most {MOST_ARRAY_BYTES:,}")
+        arrays = {name: _array(archive, info) for name, info in members.items()}
+    for name, kinds in ARRAYS.items():
+        if arrays[name].dtype.kind not in kinds:
+            raise ValueError(f"{name} cannot be of type {arrays[name].dtype}")
+    return arrays
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    """One array, whose header must promise as many bytes as there are: numpy makes room for what is promised."""
+    with archive.open(info) as file:
+        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(file)]
+        shape, _, dtype = read_header(file)
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != info.file_size - file.tell():
+            raise ValueError(f"{info.filename} is not as long as its header says")
+    with archive.open(info) as file:
+        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+        return array
+
+
+def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: int) -> None:
+    """Raise ValueError where predictions, clips and the record's classes are not of each other."""
+    targets = predictions.targets
+    if len(clips) != len(predictions.rows) or predictions.logits.shape[2] != classes:
+        raise ValueError("clips or classes do not fit the logits")
+    if (targets.dtype.kind, targets.ndim) not in {("i", 1), ("b", 2)}:
+        raise ValueError("targets are neither numbers of classes nor a table of labels")
+    if targets.ndim == 1 and not 0 <= targets.min() <= targets.max() < classes:
+        raise ValueError("targets are no classes")
+
+
+def _require_possible(row: Result) -> None:
+    """Raise ValueError for a score outside its interval or its metric's bounds, and for a time that is none."""
+    if not row.low <= row.score <= row.high:
+        raise ValueError(f"score cannot be {row.score:g} in an interval from {row.low:g} to {row.high:g}")
+    if (known := METRICS.get(row.metric)) is not None and not known.low <= row.low <= row.high <= known.high:
+        raise ValueError(f"{row.metric} cannot be {row.score:g} [{row.low:g}, {row.high:g}]")
+    try:
+        moment(row)
+    except ValueError as error:
+        raise ValueError(f"time cannot be {_shown(row.time)}") from error
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -1,0 +1,213 @@
+"""A run's result, in parts: what was run, its score, how it was fitted, on what data, how it stands, what it cost,
+where it comes from, and what a person says of it.
+
+Each part is a dataclass, and a section of the run's record (`leaderboard/runs.py`). A `Result` is all of them: its
+fields go by the same names in Python, in the record and as columns of the leaderboard, so a new one is one line here
+and one where it is made (`row.py`).
+"""
+
+import dataclasses
+import json
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ConfigDict
+
+
+class Part:
+    """What all parts share: a record is read strictly, each field there, of its type, and no other."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class What(Part):
+    """What was run, and when (UTC): the run's name sorts by time."""
+
+    run: str
+    time: str
+    task: str
+    encoder: str
+    weights: str
+    output: str
+    probe: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(Part):
+    """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups what they were resampled by.
+
+    parts: score of each fold (or of "test"); seeds: of each seed; draw_scores: of each draw of few shots.
+    classes_left_out: of means over classes, for want of positive test clips. metrics: the other metrics of this kind of
+    task, each a mean over folds and seeds as the score is; None where it is not finite.
+    """
+
+    metric: str
+    score: float
+    low: float
+    high: float
+    n: int
+    groups: int
+    few_groups: bool
+    classes_left_out: int
+    parts: dict[str, float]
+    seeds: list[float]
+    draw_scores: list[float]
+    metrics: dict[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting(Part):
+    """What was chosen on validation rows: setting and, where the layer was chosen too, chosen_output, a round."""
+
+    setting: dict[str, float | str | None]
+    at_edge: bool
+    converged: bool
+    chosen_output: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataUsed(Part):
+    """Which clips. limit: of a smoke run, a part; shots: training clips a class, where few were drawn, `draws` times;
+    short_classes: how many classes have fewer.
+
+    leaks: test clips by kind of leak (see data/leaks.py); near-duplicates are None where nobody looked for them.
+    store_digest: of the audio; table_digest: of the scored clips' paths, labels, parts and groups.
+    """
+
+    coverage: float
+    leaks: dict[str, int | None] | None
+    limit: int | None
+    shots: int | None
+    draws: int | None
+    short_classes: int
+    store_digest: str
+    table_digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing(Part):
+    """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep or few shots.
+
+    sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it.
+    """
+
+    ranked: bool
+    sweep: bool
+    step: int | None
+    random_weights: bool
+    protocol: str
+    protocol_version: int
+    task_digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost(Part):
+    """Seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed.
+
+    peak_device_memory_bytes: the GPU's, 0 on a CPU.
+    """
+
+    precision: str
+    device: str
+    batch_size: int
+    prepare_seconds: float
+    prepare_clips_per_second: float | None
+    embed_seconds: float
+    embed_clips_per_second: float
+    embed_cached: bool
+    probe_seconds: float
+    probe_clips_per_second: float
+    peak_memory_bytes: int
+    peak_device_memory_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance(Part):
+    """What is needed to repeat the run, beside its name."""
+
+    encoder_options: dict[str, Any]
+    probe_options: dict[str, Any]
+    weights_digest: str
+    embeddings_key: str
+    seed: int
+    evar: str
+    torch: str
+    scikit_learn: str
+    nnaudio: str
+    commit: str
+    dirty: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remarks(Part):
+    """What a person says of the run, by `evar runs tag` and `evar runs note`."""
+
+    tags: list[str] = dataclasses.field(default_factory=list)
+    note: str = ""
+
+
+PARTS: dict[str, type[Part]] = {
+    "what": What,
+    "score": Scored,
+    "fitting": Fitting,
+    "data": DataUsed,
+    "standing": Standing,
+    "cost": Cost,
+    "provenance": Provenance,
+    "remarks": Remarks,
+}
+"""Section of a record -> its part."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, What):
+    """A run's result: all parts' fields, in their order (a dataclass takes the fields of its last base first)."""
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the seeds' scores (n - 1 in the denominator); 0 for a single seed."""
+        return statistics.stdev(self.seeds) if len(self.seeds) > 1 else 0.0
+
+    def __repr__(self) -> str:
+        """The result on one line."""
+        named = f"{self.task} {self.encoder} {self.output} {self.probe}"
+        score = f"{100 * self.score:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return f"Result({self.run}: {named}, {self.metric} {score}, n={self.n})"
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """Section -> field -> value."""
+        return {
+            name: {field.name: getattr(self, field.name) for field in _fields(part)} for name, part in PARTS.items()
+        }
+
+    def row(self) -> dict[str, str]:
+        """The leaderboard's columns as text that a person would type: lists and mappings are JSON, truth yes/no."""
+        return {name: _text(getattr(self, name)) for name in COLUMNS}
+
+
+def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(kind)
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(Result))
+
+
+def _rounded(value: Any) -> Any:
+    """Lists and mappings with their floats as exact as those of single cells."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict | list):
+        return json.dumps(_rounded(value), ensure_ascii=False)
+    return "" if value is None else str(value)
