@@ -36,10 +36,6 @@ class Broken(Exception):
     """The transfer ended early; what has come is kept and another try may go on."""
 
 
-class NoConnection(Broken):
-    """Nobody answers."""
-
-
 class Refused(Exception):
     """The address does not have the file, and another try would not change that."""
 
@@ -125,8 +121,6 @@ class Fetcher:
             except Broken as error:
                 if part.size > farthest:
                     tries, farthest = 0, part.size
-                if isinstance(error, NoConnection) and tries == 0:  # no network: waiting is of no use
-                    raise Refused(str(error)) from error
                 tries += 1
                 if tries >= self.tries:
                     raise Refused(f"{error}, {tries} times in a row") from error
@@ -172,7 +166,8 @@ def _opened(request: urllib.request.Request, part: Part, stall: float) -> http.c
         passing = error.code in (408, 416, 429) or error.code >= 500
         raise (Broken if passing else Refused)(f"HTTP {error.code} {_words(error.reason)}") from error
     except urllib.error.URLError as error:
-        raise NoConnection(f"no connection ({_words(error.reason)})") from error
+        without_network = not part.size  # nothing has ever come: waiting is of no use
+        raise (Refused if without_network else Broken)(f"no connection ({_words(error.reason)})") from error
     except (OSError, http.client.HTTPException) as error:
         raise Broken(f"the connection broke ({_words(error)})") from error
     return response

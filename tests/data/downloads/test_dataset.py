@@ -6,13 +6,12 @@ import sys
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import yaml
 
 from evar.base.errors import DataError, StorageError, UsageError
-from evar.data.downloads import dataset, sources
+from evar.data.downloads import sources
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.manifest import find_root
@@ -259,7 +258,3 @@ def test_dataset_without_a_known_address_is_refused_unless_it_is_there(server, d
     (data / "demo" / "clips.csv").write_text("path,label,split\n")
     download(load_task("demo"), data, fetcher)
     assert "nothing to download" in notes[-1]
-
-
-def test_bundled_table_leads_to_the_folders_that_tasks_name():
-    assert Path(dataset.__file__).with_name("sources.yaml") == sources.TABLE
