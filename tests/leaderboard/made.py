@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evar.leaderboard.table import append
+from evar.leaderboard.runs import keep
 from evar.probes.predictions import Predictions
 from evar.result import Result
 from evar.scoring.summary import mean_score
@@ -37,7 +37,7 @@ def make_predictions(score: float, classes: int, clips: int, seed: int, *, sever
 def add(
     results: Path, row: Result, classes: Iterable[str] = ("dog", "cat", "siren"), clips: int = 40, **more: Any
 ) -> Result:
-    """Append a run with predictions of about its score, which then is theirs."""
+    """Keep a run with predictions of about its score, which then is theirs."""
     names = tuple(classes)
     seed = int.from_bytes(row.run.encode()[-4:], "big")
     predictions = make_predictions(row.score, len(names), clips, seed, **more)
@@ -46,7 +46,7 @@ def add(
     row = dataclasses.replace(row, score=score, low=min(row.low, score), high=max(row.high, score))
     curve = {setting: row.score - 0.05 * abs(k - 2) for k, setting in enumerate(GRID)}
     paths = [f"audio/fold{1 + clip % 2}/{clip:05d}.wav" for clip in range(clips)]
-    append(results, row, predictions, paths, names, {"1": curve, "2": {k: v - 0.02 for k, v in curve.items()}})
+    keep(results, row, predictions, paths, names, {"1": curve, "2": {k: v - 0.02 for k, v in curve.items()}})
     return row
 
 

@@ -10,6 +10,7 @@ from evar.base.progress import say
 from evar.cli.terminal import table as in_columns
 from evar.leaderboard import runs, table
 from evar.leaderboard.blocks import per_cent
+from evar.leaderboard.formats import printable
 
 HEADER = ("run", "task", "encoder", "output", "probe", "metric", "score", "tags", "note")
 
@@ -51,4 +52,4 @@ def listed(results: Path, *, as_json: bool) -> str:
          ", ".join(row.tags), row.note)
         for row in rows
     ]  # fmt: skip
-    return in_columns(HEADER, cells)
+    return in_columns(HEADER, [tuple(map(printable, row)) for row in cells])
