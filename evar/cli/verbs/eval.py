@@ -14,6 +14,7 @@ from evar.cli.weights_file import weights_file
 from evar.data.task import Task
 from evar.embeddings.device import Runtime, choose_device, choose_precision
 from evar.leaderboard import table as leaderboard
+from evar.leaderboard.runs import record_path
 from evar.nn import releases
 from evar.pipeline import Evaluation, evaluate
 from evar.preparation import Settings
@@ -93,7 +94,7 @@ def draw_shots(results: Path, rows: list[Result]) -> Path:
 
 
 def keep(results: Path, evaluation: Evaluation) -> Path:
-    """Append the row; where that fails show the row, so that nothing is lost."""
+    """Keep the run and add its row; where the run cannot be kept show its result, so that nothing is lost."""
     try:
         return leaderboard.append(
             results,
@@ -104,7 +105,8 @@ def keep(results: Path, evaluation: Evaluation) -> Path:
             evaluation.curves,
         )
     except EvarError:
-        say(f"not saved: {json.dumps(dataclasses.asdict(evaluation.result))}")
+        if not record_path(results, evaluation.result.run).exists():
+            say(f"not saved: {json.dumps(dataclasses.asdict(evaluation.result))}")
         raise
 
 
