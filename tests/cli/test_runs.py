@@ -43,6 +43,13 @@ def test_list_has_a_line_a_run_with_its_tags_and_note(capsys):
     ]
 
 
+def test_a_folder_without_runs_is_said_and_nothing_is_printed(capsys):
+    for more in ([], ["--json"]):
+        code, out, err = call(capsys, "runs", "list", "--results", "none", *more)
+        assert (code, out) == (0, "")
+        assert "no runs in none yet" in err
+
+
 def test_show_prints_the_record(capsys):
     code, out, _ = call(capsys, "runs", "show", "20260102")
     assert code == 0
