@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     name = runs.find_run(results, arguments.run)
     if action == "show":
         record = runs.read_record(runs.record_path(results, name))
-        print(json.dumps(record.sections()) if arguments.json else record.to_json(), end="\n" * arguments.json)
+        print(json.dumps(record.sections()) if arguments.json else record.to_json().rstrip("\n"))
         return 0
     if action == "remove":
         say(f"removed: {', '.join(map(str, runs.remove(results, name)))}")
