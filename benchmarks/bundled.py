@@ -23,7 +23,7 @@ def main(data: Path, weights: str, folder: Path) -> None:
     for encoder in ("m2d", *UNTRAINED, "logmel"):
         options = ["--weights", weights] if encoder == "m2d" else []
         evar(["--task", TASKS, "--encoder", encoder, *options, *places])
-    rows = read_rows(results, print)
+    rows = read_rows(results)
     for task in dict.fromkeys(row.task for row in rows):
         bundled, *others = (row.run for row in rows if row.task == task)
         for other in others:

@@ -1,6 +1,6 @@
 """`python -m benchmarks.page`: the leaderboard's page of 2,000 made-up rows: how long, how large, how fast it sorts.
 
-One line a size of the board: seconds from the CSV to the HTML text (Python's start not counted) at first, with every
+One line a size of the board: seconds from the runs to the HTML text (Python's start not counted) at first, with every
 paired comparison with the best of a column, and again, when these are known; bytes, runs told in full, and, where
 Chromium and Selenium are installed, milliseconds until the page has loaded and until its largest table is sorted and
 laid out again: the fastest, the median and the slowest of ten.
@@ -17,11 +17,9 @@ import numpy as np
 from benchmarks.limits import timed
 from evar.base import provenance
 from evar.data.task import CORE
-from evar.leaderboard.lines import line
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
 from evar.leaderboard.runs import read_rows
-from evar.leaderboard.table import COLUMNS, NAME
 from evar.leaderboard.verdicts import Verdicts
 from evar.leaderboard.views import build
 from tests.leaderboard.made import add, make_scored
@@ -72,7 +70,7 @@ def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 200
 
 def render(results: Path) -> str:
     """What `evar leaderboard --format html` does."""
-    rows, verdicts = read_rows(results, print), Verdicts(results)
+    rows, verdicts = read_rows(results), Verdicts(results)
     board = build(rows, verdicts.separable)
     verdicts.keep()
     return render_page(results, rows, board, read_published())
@@ -85,13 +83,8 @@ def make(results: Path, encoders: int, tasks: tuple[str, ...], rows: int) -> Non
         make_scored(f"encoder {number % encoders}", tasks[number // encoders % len(tasks)], score, number)
         for number, score in enumerate(random.uniform(0.2, 0.9, rows).round(3))
     ]
-    add(results, made[0], CLASSES, clips=200)
-    kept = results / "predictions" / f"{made[0].run}.npz"
-    for row in made[1:]:
-        shutil.copyfile(kept, results / "predictions" / f"{row.run}.npz")
-    cells = [row.row() for row in made]
-    text = "".join(map(line, [COLUMNS, *([row[name] for name in COLUMNS] for row in cells)]))
-    (results / NAME).write_text(text, encoding="utf-8")
+    for row in made:
+        add(results, row, CLASSES, clips=200)
 
 
 def in_browser(file: Path) -> str:

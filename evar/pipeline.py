@@ -30,6 +30,7 @@ from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
 from evar.fitting import Fit, fit_outputs, fit_shots
 from evar.leaderboard import table as leaderboard
+from evar.leaderboard.runs import record_path
 from evar.nn import releases
 from evar.preparation import look_for_leaks, prepare_task, require_coverage
 from evar.probes import open_probes
@@ -54,11 +55,12 @@ class Evaluation:
     curves: dict[str, dict[str, float]]
 
     def save(self, results: Path) -> Path:
-        """Append the row to the leaderboard in a folder; where that fails note the row, so that nothing is lost."""
+        """Keep the run in a folder and add its row; where it cannot be kept note the result, so that nothing is lost."""
         try:
             return leaderboard.append(results, self.result, self.predictions, self.clips, self.classes, self.curves)
         except EvarError:
-            log.error(f"not saved: {json.dumps(asdict(self.result))}")
+            if not record_path(results, self.result.run).exists():
+                log.error(f"not saved: {json.dumps(asdict(self.result))}")
             raise
 
 

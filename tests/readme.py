@@ -1,7 +1,7 @@
 """The README's blocks that show output: what they must be, and `python -m tests.readme` to write them anew.
 
-The example leaderboard, `docs/example/leaderboard.csv`, holds measured rows; its predictions are not committed, so what
-is not separable is told by the intervals alone.
+The example's runs, `docs/example/runs/`, are measured ones; their predictions are not committed, so what is not
+separable is told by the intervals alone.
 """
 
 import contextlib

@@ -30,7 +30,7 @@ def add_rate(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_results(parser: argparse.ArgumentParser, what: str = "folder of leaderboard.csv") -> None:
+def add_results(parser: argparse.ArgumentParser, what: str = "folder of runs and leaderboard.csv") -> None:
     """--results, `what` it is."""
     parser.add_argument(
         "--results",

@@ -226,15 +226,15 @@ def _shortened(text: str, width: int) -> str:
     return f"{text}…"
 
 
-def _printable(text: str, mark: str = UNPRINTABLE) -> str:
+def printable(text: str, mark: str = UNPRINTABLE) -> str:
     """The text on one line, a mark for each character that is no sign (Unicode's category C)."""
     return " ".join("".join(mark if unicodedata.category(each)[0] == "C" else each for each in text).split())
 
 
 def _printable_block(block: Block) -> Block:
-    rows = tuple(tuple(Text(_printable(cell.text), cell.best, cell.tied) for cell in row) for row in block.rows)
-    header, notes = tuple(map(_printable, block.header)), tuple(map(_printable, block.notes))
-    return replace(block, title=_printable(block.title), header=header, rows=rows, notes=notes)
+    rows = tuple(tuple(Text(printable(cell.text), cell.best, cell.tied) for cell in row) for row in block.rows)
+    header, notes = tuple(map(printable, block.header)), tuple(map(printable, block.notes))
+    return replace(block, title=printable(block.title), header=header, rows=rows, notes=notes)
 
 
 def _terminal_parts(block: Block, width: int) -> list[str]:
@@ -306,7 +306,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def _plain_markdown(text: str) -> str:
-    return "".join(MARKDOWN.get(letter, letter) for letter in _printable(text))
+    return "".join(MARKDOWN.get(letter, letter) for letter in printable(text))
 
 
 def _marked_markdown(cell: Text) -> str:
@@ -315,7 +315,7 @@ def _marked_markdown(cell: Text) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(LATEX.get(letter, letter) for letter in _printable(text, mark="?"))
+    return "".join(LATEX.get(letter, letter) for letter in printable(text, mark="?"))
 
 
 def _marked_latex(cell: Text) -> str:

@@ -42,7 +42,8 @@ def read_scores(file: Path) -> list[Imported]:
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}") from error
     unix = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return [dataclasses.replace(row, source=file.name) for row in _rows(file, _sheet(file, unix))]
+    _, rows = _parsed(file, unix, COLUMNS[:3])
+    return [dataclasses.replace(row, source=file.name) for row in rows]
 
 
 def read_imported(results: Path) -> list[Imported]:
@@ -50,8 +51,9 @@ def read_imported(results: Path) -> list[Imported]:
 
     Notes lines that are no rows. Raises DataError for another table, StorageError where it is unreadable.
     """
-    sheet = _kept(results / NAME)
-    return [] if sheet is None else _rows(results / NAME, sheet)
+    path = results / NAME
+    content = _content(path)
+    return _parsed(path, content, COLUMNS)[1] if content else []
 
 
 def add(results: Path, rows: Sequence[Imported]) -> int:
@@ -62,23 +64,21 @@ def add(results: Path, rows: Sequence[Imported]) -> int:
     """
     path = results / NAME
     with locked(path):
-        sheet = _kept(path)
-        known = {_same(row) for row in (_rows(path, sheet) if sheet else ())}
-        new: dict[Imported, Imported] = {}
+        content = _content(path) or lines.line(COLUMNS).encode()
+        header, there = _parsed(path, content, COLUMNS)
+        known, new = set(map(_same, there)), dict[Imported, Imported]()
         for row in rows:
             if _same(row) not in known:
                 new.setdefault(_same(row), row)
         if new:
-            write_atomic(path, _added(sheet or _sheet(path, lines.line(COLUMNS).encode()), list(new.values())))
+            end = b"" if content.endswith(b"\n") else b"\n"
+            write_atomic(path, content + end + b"".join(_line(row, header) for row in new.values()))
     return len(new)
 
 
-def _added(sheet: lines.Sheet, rows: Sequence[Imported]) -> bytes:
-    """The file with `rows` as its last ones."""
-    first, *rest = [{**dataclasses.asdict(row), "score": repr(row.score)} for row in rows]
-    header = [*sheet.header, *(name for name in COLUMNS if name not in sheet.header)]
-    more = "".join(lines.line([cells.get(name, "") for name in header]) for cells in rest)
-    return lines.extended(sheet, COLUMNS, first) + more.encode(lines.ENCODING, lines.ON_ERROR)
+def _line(row: Imported, header: Sequence[str]) -> bytes:
+    cells = {**dataclasses.asdict(row), "score": repr(row.score)}
+    return lines.line([cells.get(name, "") for name in header]).encode("utf-8", "surrogateescape")
 
 
 def _same(row: Imported) -> Imported:
@@ -86,35 +86,30 @@ def _same(row: Imported) -> Imported:
     return dataclasses.replace(row, score=float(f"{row.score:.10g}"))
 
 
-def _kept(path: Path) -> lines.Sheet | None:
-    """What was imported, taken apart; None where there is no file or nothing in it."""
+def _content(path: Path) -> bytes:
+    """What was imported; nothing where there is no file."""
     with storage_errors(path):
-        content = path.read_bytes() if path.exists() else b""
-    return _sheet(path, content) if content else None
+        return path.read_bytes() if path.exists() else b""
 
 
-def _sheet(file: Path, content: bytes) -> lines.Sheet:
-    """A table of scores, taken apart. Raises DataError where it is none."""
-    needs = f"a scores.csv has {', '.join(COLUMNS[:4])}"
+def _parsed(file: Path, content: bytes, needed: Sequence[str]) -> tuple[list[str], list[Imported]]:
+    """The columns of a table of scores and its rows; notes lines that are none. Raises DataError for another table."""
+    needs = f"a table of scores has {', '.join(COLUMNS[: max(4, len(needed))])}"
     try:
-        sheet = lines.parse(content)
+        header, cells_by_line = lines.parse(content)
     except ValueError as error:
         raise DataError(f"{file}, line 1: {error}: {needs}") from error
-    if missing := [name for name in COLUMNS[:3] if name not in sheet.header]:
+    if missing := [name for name in needed if name not in header]:
         raise DataError(f"{file} lacks the column {', '.join(missing)}: {needs}")
-    return sheet
-
-
-def _rows(file: Path, sheet: lines.Sheet) -> list[Imported]:
     rows = []
-    for line, cells in sheet.records():
+    for line, cells in cells_by_line:
         try:
             if cells is None:
-                raise ValueError(f"not a row of {len(sheet.header)} cells")
+                raise ValueError(f"not a row of {len(header)} cells")
             rows.append(_row(cells))
         except ValueError as error:
             log.warning(f"{file}, line {line}: {error}; the line is skipped")
-    return rows
+    return header, rows
 
 
 def _row(cells: Mapping[str, str]) -> Imported:

@@ -42,7 +42,7 @@ MOST_RECORD_BYTES = 16 << 20
 MOST_ARRAY_BYTES = 4 << 30  # of a run's predictions together
 ARRAYS = {"logits": "f", "targets": "ib", "rows": "i", "groups": "U", "folds": "U", "clips": "U", "run": "U"}
 """Array -> the kinds of dtype that it may have."""
-TOLERANCE = 1e-6  # between a record's score and that of its predictions
+TOLERANCE = 1e-6  # of a score, against rounding
 BROKEN = (
     OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, SyntaxError, MemoryError, OverflowError,
     tokenize.TokenError, zipfile.BadZipFile, zlib.error,
@@ -165,8 +165,8 @@ def read_record(path: Path) -> Record:
         selection = sections.pop("selection")
         result = Result(**{name: value for part in sections.values() for name, value in vars(part).items()})
         _require_possible(result)
-        if f"{result.run}.json" != path.name:
-            raise ValueError(f"it is of run {_shown(result.run)}")
+        if f"{result.run}.json" != path.name or not NAME.fullmatch(result.run):
+            raise ValueError(f"it is of run {_shown(repr(result.run))}")
         return Record(result, selection)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
@@ -244,7 +244,7 @@ def copy_runs(source: Path, results: Path) -> tuple[int, int]:
     files = record_files(source)
     if not files:
         raise DataError(f"{source} holds no runs: {source / FOLDER} has no RUN.json")
-    missing = [path for path in files if not record_path(results, path.stem).exists()]
+    missing = [path for path in files if not (results / FOLDER / path.name).exists()]
     count = 0
     for record in readable(missing):
         path = record_path(source, record.result.run)
@@ -296,14 +296,14 @@ def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: in
 
 def _require_possible(row: Result) -> None:
     """Raise ValueError for a score outside its interval or its metric's bounds, and for a time that is none."""
-    if not row.low <= row.score <= row.high:
+    if not row.low - TOLERANCE <= row.score <= row.high + TOLERANCE:
         raise ValueError(f"score cannot be {row.score:g} in an interval from {row.low:g} to {row.high:g}")
     if (known := METRICS.get(row.metric)) is not None and not known.low <= row.low <= row.high <= known.high:
         raise ValueError(f"{row.metric} cannot be {row.score:g} [{row.low:g}, {row.high:g}]")
     try:
         moment(row)
     except ValueError as error:
-        raise ValueError(f"time cannot be {_shown(row.time)}") from error
+        raise ValueError(f"time cannot be {_shown(repr(row.time))}") from error
 
 
 def _shown(text: str) -> str:

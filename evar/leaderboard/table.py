@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from evar.base.errors import StorageError
 from evar.base.files import storage_errors, write_atomic
@@ -20,8 +19,10 @@ from evar.result import COLUMNS, Result
 NAME = "leaderboard.csv"
 MADE_FROM = ".leaderboard.json"
 
-Stamp = list[int]
+Stamp = tuple[int, int]
 """A file's size in bytes and its time of change in nanoseconds."""
+Stamps = dict[str, Stamp]
+"""Of files by name."""
 
 
 def check(results: Path) -> None:
@@ -49,18 +50,15 @@ def append(
 
 def update(results: Path) -> None:
     """Bring the table up to date with the runs. Raises StorageError where it cannot be written or is no such table."""
-    path, made_from = results / NAME, results / MADE_FROM
+    if _made_from(results) == _there(results):  # nothing to write, also where nothing can be written
+        return
+    path = results / NAME
     with runs.only_writer(results):
         _require_own(path)
-        files = {file.name: file for file in runs.record_files(results)}
-        now = {name: stamp for name, file in files.items() if (stamp := _stamp(file))}
-        before = _read(made_from)
-        known: dict[str, Stamp] = before.get("runs", {})
-        whole = before.get("table") == _stamp(path) is not None and before.get("columns") == list(COLUMNS)
-        if whole and known == now:
-            return
-        grows = whole and all(now.get(name) == stamp for name, stamp in known.items())
-        records = list(runs.readable([files[name] for name in now if not grows or name not in known]))
+        known, now = _made_from(results), _there(results)
+        grows = known is not None and known.items() <= now.items()
+        new = [name for name in now if known is None or not grows or name not in known]
+        records = runs.readable([results / runs.FOLDER / name for name in new])
         rows = sorted((record.result for record in records), key=runs.moment)
         if grows:
             with storage_errors(path), path.open("ab", buffering=0) as file:
@@ -68,7 +66,25 @@ def update(results: Path) -> None:
                 os.fsync(file.fileno())
         else:
             write_atomic(path.resolve(), ",".join(COLUMNS).encode() + b"\n" + _lines(rows))
-        write_atomic(made_from, json.dumps({"table": _stamp(path), "columns": COLUMNS, "runs": now}))
+        made = {"columns": COLUMNS, "table": _stamp(path), "runs": now}
+        write_atomic(results / MADE_FROM, json.dumps(made))
+
+
+def _there(results: Path) -> Stamps:
+    """The record files that are there now."""
+    stamps = {file.name: _stamp(file) for file in runs.record_files(results)}
+    return {name: stamp for name, stamp in stamps.items() if stamp is not None}
+
+
+def _made_from(results: Path) -> Stamps | None:
+    """The record files that the table as it is was made from; None where that is not known."""
+    try:
+        made = json.loads((results / MADE_FROM).read_text(encoding="utf-8"))
+        stamps = {str(name): (int(size), int(time)) for name, (size, time) in made["runs"].items()}
+        whole = made["columns"] == list(COLUMNS) and tuple(made["table"]) == _stamp(results / NAME)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return stamps if whole else None
 
 
 def _lines(rows: Iterable[Result]) -> bytes:
@@ -94,13 +110,4 @@ def _stamp(file: Path) -> Stamp | None:
         stat = file.stat()
     except OSError:
         return None
-    return [stat.st_size, stat.st_mtime_ns]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What the table was made from; nothing where that is not known."""
-    try:
-        made = json.loads(path.read_text(encoding="utf-8"))
-        return made if isinstance(made["runs"], dict) else {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
+    return stat.st_size, stat.st_mtime_ns

@@ -39,7 +39,7 @@ def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of 130 encoders."""
     results = tmp_path_factory.mktemp("results")
     for number in range(130):
-        add(results, make_scored(f"e{number}", "us8k", 0.5 + number / 1000, number))
+        add(results, make_scored(f"e{number}", "us8k", 0.5 + number / 1000, number), clips=1000)
     return write_page(results)
 
 

@@ -199,3 +199,11 @@ def test_mistake_gives_one_line_and_exit_code_2(capsys, line, said):
     assert out == ""
     (error,) = [each for each in err.splitlines() if each.startswith("evar: error: ")]
     assert said in error
+
+
+def test_runs_of_different_protocol_versions_are_not_compared(capsys):
+    add("r1", "one", np.ones(100), protocol_version=1)
+    add("r2", "other", np.zeros(100), protocol_version=2)
+    code, out, err = compare(capsys, "r1", "r2")
+    assert (code, out) == (2, "")
+    assert "tones: runs r1 and r2 are of protocol versions 1 and 2: score one again" in err

@@ -233,6 +233,17 @@ def test_it_is_said_before_any_work(results, capsys, monkeypatch):
     assert "results holds results: a run needs a folder of its own" in capsys.readouterr().err
 
 
+def test_a_folder_of_runs_alone_holds_results(results, capsys):
+    for file in results.iterdir():
+        if file.is_file():
+            file.unlink()
+    before = files_of(results)
+    for name in ("leaderboard.csv", "runs/mine.csv"):
+        assert main(["leaderboard", "--out", f"results/{name}", "--results", "none"]) == 2
+        assert f"results/{name} is kept for results" in error_of(capsys)
+    assert files_of(results) == before
+
+
 def test_imported_scores_are_not_imported_into_themselves(results, capsys):
     before = files_of(results)
     Path("scores.csv").symlink_to(results / "imported.csv")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evar.leaderboard.table import append
+from evar.leaderboard.runs import keep
 from evar.probes.predictions import Predictions
 from evar.result import Result
 from evar.scoring.summary import mean_score
@@ -17,12 +17,14 @@ GRID = ("0.001", "0.01", "0.1", "1")
 
 
 def make_predictions(score: float, classes: int, clips: int, seed: int, *, several: bool = False) -> Predictions:
-    """Predictions of about `score`; several: of clips with several labels."""
+    """Predictions of `score` as near as so many clips allow; several: of clips with several labels, of about that."""
     random = np.random.default_rng(seed)
     targets = random.integers(classes, size=clips)
     logits = random.normal(size=(1, clips, classes))
-    right = random.random(clips) < score
-    logits[0, right, targets[right]] += 4
+    shuffled = (2 * random.permutation(clips // 2)[:, None] + [0, 1]).ravel()  # a clip of each fold by turns
+    right, wrong = np.split(shuffled, [round(score * clips)])
+    logits[0, right, targets[right]] += 8
+    logits[0, wrong, targets[wrong]] -= 8
     labels = random.random((clips, classes)) < 0.1
     labels[np.arange(clips), targets] = True
     return Predictions(
@@ -37,7 +39,7 @@ def make_predictions(score: float, classes: int, clips: int, seed: int, *, sever
 def add(
     results: Path, row: Result, classes: Iterable[str] = ("dog", "cat", "siren"), clips: int = 40, **more: Any
 ) -> Result:
-    """Append a run with predictions of about its score, which then is theirs."""
+    """Keep a run with predictions of about its score; the score becomes theirs."""
     names = tuple(classes)
     seed = int.from_bytes(row.run.encode()[-4:], "big")
     predictions = make_predictions(row.score, len(names), clips, seed, **more)
@@ -46,7 +48,7 @@ def add(
     row = dataclasses.replace(row, score=score, low=min(row.low, score), high=max(row.high, score))
     curve = {setting: row.score - 0.05 * abs(k - 2) for k, setting in enumerate(GRID)}
     paths = [f"audio/fold{1 + clip % 2}/{clip:05d}.wav" for clip in range(clips)]
-    append(results, row, predictions, paths, names, {"1": curve, "2": {k: v - 0.02 for k, v in curve.items()}})
+    keep(results, row, predictions, paths, names, {"1": curve, "2": {k: v - 0.02 for k, v in curve.items()}})
     return row
 
 

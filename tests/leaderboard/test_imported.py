@@ -86,11 +86,13 @@ def test_rows_are_added_below_the_columns_that_are_there(tmp_path, text):
     assert read_imported(tmp_path) == [Imported("old", "us8k", 0.4, "x", "old.csv"), ROW, other]
 
 
-def test_a_file_without_report_and_source_gets_the_columns(tmp_path):
+def test_a_file_without_report_and_source_is_refused_and_stays_as_it_is(tmp_path):
     file = write(tmp_path, "representation,task,score\nold,us8k,0.4\n", "imported.csv")
-    assert add(tmp_path, [ROW, ROW]) == 1
-    lines = ["representation,task,score,report,source", "old,us8k,0.4,,", 'new,us8k,0.5,"a,b",scores.csv']
-    assert file.read_text(encoding="utf-8").splitlines() == lines
+    before = file.read_bytes()
+    for work in (lambda: add(tmp_path, [ROW]), lambda: read_imported(tmp_path)):
+        with pytest.raises(DataError, match="imported.csv lacks the column report, source"):
+            work()
+    assert file.read_bytes() == before
 
 
 def test_an_empty_file_gets_a_header(tmp_path):

@@ -110,8 +110,8 @@ WRONG = {
         lambda sections: sections["score"].update(metric="accuracy", score=2.0, high=3.0),
         "accuracy cannot be 2 [0.5, 3]",
     ),
-    "no time": (changed("what", "time", "yesterday"), "time cannot be yesterday"),
-    "of another run": (changed("what", "run", "two"), "it is of run two"),
+    "no time": (changed("what", "time", "yesterday"), "time cannot be 'yesterday'"),
+    "of another run": (changed("what", "run", "two"), "it is of run 'two'"),
 }
 
 
@@ -298,11 +298,12 @@ def test_runs_of_another_folder_are_copied_once(tmp_path, notes):
     for run in ("both", "new", "bad"):
         add(there, run=run)
     record_of(there, "bad").write_text("{")
+    record_of(there, "x" * 220).write_text(record_of(there, "new").read_text().replace('"new"', f'"{"x" * 220}"'))
     (there / "runs" / "new.npz").unlink()
     notes.clear()
-    assert runs.copy_runs(there, here) == (1, 3)
-    assert runs.copy_runs(there, here) == (0, 3)
+    assert runs.copy_runs(there, here) == (1, 4)
+    assert runs.copy_runs(there, here) == (0, 4)
     assert {row.run: row.encoder for row in read_rows(here)} == {"both": "mine", "new": "text"}
-    assert all(re.search(r"bad\.json is no record of a run.*left out", note) for note in notes)
+    assert all(re.search(r"(bad|xxx)\.json is no record of a run.*left out", note) for note in notes)
     with pytest.raises(DataError, match="holds no runs"):
         runs.copy_runs(tmp_path, here)

@@ -67,11 +67,10 @@ def test_a_new_run_is_a_line_at_the_end_and_no_other_run_is_read(tmp_path, monke
     assert [file.stem for file in read] == ["two"]
 
 
-def test_a_table_that_fits_its_runs_stays_as_it_is(tmp_path):
-    path = add(tmp_path, run="one")
-    before = path.stat()
+def test_a_table_that_fits_its_runs_needs_no_lock_and_no_right_to_write(tmp_path, monkeypatch):
+    add(tmp_path, run="one")
+    monkeypatch.setattr(runs, "only_writer", lambda _: pytest.fail("locked"))
     update(tmp_path)
-    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def edited(path):

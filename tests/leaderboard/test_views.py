@@ -77,6 +77,13 @@ def test_rows_of_an_older_protocol_or_task_file_stand_apart():
     assert [cell.result.run for line in board.tables[0].lines for cell in line.cells.values()] == ["now"]
 
 
+def test_no_table_and_no_mean_mixes_protocol_versions_of_different_tasks():
+    old = [make_row(task=task, protocol_version=1) for task in CORE[:4]]
+    board = build([*old, make_row(task=CORE[4], protocol_version=2)], apart)
+    assert [table.tasks for table in board.tables] == [(CORE[4],)]
+    assert [each.reason for each in board.apart] == ["protocol version 1, the newest is 2"] * 4
+
+
 def test_rows_that_are_never_ranked_put_no_other_out_of_force():
     smoke = make_row(run="smoke", task_digest="new", ranked=False, limit=5)
     board = build([make_row(run="whole", task_digest="old"), smoke], apart)

@@ -3,13 +3,15 @@
 import argparse
 import dataclasses
 import json
-from pathlib import Path
+from collections.abc import Sequence
 
 from evar.base.errors import UsageError
 from evar.base.progress import say
 from evar.cli.terminal import table as in_columns
 from evar.leaderboard import runs, table
 from evar.leaderboard.blocks import per_cent
+from evar.leaderboard.formats import printable
+from evar.result import Result
 
 HEADER = ("run", "task", "encoder", "output", "probe", "metric", "score", "tags", "note")
 
@@ -20,7 +22,12 @@ def run(arguments: argparse.Namespace) -> int:
     if action == "list":
         if arguments.run is not None:
             raise UsageError(f"evar runs list takes no run: evar runs show {arguments.run}")
-        print(listed(results, as_json=arguments.json))
+        if not (rows := runs.read_rows(results)):
+            say(f"no runs in {results} yet: an evaluation adds the first one")
+        elif arguments.json:
+            print("\n".join(json.dumps(dataclasses.asdict(row)) for row in rows))
+        else:
+            print(listed(rows))
         return 0
     if arguments.run is None:
         raise UsageError(f"evar runs {action} RUN: say which (evar runs list shows them)")
@@ -29,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     name = runs.find_run(results, arguments.run)
     if action == "show":
         record = runs.read_record(runs.record_path(results, name))
-        print(json.dumps(record.sections()) if arguments.json else record.to_json(), end="\n" * arguments.json)
+        print(json.dumps(record.sections()) if arguments.json else record.to_json().rstrip("\n"))
         return 0
     if action == "remove":
         say(f"removed: {', '.join(map(str, runs.remove(results, name)))}")
@@ -41,14 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def listed(results: Path, *, as_json: bool) -> str:
-    """Every run, oldest first: a line each for people, or its result as JSON."""
-    rows = runs.read_rows(results)
-    if as_json:
-        return "\n".join(json.dumps(dataclasses.asdict(row)) for row in rows)
+def listed(rows: Sequence[Result]) -> str:
+    """A line each, for people."""
     cells = [
         (row.run, row.task, row.encoder, row.output, row.probe, row.metric, per_cent(row.score, row.low, row.high),
          ", ".join(row.tags), row.note)
         for row in rows
     ]  # fmt: skip
-    return in_columns(HEADER, cells)
+    return in_columns(HEADER, [tuple(map(printable, row)) for row in cells])
