@@ -55,7 +55,7 @@ class Evaluation:
     curves: dict[str, dict[str, float]]
 
     def save(self, results: Path) -> Path:
-        """Keep the run in a folder and add its row; where it cannot be kept note the result, so that nothing is lost."""
+        """Keep the run in a folder and add its row; what cannot be kept is noted, so that nothing is lost."""
         try:
             return leaderboard.append(results, self.result, self.predictions, self.clips, self.classes, self.curves)
         except EvarError:

@@ -174,13 +174,15 @@ def _sources(file: Path, *packages: Path) -> set[Path]:
     folders = {file.parent, *(package.parent for package in packages)}
     waiting = [file, *(source for package in packages for source in package.rglob("*.py"))]
     found: set[Path] = set()
+    listed: set[str] = set()
     while waiting:
         source = waiting.pop()
         if source in found or not source.is_file() or _installed(source) or _is_ours(source):
             continue
         found.add(source)
-        for name, folder in itertools.product(_imported(source), folders):
+        for name, folder in itertools.product(_imported(source) - listed, folders):
             waiting += [folder / f"{name}.py", *(folder / name).rglob("*.py")]
+            listed.add(name)
     return found
 
 
