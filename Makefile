@@ -36,8 +36,11 @@ check: setup  ## style, types, import direction
 bench: setup  ## throughput, probe time, memory
 	$(BIN)/python -m benchmarks
 
+# The environment of this folder where there is one and no other interpreter is named
+OWN := $(if $(filter file,$(origin PYTHON)),$(firstword $(wildcard $(BIN)/python) $(PYTHON)),$(PYTHON))
+
 gpu:  ## everything that wants a GPU measured and checked, by PYTHON as it is; QUICK=1: tiny shapes, on a CPU too
-	$(PYTHON) -m benchmarks.gpu $(strip $(if $(QUICK),--quick) $(if $(WHEELS),--wheels $(WHEELS)) \
+	$(OWN) -m benchmarks.gpu $(strip $(if $(QUICK),--quick) $(if $(WHEELS),--wheels $(WHEELS)) \
 	$(if $(OUT),--out $(OUT)) $(if $(ONLY),--only $(ONLY)) $(if $(COMMIT),--commit $(COMMIT)))
 
 clean:
