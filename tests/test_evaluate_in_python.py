@@ -142,6 +142,9 @@ def test_nothing_is_shown_until_it_is_asked_for(place: Path, capsys: pytest.Capt
     out, err = capsys.readouterr()
     assert out == ""
     assert "probe logistic" in err
+    with evar.show_progress(), evar.show_progress():
+        score(place, "random(model='m2d_vit_tiny-80x20p80x2')")
+    assert capsys.readouterr().err.count("nothing in it was learned") == 1
     score(place, Bands(8))
     assert capsys.readouterr() == ("", "")
 

@@ -120,6 +120,9 @@ def _tqdm() -> Any:
 @contextlib.contextmanager
 def _notes_on_stderr() -> Iterator[None]:
     logger, handler = logging.getLogger("evar"), _Lines()
+    if any(isinstance(each, _Lines) for each in logger.handlers):  # asked for before: a note is one line
+        yield
+        return
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
