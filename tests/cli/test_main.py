@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -266,7 +267,8 @@ def test_fault_of_the_program_is_exit_code_1(here):
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "2> >(exec true)", "<&- 2>&-"])
 def test_no_row_is_lost_where_nobody_reads_stderr(here, closed):
-    command = f"{sys.executable} {ROOT / 'run_eval.py'} --task tones.yaml --encoder logmel {closed}"
+    words = [sys.executable, str(ROOT / "run_eval.py"), "--task", "tones.yaml", "--encoder", "logmel"]
+    command = f"{shlex.join(words)} {closed}"
     done = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, text=True)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
     assert len(rows()) == 1
