@@ -48,7 +48,7 @@ def measure(name: str, encoder: Encoder, config: Config) -> plots.RateCurve:
     for evaluation in evaluations(load_task("us8k"), encoder, fits, config):
         result = evaluation.result
         print(f"{result_line(evaluation)}  {result.probe_options.get('lr', '')}", flush=True)
-        points.append(plots.Point(name, result.score, result.low, result.high))
+        points.append(plots.CurvePoint(name, result.score, result.low, result.high))
     return plots.RateCurve(name, RATES, tuple(points[:-1]), points[-1])
 
 

@@ -15,7 +15,7 @@ from evar.embeddings.device import choose_device, describe
 from evar.nn.exact import exact_float32
 from evar.probes.contract import Problem, Rows
 from evar.probes.m2d_paper import BATCH_SIZE
-from evar.probes.training import Block, Data, Job, Recipe, slots
+from evar.probes.training import Data, Job, NetworkRecipe, SlotBlock, slots
 
 DIM, CLASSES, CLIPS = 3840, 10, 4000
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
@@ -30,19 +30,19 @@ def main(device: torch.device, counts: list[int]) -> None:
     data = Data.of(x, y, [problem], device)
     print(f"{describe(device)}  torch {torch.__version__}")
     for name, hidden in (("linear", ()), ("512 units", (512,))):
-        recipe = Recipe(hidden, 1, 1, BATCH_SIZE, decoupled=True)
+        recipe = NetworkRecipe(hidden, 1, 1, BATCH_SIZE, decoupled=True)
         sizes = (DIM, *hidden, CLASSES)
         steps = -(-CLIPS // BATCH_SIZE)
         said = []
         for count in counts:
-            blocks = [Block(data, [Job(problem, 1e-3, 0.0)] * count, sizes, lambda *_: 0.0, recipe, count)] * 3
+            blocks = [SlotBlock(data, [Job(problem, 1e-3, 0.0)] * count, sizes, lambda *_: 0.0, recipe, count)] * 3
             with exact_float32():
                 took = min(seconds(block) for block in blocks)
             said.append(f"{count} {1000 * took / steps / count:.2f}")
         print(f"{name:<10} ms a step and network, by slots: {'  '.join(said)}  (chosen: {slots(200, sizes, device)})")
 
 
-def seconds(block: Block) -> float:
+def seconds(block: SlotBlock) -> float:
     """The time of an epoch."""
     clock = time.process_time if block.mean.device.type == "cpu" else time.perf_counter
     begin = clock()

@@ -33,7 +33,7 @@ class Shots:
 
 
 @dataclass(frozen=True)
-class Fit:
+class ProbeFit:
     """One probe on one output of the embeddings.
 
     chosen:   round -> its final fits; for few shots a round is one draw of a round of the task
@@ -57,7 +57,7 @@ def fit_outputs(
     outputs: Sequence[str],
     probe: Probe,
     seed: int,
-) -> Iterator[Fit]:
+) -> Iterator[ProbeFit]:
     """One fit an output; of several also the one whose output was chosen, round by round, on validation rows."""
     several = len(outputs) > 1
     fits = {}
@@ -68,7 +68,7 @@ def fit_outputs(
         yield choose_output(clips, list(fits.values()), seed)
 
 
-def choose_output(clips: Manifest, fits: Sequence[Fit], seed: int) -> Fit:
+def choose_output(clips: Manifest, fits: Sequence[ProbeFit], seed: int) -> ProbeFit:
     """The fit of each round's best output by validation score, as one."""
     begin = time.perf_counter()
     by_output = {fit.output: fit for fit in fits}
@@ -78,7 +78,7 @@ def choose_output(clips: Manifest, fits: Sequence[Fit], seed: int) -> Fit:
     predictions = sweep.assemble({fit.output: fit.predictions for fit in fits}, outputs)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
     seconds = time.perf_counter() - begin + sum(fit.seconds for fit in fits)
-    return Fit(fits[0].probe, CHOSEN, chosen, predictions, score, seconds, outputs)
+    return ProbeFit(fits[0].probe, CHOSEN, chosen, predictions, score, seconds, outputs)
 
 
 def fit_probe(
@@ -89,7 +89,7 @@ def fit_probe(
     seed: int,
     *,
     judge: bool = False,
-) -> Fit:
+) -> ProbeFit:
     """Choose the probe's setting on validation rows, fit it for every round, read the test rows, score them."""
     begin = time.perf_counter()
     x, y, groups, rounds = embeddings.outputs[output], clips.targets, clips.groups, clips.rounds()
@@ -106,7 +106,7 @@ def fit_probe(
                 f"{clips.task.name}: no training clips (round {each.name}) of {len(outcome.unseen)} classes: {names}"
             )
     by_round = {each.name: outcome for each, outcome in zip(rounds, chosen, strict=True)}
-    return Fit(probe, output, by_round, predictions, score, time.perf_counter() - begin)
+    return ProbeFit(probe, output, by_round, predictions, score, time.perf_counter() - begin)
 
 
 def fit_shots(
@@ -117,7 +117,7 @@ def fit_shots(
     shots: int,
     draws: int,
     seed: int,
-) -> Fit:
+) -> ProbeFit:
     """Fit the probe on `shots` training clips a class, drawn `draws` times; draws are averaged as seeds are."""
     begin = time.perf_counter()
     x, y, groups, rounds = embeddings.outputs[output], clips.targets, clips.groups, clips.rounds()
@@ -132,7 +132,7 @@ def fit_shots(
     if short := few_shots.short_classes(rounds, y, len(clips.classes), shots):
         names = few(clips.classes[number] for number in short)
         log.warning(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
-    return Fit(
+    return ProbeFit(
         probe,
         output,
         {each.name: outcome for each, outcome in zip(drawn, chosen, strict=True)},

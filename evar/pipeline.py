@@ -28,7 +28,7 @@ from evar.embeddings.extract import Embeddings, embed
 from evar.encoders.contract import Encoder
 from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
-from evar.fitting import Fit, fit_outputs, fit_shots
+from evar.fitting import ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import table as leaderboard
 from evar.leaderboard.runs import record_path
 from evar.nn import releases
@@ -158,7 +158,7 @@ def _scored(task: Task, encoder: Encoder, probes: Sequence[Probe], config: Confi
 
 def _fits(
     clips: Manifest, embeddings: Embeddings, outputs: Sequence[str], probe: Probe, config: Config
-) -> Iterator[Fit]:
+) -> Iterator[ProbeFit]:
     """On all training clips, or on few of them where numbers of shots are given: output by output."""
     if not config.shots:
         yield from fit_outputs(clips, embeddings, outputs, probe, config.seed)

@@ -15,14 +15,14 @@ from typing import Any
 from pydantic import ConfigDict
 
 
-class Part:
+class ResultPart:
     """What all parts share: a record is read strictly, each field there, of its type, and no other."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class What(Part):
+class What(ResultPart):
     """What was run, and when (UTC): the run's name sorts by time."""
 
     run: str
@@ -35,7 +35,7 @@ class What(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored(Part):
+class Scored(ResultPart):
     """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups what they were resampled by.
 
     parts: score of each fold (or of "test"); seeds: of each seed; draw_scores: of each draw of few shots.
@@ -58,7 +58,7 @@ class Scored(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitting(Part):
+class Fitting(ResultPart):
     """What was chosen on validation rows: setting and, where the layer was chosen too, chosen_output, a round."""
 
     setting: dict[str, float | str | None]
@@ -68,7 +68,7 @@ class Fitting(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataUsed(Part):
+class DataUsed(ResultPart):
     """Which clips. limit: of a smoke run, a part; shots: training clips a class, where few were drawn, `draws` times;
     short_classes: how many classes have fewer.
 
@@ -87,7 +87,7 @@ class DataUsed(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing(Part):
+class Standing(ResultPart):
     """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep or few shots.
 
     sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it.
@@ -103,7 +103,7 @@ class Standing(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost(Part):
+class Cost(ResultPart):
     """Seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed.
 
     peak_device_memory_bytes: the GPU's, 0 on a CPU.
@@ -124,7 +124,7 @@ class Cost(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance(Part):
+class Provenance(ResultPart):
     """What is needed to repeat the run, beside its name."""
 
     encoder_options: dict[str, Any]
@@ -141,14 +141,14 @@ class Provenance(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remarks(Part):
+class Remarks(ResultPart):
     """What a person says of the run, by `evar runs tag` and `evar runs note`."""
 
     tags: list[str] = dataclasses.field(default_factory=list)
     note: str = ""
 
 
-PARTS: dict[str, type[Part]] = {
+PARTS: dict[str, type[ResultPart]] = {
     "what": What,
     "score": Scored,
     "fitting": Fitting,

@@ -7,7 +7,7 @@ from evar.config import Config
 from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
-from evar.fitting import CHOSEN, Fit
+from evar.fitting import CHOSEN, ProbeFit
 from evar.preparation import Prepared
 from evar.result import Result
 from evar.scoring import summary
@@ -19,7 +19,7 @@ def make_result(
     prepared: Prepared,
     encoder: Encoder,
     embeddings: Embeddings,
-    fit: Fit,
+    fit: ProbeFit,
     config: Config,
     device: torch.device,
     leaks: dict[str, int | None],

@@ -96,3 +96,13 @@ def test_signal_code_never_sees_labels():
 def test_waveforms_are_never_heard_after_the_embeddings():
     for folder in ("probes", "scoring", "leaderboard"):
         assert not [file for file in (PACKAGE / folder).rglob("*.py") if ".samples(" in file.read_text("utf-8")]
+
+
+def test_no_two_classes_share_a_name():
+    names = [
+        node.name
+        for file in SOURCES
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert sorted(names) == sorted(set(names))

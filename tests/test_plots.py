@@ -4,7 +4,7 @@ from evar import plots
 
 
 def curves() -> list[plots.RateCurve]:
-    points = tuple(plots.Point("", value, value - 0.1, value + 0.1) for value in (0.2, 0.4, 0.3))
+    points = tuple(plots.CurvePoint("", value, value - 0.1, value + 0.1) for value in (0.2, 0.4, 0.3))
     return [plots.RateCurve(name, (1e-3, 1e-2, 1e-1), points, points[0]) for name in ("one", "other")]
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from evar.base.errors import DataError
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest
-from evar.data.report import Class, Clipped, Durations, Fault, Part, Report, Short
+from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Report, Short
 from evar.data.store import Store, short_clips
 
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
@@ -81,11 +81,11 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
     return ""
 
 
-def _parts(manifest: Manifest, store: Store) -> tuple[Part, ...]:
+def _parts(manifest: Manifest, store: Store) -> tuple[PartCount, ...]:
     part, expects = manifest.table["part"], manifest.task.expects
     listed, found = part.value_counts(), part.iloc[store.usable].value_counts()
     return tuple(
-        Part(name, int(found.get(name, 0)), int(listed.get(name, 0)), expects.parts.get(name) if expects else None)
+        PartCount(name, int(found.get(name, 0)), int(listed.get(name, 0)), expects.parts.get(name) if expects else None)
         for name in manifest.task.parts
     )
 

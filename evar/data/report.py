@@ -9,7 +9,7 @@ from evar.data.leaks import Leaks
 
 
 @dataclass(frozen=True)
-class Part:
+class PartCount:
     """Clips of a split or fold: usable ones, those in the table, and those of a complete copy (None: nothing says)."""
 
     name: str
@@ -87,7 +87,7 @@ class Report:
     expected: int
     coverage: float
     min_coverage: float
-    parts: tuple[Part, ...]
+    parts: tuple[PartCount, ...]
     classes: tuple[Class, ...]
     quarantined: tuple[Fault, ...]
     leaks: Leaks

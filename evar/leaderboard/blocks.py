@@ -11,7 +11,7 @@ from typing import get_args
 
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published
-from evar.leaderboard.views import Apart, Board, Cell, Table, mean_of_core, task_order
+from evar.leaderboard.views import Apart, Board, Cell, RankedTable, mean_of_core, task_order
 from evar.result import Result
 
 MEAN = "mean"
@@ -34,7 +34,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Block:
+class TextTable:
     """A titled table. The first `names` columns name the line; notes stand below."""
 
     title: str
@@ -48,13 +48,13 @@ class Block:
         return all(not row[column].text or row[column].text[0] in "0123456789+-" for row in self.rows)
 
 
-def own_blocks(board: Board) -> list[Block]:
+def own_blocks(board: Board) -> list[TextTable]:
     """One block a table, then one of the rows apart, where there are any."""
     blocks = [_table_block(table) for table in board.tables]
     return [*blocks, _apart_block(board.apart)] if board.apart else blocks
 
 
-def published_blocks(rows: Iterable[Published], kinds: Sequence[Kind] = get_args(Kind)) -> list[Block]:
+def published_blocks(rows: Iterable[Published], kinds: Sequence[Kind] = get_args(Kind)) -> list[TextTable]:
     """One block a kind, a line for each model in each source and protocol."""
     rows = list(rows)
     blocks = []
@@ -65,7 +65,7 @@ def published_blocks(rows: Iterable[Published], kinds: Sequence[Kind] = get_args
     return blocks
 
 
-def imported_blocks(rows: Sequence[Imported]) -> list[Block]:
+def imported_blocks(rows: Sequence[Imported]) -> list[TextTable]:
     """One block of what another harness reported, a line for each representation in each file; none for no rows."""
     if not rows:
         return []
@@ -74,7 +74,7 @@ def imported_blocks(rows: Sequence[Imported]) -> list[Block]:
         own = [row for row in rows if (row.representation, row.source) == (name, source)]
         scores = {task: ", ".join(per_cent(row.score) for row in own if row.task == task) for task in tasks}
         lines.append(tuple(map(Text, (name, *scores.values(), source))))
-    return [Block("Imported from another harness; never ranked", ("representation", *tasks, "file"), tuple(lines))]
+    return [TextTable("Imported from another harness; never ranked", ("representation", *tasks, "file"), tuple(lines))]
 
 
 def per_cent(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -123,7 +123,7 @@ def _differing_options(names: dict[str, str], rows: Sequence[Result]) -> dict[st
     return told
 
 
-def _table_block(table: Table) -> Block:
+def _table_block(table: RankedTable) -> TextTable:
     names = encoder_names(cell.result for line in table.lines for cell in line.cells.values())
     with_mean = any(line.mean is not None for line in table.lines)
     metrics = {task: cell.result.metric for line in table.lines for task, cell in line.cells.items()}
@@ -134,7 +134,7 @@ def _table_block(table: Table) -> Block:
         cells = [_score(line.cells.get(task)) for task in table.tasks]
         mean = [Text("" if line.mean is None else per_cent(line.mean))] if with_mean else []
         rows.append((Text(names[first.run]), *cells, *mean))
-    return Block(table.title, header, tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
+    return TextTable(table.title, header, tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
 
 
 def _score(cell: Cell | None) -> Text:
@@ -146,16 +146,16 @@ def _score(cell: Cell | None) -> Text:
     return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
 
 
-def _apart_block(apart: Sequence[Apart]) -> Block:
+def _apart_block(apart: Sequence[Apart]) -> TextTable:
     names = encoder_names(each.result for each in apart)
     rows = tuple(
         tuple(map(Text, (names[row.run], row.task, row.probe, row.output, per_cent(row.score, row.low, row.high), why)))
         for row, why in ((each.result, each.reason) for each in apart)
     )
-    return Block("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows, names=4)
+    return TextTable("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows, names=4)
 
 
-def _published_block(title: str, rows: Sequence[Published]) -> Block:
+def _published_block(title: str, rows: Sequence[Published]) -> TextTable:
     metrics = {row.task: row.metric for row in rows}
     tasks, origins = task_order(metrics), list(dict.fromkeys((row.protocol, row.source) for row in rows))
     lines = [_published_line(model, list(members), tasks, origins) for model, members in _by_line(rows)]
@@ -163,7 +163,7 @@ def _published_block(title: str, rows: Sequence[Published]) -> Block:
     notes = [CORE_MEAN_NOTE, *(f"[{n}] {protocol}; {source}" for n, (protocol, source) in enumerate(origins, start=1))]
     if not any(mean.text for *_, mean, _ in lines):
         header, lines, notes = (*header[:-2], header[-1]), [(*line[:-2], line[-1]) for line in lines], notes[1:]
-    return Block(title, header, tuple(lines), tuple(notes))
+    return TextTable(title, header, tuple(lines), tuple(notes))
 
 
 def _published_line(

@@ -15,10 +15,10 @@ from typing import Any
 
 from evar.base.errors import UsageError, install_hint
 from evar.base.files import atomic_path
-from evar.leaderboard.blocks import Block, Text
+from evar.leaderboard.blocks import Text, TextTable
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
-from evar.leaderboard.views import Board, Table
+from evar.leaderboard.views import Board, RankedTable
 from evar.result import COLUMNS, Result
 
 LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."
@@ -35,7 +35,7 @@ MARKDOWN = {**{letter: f"\\{letter}" for letter in "\\`*_[]<>|"}, "&": "&amp;"}
 UNPRINTABLE = "\ufffd"  # stands for control characters, direction marks, lone surrogates and the like
 
 
-def to_terminal(blocks: Sequence[Block], width: int) -> str:
+def to_terminal(blocks: Sequence[TextTable], width: int) -> str:
     """Aligned columns within `width` columns of the screen; what comes from outside moves no cursor and breaks no line.
 
     A wider block is cut into parts that repeat the columns that name its lines. Where these leave no room for another
@@ -45,7 +45,7 @@ def to_terminal(blocks: Sequence[Block], width: int) -> str:
     return "\n\n".join([*parts, LEGEND.format(best="*")])
 
 
-def to_markdown(blocks: Sequence[Block]) -> str:
+def to_markdown(blocks: Sequence[TextTable]) -> str:
     """Pipe tables, ready for a README or an issue."""
     parts = []
     for block in blocks:
@@ -57,7 +57,7 @@ def to_markdown(blocks: Sequence[Block]) -> str:
     return "\n\n".join([*parts, LEGEND.format(best="**Bold**:")]) + "\n"
 
 
-def to_latex(blocks: Sequence[Block]) -> str:
+def to_latex(blocks: Sequence[TextTable]) -> str:
     r"""One `table` with booktabs rules a block; the preamble needs \usepackage{booktabs}."""
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(map(_latex_table, blocks)) + "\n"
 
@@ -155,7 +155,7 @@ def _cells(facts: dict[str, Any]) -> dict[str, str]:
     return {name: f"{fact:.10g}" if isinstance(fact, float) else fact or "" for name, fact in facts.items()}
 
 
-def _wide_rows(table: Table) -> list[dict[str, str]]:
+def _wide_rows(table: RankedTable) -> list[dict[str, str]]:
     rows = []
     for line in table.lines:
         row = {
@@ -183,7 +183,7 @@ def _shown(cell: Text) -> str:
     return f"* {cell.text}" if cell.best else f"≈ {cell.text}" if cell.tied else cell.text
 
 
-def _latex_table(block: Block) -> str:
+def _latex_table(block: TextTable) -> str:
     columns = "".join("r" if block.numeric(k) else "l" for k in range(len(block.header)))
     caption = ". ".join([block.title, *block.notes, LEGEND.format(best="Bold:")])
     lines = [
@@ -202,7 +202,7 @@ def _latex_table(block: Block) -> str:
     return "\n".join(lines)
 
 
-def _widths(block: Block) -> list[int]:
+def _widths(block: TextTable) -> list[int]:
     lines = [block.header, *(tuple(map(_shown, row)) for row in block.rows)]
     return [max(map(_columns, column)) for column in zip(*lines, strict=True)]
 
@@ -231,26 +231,26 @@ def printable(text: str, mark: str = UNPRINTABLE) -> str:
     return " ".join("".join(mark if unicodedata.category(each)[0] == "C" else each for each in text).split())
 
 
-def _printable_block(block: Block) -> Block:
+def _printable_block(block: TextTable) -> TextTable:
     rows = tuple(tuple(Text(printable(cell.text), cell.best, cell.tied) for cell in row) for row in block.rows)
     header, notes = tuple(map(printable, block.header)), tuple(map(printable, block.notes))
     return replace(block, title=printable(block.title), header=header, rows=rows, notes=notes)
 
 
-def _terminal_parts(block: Block, width: int) -> list[str]:
+def _terminal_parts(block: TextTable, width: int) -> list[str]:
     named, widths = _least_named(block, width), _widths(block)[block.names :]
     if named + len(GAP) + max(widths) > width:
         return [_records(block, width)]
     return [_aligned(part, width) for part in _cut(block, width)]
 
 
-def _least_named(block: Block, width: int) -> int:
+def _least_named(block: TextTable, width: int) -> int:
     """The least room of the columns that name a line, the first of which may be shortened."""
     first, *others = _widths(block)[: block.names]
     return min(first, max(LEAST_NAME, width // 3)) + sum(len(GAP) + each for each in others)
 
 
-def _records(block: Block, width: int) -> str:
+def _records(block: TextTable, width: int) -> str:
     """The block's lines as `name: value`, below each other; the first tells where a record begins."""
     lines = [block.title]
     for row in block.rows:
@@ -272,7 +272,7 @@ def _folded(text: str, indent: str, width: int) -> list[str]:
     return lines
 
 
-def _cut(block: Block, width: int) -> list[Block]:
+def _cut(block: TextTable, width: int) -> list[TextTable]:
     """The block in parts of as many columns as fit beside those that name its lines; at least one column a part."""
     names, widths = block.names, _widths(block)[block.names :]
     room, parts, taken = width - _least_named(block, width), [], 0
@@ -284,12 +284,12 @@ def _cut(block: Block, width: int) -> list[Block]:
         rows = tuple((*row[:names], *row[columns]) for row in block.rows)
         title = block.title if not taken else f"{block.title} (continued)"
         header, notes = (*block.header[:names], *block.header[columns]), block.notes if end == len(widths) else ()
-        parts.append(Block(title, header, rows, notes, names))
+        parts.append(TextTable(title, header, rows, notes, names))
         taken = end
     return parts
 
 
-def _aligned(block: Block, width: int) -> str:
+def _aligned(block: TextTable, width: int) -> str:
     first, *widths = _widths(block)
     first = max(min(first, width - sum(len(GAP) + each for each in widths)), min(first, max(LEAST_NAME, width // 3)))
     lines = [block.header, *(tuple(map(_shown, row)) for row in block.rows)]

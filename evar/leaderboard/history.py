@@ -8,7 +8,7 @@ pre-training run scored on its way is a path of its own, which begins again wher
 import json
 from collections.abc import Iterable
 
-from evar.leaderboard.blocks import Block, Text, names_with_options, per_cent
+from evar.leaderboard.blocks import Text, TextTable, names_with_options, per_cent
 from evar.leaderboard.views import probe_names, why_apart
 from evar.result import Result
 
@@ -17,7 +17,7 @@ NAMES = HEADER.index("weights")  # columns that tell one run from another
 NOTE = "change: since the run before of the same settings, test clips and protocol version"
 
 
-def history_block(rows: Iterable[Result]) -> Block:
+def history_block(rows: Iterable[Result]) -> TextTable:
     """One line a run, path by path; `rows` are oldest first."""
     rows = list(rows)
     encoders, probes = names_with_options(rows), probe_names(rows)
@@ -32,7 +32,7 @@ def history_block(rows: Iterable[Result]) -> Block:
             told = (encoders[row.run], row.task, probes.of(row), row.output, row.time, row.weights, score)
             lines.append(tuple(map(Text, (*told, _change(before, row), why_apart(row), row.run))))
             before = row
-    return Block("History", HEADER, tuple(lines), (NOTE,), NAMES)
+    return TextTable("History", HEADER, tuple(lines), (NOTE,), NAMES)
 
 
 def _path(row: Result) -> tuple[object, ...]:

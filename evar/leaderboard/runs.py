@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 from evar.base.errors import DataError, UsageError, few, unknown
 from evar.base.files import atomic_path, locked, storage_errors, write_atomic
 from evar.probes.predictions import Predictions
-from evar.result import PARTS, Part, Result
+from evar.result import PARTS, Result, ResultPart
 from evar.scoring.compare import RunOutput
 from evar.scoring.metrics import METRICS
 from evar.scoring.summary import mean_score
@@ -51,7 +51,7 @@ BROKEN = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChosenBy(Part):
+class ChosenBy(ResultPart):
     """What the setting was chosen by, and among which classes. curves: round -> setting -> mean validation score."""
 
     classes: list[str]
@@ -83,7 +83,7 @@ class Kept(RunOutput):
 
 _SECTIONS: TypeAdapter[Any] = TypeAdapter(
     dataclasses.make_dataclass(
-        "Sections", [*PARTS.items(), ("selection", ChosenBy)], bases=(Part,), frozen=True, kw_only=True
+        "Sections", [*PARTS.items(), ("selection", ChosenBy)], bases=(ResultPart,), frozen=True, kw_only=True
     )
 )
 

@@ -53,7 +53,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Table:
+class RankedTable:
     """All ranked rows of one probe (with its options) and one output; lines with most tasks, then the best, first."""
 
     probe: str
@@ -84,7 +84,7 @@ class Apart:
 class Board:
     """Everything that one call shows of one's own rows."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[RankedTable, ...]
     apart: tuple[Apart, ...]
 
 
@@ -180,7 +180,7 @@ def _outdated(row: Result, newest: int, files: Mapping[str, str]) -> str:
     return "" if row.task_digest == files[row.task] else "scored under another version of the task's file"
 
 
-def _table(probe: str, output: str, rows: Sequence[Result], separable: Verdict) -> Table:
+def _table(probe: str, output: str, rows: Sequence[Result], separable: Verdict) -> RankedTable:
     tasks = task_order(row.task for row in rows)
     cells = {row.run: cell for task in tasks for row, cell in _column([r for r in rows if r.task == task], separable)}
     by_subject: dict[Subject, dict[str, Cell]] = {}
@@ -190,7 +190,7 @@ def _table(probe: str, output: str, rows: Sequence[Result], separable: Verdict) 
     for subject, own in by_subject.items():
         lines.append(Line(subject, own, mean_of_core({task: cell.result.score for task, cell in own.items()})))
     lines.sort(key=lambda line: (-len(line.cells), -_average(line), line.subject))
-    return Table(probe, output, tasks, tuple(lines))
+    return RankedTable(probe, output, tasks, tuple(lines))
 
 
 def mean_of_core(scores: dict[str, float]) -> float | None:

@@ -83,7 +83,7 @@ class Mlp(nn.Module):
         return projected
 
 
-class Block(nn.Module):
+class VitBlock(nn.Module):
     """One transformer layer: attention, then MLP, each on normalised tokens and added to them."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -129,7 +129,7 @@ class ViT(nn.Module):
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.pos_embed = nn.Parameter(torch.empty(1, 1 + grid.rows * grid.columns, width), requires_grad=False)
         self.patch_embed = PatchEmbedding(grid, width)
-        self.blocks = nn.ModuleList(Block(width, heads or width // HEAD_WIDTH) for _ in range(depth))
+        self.blocks = nn.ModuleList(VitBlock(width, heads or width // HEAD_WIDTH) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.block_dtype = torch.float32
 

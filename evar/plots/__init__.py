@@ -6,13 +6,13 @@ inline.py   pictures inside a page
 """
 
 from evar.plots.inline import curve_plot, dot_plot, speed_plot
-from evar.plots.points import COLOURS, GREY, Point, RateCurve, Series
+from evar.plots.points import COLOURS, GREY, CurvePoint, RateCurve, Series
 from evar.plots.saved import layer_curve, loss_curve, rate_curves, shots_curve
 
 __all__ = [
     "COLOURS",
     "GREY",
-    "Point",
+    "CurvePoint",
     "RateCurve",
     "Series",
     "curve_plot",

@@ -8,7 +8,7 @@ GREY = "#808080"
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """A score with its 95 % interval, all as shares (0 to 1); spread: the scores that it is the mean of."""
 
     name: str
@@ -24,8 +24,8 @@ class RateCurve:
 
     name: str
     rates: tuple[float, ...]
-    points: tuple[Point, ...]
-    other: Point
+    points: tuple[CurvePoint, ...]
+    other: CurvePoint
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,6 @@ class Series:
     """Points that are drawn alike. places: x of each point, or the line (from the top) on which a dot plot has it."""
 
     name: str
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
     places: tuple[float, ...]
     hollow: bool = False

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from evar.base.files import atomic_path
-from evar.plots.points import BLUE, GREEN, ORANGE, PURPLE, Point, RateCurve
+from evar.plots.points import BLUE, GREEN, ORANGE, PURPLE, CurvePoint, RateCurve
 
 INCHES = (6.4, 4.0)
 MOST_POINTS = 5_000  # of a curve over steps
 
 
-def layer_curve(path: Path, title: str, metric: str, layers: Sequence[Point], chosen: Point) -> None:
+def layer_curve(path: Path, title: str, metric: str, layers: Sequence[CurvePoint], chosen: CurvePoint) -> None:
     """Draw the score over depth, with intervals, and the score of the layer chosen on validation as a line across.
 
     Raises StorageError where `path` cannot be written.
@@ -28,7 +28,7 @@ def layer_curve(path: Path, title: str, metric: str, layers: Sequence[Point], ch
     _picture(path, title, "layer, from 0", f"{metric}, %", draw)
 
 
-def shots_curve(path: Path, title: str, metric: str, points: Sequence[Point]) -> None:
+def shots_curve(path: Path, title: str, metric: str, points: Sequence[CurvePoint]) -> None:
     """Draw the score over the number of shots (the points' names), with intervals, and each draw's score as a dot.
 
     Raises StorageError where `path` cannot be written.
@@ -78,7 +78,7 @@ def loss_curve(path: Path, title: str, steps: Sequence[int], losses: Sequence[fl
     _picture(path, title, "step", "loss", draw)
 
 
-def _errorbar(axes: Any, places: Sequence[float], points: Sequence[Point], label: str, colour: str = BLUE) -> None:
+def _errorbar(axes: Any, places: Sequence[float], points: Sequence[CurvePoint], label: str, colour: str = BLUE) -> None:
     values = [100 * point.value for point in points]
     below = [100 * (point.value - point.low) for point in points]
     above = [100 * (point.high - point.value) for point in points]

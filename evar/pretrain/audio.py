@@ -13,14 +13,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Source:
+class AudioSource:
     """Clips by their paths, relative to `root`."""
 
     root: Path
     paths: list[str]
 
 
-def source_of_folder(folder: Path) -> Source:
+def source_of_folder(folder: Path) -> AudioSource:
     """All audio files below a folder. Raises DataError where there are none, or no such folder."""
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: name one that holds audio files")
@@ -29,11 +29,11 @@ def source_of_folder(folder: Path) -> Source:
         log.warning(f"{folder}: {remark}")
     if not listing.paths:
         raise DataError(f"{folder} holds no audio files (WAV, FLAC, MP3, OGG and others, at any depth)")
-    return Source(folder, listing.paths)
+    return AudioSource(folder, listing.paths)
 
 
 def prepare_audio(
-    sources: Sequence[Source],
+    sources: Sequence[AudioSource],
     rate: int,
     cache: Path,
     *,

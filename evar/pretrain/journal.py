@@ -16,7 +16,7 @@ NAME = "log.csv"
 
 
 @dataclass(frozen=True)
-class Row:
+class StepRow:
     """One step."""
 
     step: int
@@ -32,21 +32,21 @@ class Row:
         return ",".join(f"{value:.9g}" for value in dataclasses.astuple(self)) + "\n"
 
 
-HEADER = ",".join(field.name for field in dataclasses.fields(Row)) + "\n"
+HEADER = ",".join(field.name for field in dataclasses.fields(StepRow)) + "\n"
 
 
-def begin(path: Path, before: Sequence[Row] = ()) -> None:
+def begin(path: Path, before: Sequence[StepRow] = ()) -> None:
     """Start the journal with these rows of an earlier part of the run; whatever else was there is gone."""
     write_atomic(path, HEADER + "".join(row.line() for row in before))
 
 
-def append(path: Path, rows: Sequence[Row]) -> None:
+def append(path: Path, rows: Sequence[StepRow]) -> None:
     """Add rows at the end."""
     with storage_errors(path), path.open("a", encoding="ascii") as file:
         file.write("".join(row.line() for row in rows))
 
 
-def read(path: Path, steps: int | None = None) -> list[Row]:
+def read(path: Path, steps: int | None = None) -> list[StepRow]:
     """The rows before step number `steps` (None: all); of a line that was cut off by a kill nothing. [] without a file.
 
     Raises StorageError where it cannot be read.
@@ -55,6 +55,6 @@ def read(path: Path, steps: int | None = None) -> list[Row]:
         if not path.exists():
             return []
         lines = list(csv.reader(path.read_text(encoding="ascii").splitlines(keepends=True)[1:]))
-    whole = [line for line in lines if len(line) == len(dataclasses.fields(Row))]
-    rows = [Row(int(step), *map(float, others)) for step, *others in whole]
+    whole = [line for line in lines if len(line) == len(dataclasses.fields(StepRow))]
+    rows = [StepRow(int(step), *map(float, others)) for step, *others in whole]
     return rows if steps is None else [row for row in rows if row.step < steps]

@@ -23,7 +23,7 @@ from evar.pretrain import checkpoint, journal
 from evar.pretrain.checkpoint import Training
 from evar.pretrain.crops import Epochs
 from evar.pretrain.interrupt import Stop
-from evar.pretrain.journal import Row
+from evar.pretrain.journal import StepRow
 from evar.pretrain.meter import Meter
 from evar.pretrain.recipe import Recipe
 from evar.pretrain.schedule import schedule_of
@@ -53,7 +53,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """How to train, and where things go.
 
     folder:        of the run's files; what lies there is continued only where `resume` says so
@@ -79,7 +79,7 @@ class Run:
 
 def train(
     store: Store,
-    run: Run,
+    run: TrainingRun,
     team: Team,
     *,
     on_checkpoint: Callable[[Saved], None],
@@ -103,7 +103,7 @@ def train(
 class _Session:
     """One process's part of a run, from where it stands to the end."""
 
-    def __init__(self, store: Store, run: Run, team: Team, on_checkpoint: Callable[[Saved], None]) -> None:
+    def __init__(self, store: Store, run: TrainingRun, team: Team, on_checkpoint: Callable[[Saved], None]) -> None:
         self.run, self.team, self.on_checkpoint = run, team, on_checkpoint
         self.epochs = Epochs(store, run.recipe)
         self.schedule = schedule_of(run.recipe, self.epochs.steps)
@@ -181,7 +181,7 @@ class _Session:
         for number, (loss, norm, _) in found:
             learning_rate = self.schedule.learning_rate(number)
             epoch, decay = number / self.epochs.steps, self.schedule.ema_decay(number)
-            rows.append(Row(number, epoch, loss, learning_rate, decay, norm, rate))
+            rows.append(StepRow(number, epoch, loss, learning_rate, decay, norm, rate))
         if self.team.first:
             journal.append(self.journal, rows)
         for row in rows:

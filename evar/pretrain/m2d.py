@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.nn.vit import HEAD_WIDTH, NORM_EPS, Block, Grid
+from evar.nn.vit import HEAD_WIDTH, NORM_EPS, Grid, VitBlock
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
 from evar.pretrain.masking import select
 
 TARGET_EPS = 1e-6  # added to the variance of a target vector
 
 
-class M2D(MaskedModel):
+class M2DObjective(MaskedModel):
     """Encoder, predictor and target network; see the module."""
 
     def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape, heads: int | None = None) -> None:
         super().__init__(grid, width, depth, heads, predictor, outputs=width)
-        self.target_blocks = nn.ModuleList(Block(width, heads or width // HEAD_WIDTH) for _ in range(depth))
+        self.target_blocks = nn.ModuleList(VitBlock(width, heads or width // HEAD_WIDTH) for _ in range(depth))
         self.target_norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.target_blocks.requires_grad_(False)
         self.target_norm.requires_grad_(False)

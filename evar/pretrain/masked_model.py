@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from evar.nn.checkpoint import random_tensor
 from evar.nn.positions import sincos_positions
-from evar.nn.vit import NORM_EPS, Block, Grid, ViT
+from evar.nn.vit import NORM_EPS, Grid, ViT, VitBlock
 from evar.pretrain.masking import select
 
 POSITIONS = ("pos_embed", "decoder_pos_embed")  # fixed tables, never trained
@@ -45,7 +45,7 @@ class MaskedModel(ViT, ABC):
         positions = torch.empty(1, 1 + grid.rows * grid.columns, predictor.width)
         self.decoder_pos_embed = nn.Parameter(positions, requires_grad=False)
         self.decoder_embed = nn.Linear(width, predictor.width)
-        self.decoder_blocks = nn.ModuleList(Block(predictor.width, predictor.heads) for _ in range(predictor.depth))
+        self.decoder_blocks = nn.ModuleList(VitBlock(predictor.width, predictor.heads) for _ in range(predictor.depth))
         self.decoder_norm = nn.LayerNorm(predictor.width, eps=NORM_EPS)
         self.decoder_pred = nn.Linear(predictor.width, outputs)
 

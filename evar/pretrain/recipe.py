@@ -13,12 +13,12 @@ from evar.base.errors import UsageError, unknown
 from evar.nn.configuration import SIZES, Configuration, configuration_of_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
 from evar.nn.vit import Grid
-from evar.pretrain.m2d import M2D
+from evar.pretrain.m2d import M2DObjective
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
 from evar.pretrain.masking import visible_patches
 from evar.pretrain.msm_mae import MsmMae
 
-OBJECTIVES: dict[str, type[M2D] | type[MsmMae]] = {"m2d": M2D, "msm_mae": MsmMae}
+OBJECTIVES: dict[str, type[M2DObjective] | type[MsmMae]] = {"m2d": M2DObjective, "msm_mae": MsmMae}
 BATCH_OF_BASE_RATE = 256  # clips that the base learning rate is stated for
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -23,7 +23,7 @@ from evar.base.errors import UsageError
 from evar.base.progress import Advance
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import LinearFit, Standardiser
-from evar.probes.solver.solve import Fit, Optimum, solve
+from evar.probes.solver.solve import LogisticProblem, Optimum, solve
 
 GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)  # C, from the strongest penalty
 MAX_ITER = 1000
@@ -65,7 +65,7 @@ class Logistic(Probe):
         designs, design_of = _distinct([problem.train for problem in problems])
         learnable = [_learnable(y[train]) for train in designs]
         jobs = [
-            (number, Fit(design, _strength(problem), label))
+            (number, LogisticProblem(design, _strength(problem), label))
             for number, (problem, design) in enumerate(zip(problems, design_of, strict=True))
             for label in learnable[design]
         ]
@@ -76,7 +76,7 @@ class Logistic(Probe):
                 advance(1)
         for own in ([job for job in jobs if job[1].label is None], [job for job in jobs if job[1].label is not None]):
 
-            def ended(place: int, own: list[tuple[int, Fit]] = own) -> None:
+            def ended(place: int, own: list[tuple[int, LogisticProblem]] = own) -> None:
                 number = own[place][0]
                 awaited[number] -= 1
                 if not awaited[number]:

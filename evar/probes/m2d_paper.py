@@ -18,7 +18,7 @@ from evar.base.errors import UsageError
 from evar.base.progress import Advance
 from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Targets
 from evar.probes.linear import LinearFit
-from evar.probes.training import Job, Recipe, train
+from evar.probes.training import Job, NetworkRecipe, train
 
 LR = 3e-5
 WEIGHT_DECAY = 1e-8  # added to the gradient: L2, not decoupled
@@ -54,7 +54,7 @@ class M2DPaper(Probe):
             if not 1 <= value <= MOST:
                 raise UsageError(f"probe m2d_paper: {option} must be from 1 to {MOST:,}, not {value!r}")
         self.lr = float(lr)
-        self.recipe = Recipe((), epochs, patience, batch_size, decoupled=False)
+        self.recipe = NetworkRecipe((), epochs, patience, batch_size, decoupled=False)
 
     def fit(
         self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance

@@ -20,7 +20,7 @@ from evar.base.errors import UsageError
 from evar.base.progress import Advance
 from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
 from evar.probes.networks import NetworkFit
-from evar.probes.training import Job, Recipe, train
+from evar.probes.training import Job, NetworkRecipe, train
 
 HIDDEN = (512,)  # units
 LR = (3e-4, 1e-3, 3e-3, 1e-2)
@@ -64,7 +64,7 @@ def open_probe(
             f"probe mlp: weight_decay must be a rising list of numbers from 0 to {MOST_WEIGHT_DECAY:g}, "
             f"not {weight_decay!r}"
         )
-    return MLP(lr, weight_decay, Recipe(tuple(hidden), epochs, patience, batch_size, decoupled=True))
+    return MLP(lr, weight_decay, NetworkRecipe(tuple(hidden), epochs, patience, batch_size, decoupled=True))
 
 
 class MLP(Probe):
@@ -73,7 +73,7 @@ class MLP(Probe):
     seeds = SEEDS
     validation = "grouped"
 
-    def __init__(self, lr: Sequence[float], weight_decay: Sequence[float], recipe: Recipe) -> None:
+    def __init__(self, lr: Sequence[float], weight_decay: Sequence[float], recipe: NetworkRecipe) -> None:
         self.lr, self.weight_decay, self.recipe = tuple(lr), tuple(weight_decay), recipe
         self.pairs = {f"lr={rate:g} wd={decay:g}": (rate, decay) for decay in reversed(weight_decay) for rate in lr}
         self.grid = tuple(self.pairs)

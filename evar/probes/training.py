@@ -34,7 +34,7 @@ VALID_ROWS = 4096  # validation clips that are judged at a time
 
 
 @dataclass(frozen=True)
-class Recipe:
+class NetworkRecipe:
     """What all jobs share.
 
     hidden:      units of each hidden layer; none for a linear probe
@@ -75,7 +75,7 @@ def train(
     jobs: Sequence[Job],
     classes: int,
     score: ScoreFunction,
-    recipe: Recipe,
+    recipe: NetworkRecipe,
     device: torch.device,
     advance: Advance,
 ) -> list[Trained]:
@@ -87,7 +87,7 @@ def train(
         numbers = blocks(jobs, sizes, recipe, device)
         with exact_float32():
             found = fit_each(
-                lambda members: Block.of(data, [jobs[number] for number in members], sizes, score, recipe).train(),
+                lambda members: SlotBlock.of(data, [jobs[number] for number in members], sizes, score, recipe).train(),
                 numbers,
                 advance,
                 prepare_thread=lambda: torch.set_num_threads(1),
@@ -112,7 +112,7 @@ def slots(width: int, sizes: Sequence[int], device: torch.device) -> int:
     return int(np.clip(STEP_FLOPS // flops, 1, MOST_SLOTS))
 
 
-def blocks(jobs: Sequence[Job], sizes: Sequence[int], recipe: Recipe, device: torch.device) -> list[list[int]]:
+def blocks(jobs: Sequence[Job], sizes: Sequence[int], recipe: NetworkRecipe, device: torch.device) -> list[list[int]]:
     """Numbers of the jobs of each block: jobs of one batch width, in order."""
     by_width: dict[int, list[int]] = {}
     for number, job in enumerate(jobs):
@@ -124,7 +124,7 @@ def blocks(jobs: Sequence[Job], sizes: Sequence[int], recipe: Recipe, device: to
     return found
 
 
-def width(job: Job, recipe: Recipe) -> int:
+def width(job: Job, recipe: NetworkRecipe) -> int:
     """Clips of a job's full batch."""
     return min(recipe.batch_size, len(job.problem.train))
 
@@ -156,11 +156,17 @@ class Data:
         return torch.from_numpy(np.searchsorted(self.rows, rows))
 
 
-class Block:
+class SlotBlock:
     """Jobs that are trained together, one a slot."""
 
     def __init__(
-        self, data: Data, jobs: Sequence[Job], sizes: Sequence[int], score: ScoreFunction, recipe: Recipe, size: int
+        self,
+        data: Data,
+        jobs: Sequence[Job],
+        sizes: Sequence[int],
+        score: ScoreFunction,
+        recipe: NetworkRecipe,
+        size: int,
     ) -> None:
         self.data, self.score, self.recipe, self.count = data, score, recipe, len(jobs)
         device = data.features.device
@@ -180,7 +186,9 @@ class Block:
         self.valid = [data.places(job.problem.valid) for job in jobs]
 
     @classmethod
-    def of(cls, data: Data, jobs: Sequence[Job], sizes: Sequence[int], score: ScoreFunction, recipe: Recipe) -> "Block":
+    def of(
+        cls, data: Data, jobs: Sequence[Job], sizes: Sequence[int], score: ScoreFunction, recipe: NetworkRecipe
+    ) -> "SlotBlock":
         """A block with as many slots as the device and the work ask for; those without a job repeat the last one."""
         size = slots(width(jobs[0], recipe), sizes, data.features.device)
         return cls(data, jobs, sizes, score, recipe, size)

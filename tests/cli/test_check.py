@@ -9,7 +9,7 @@ import soundfile
 from evar.cli import main
 from evar.cli.check_screen import screen
 from evar.data.leaks import Leaks
-from evar.data.report import Class, Clipped, Durations, Fault, Part, Report, Short
+from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Report, Short
 from evar.near_duplicates.record import NearDuplicate, NearDuplicates
 from tests.tones import write_tones
 
@@ -39,8 +39,8 @@ def a_report(**more):
         "coverage": 0.9,
         "min_coverage": 0.99,
         "parts": (
-            Part("train", 50 * classes, 60 * classes, 60 * classes),
-            Part("test", 40 * classes, 40 * classes, None),
+            PartCount("train", 50 * classes, 60 * classes, 60 * classes),
+            PartCount("test", 40 * classes, 40 * classes, None),
         ),
         "classes": tuple(Class(f"class {n:04}", (50 + n, 40), (60 + n, 40)) for n in range(classes)),
         "quarantined": tuple(Fault(f"reason {n}", tuple(f"{n}/{k}.wav" for k in range(9 - n))) for n in range(7)),

@@ -10,7 +10,7 @@ import pytest
 
 from evar.data.task import CORE
 from evar.leaderboard import formats
-from evar.leaderboard.blocks import Block, Text, encoder_names, own_blocks, per_cent, published_blocks
+from evar.leaderboard.blocks import Text, TextTable, encoder_names, own_blocks, per_cent, published_blocks
 from evar.leaderboard.history import history_block
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published
@@ -239,5 +239,7 @@ def test_published_rows_keep_their_kind_and_source():
 
 
 def test_a_block_knows_which_columns_are_numbers():
-    block = Block("t", ("a", "b", "c"), ((Text("x"), Text("1.0 ± 2"), Text("")), (Text("y"), Text("-3"), Text("z"))))
+    block = TextTable(
+        "t", ("a", "b", "c"), ((Text("x"), Text("1.0 ± 2"), Text("")), (Text("y"), Text("-3"), Text("z")))
+    )
     assert [block.numeric(column) for column in range(3)] == [False, True, False]

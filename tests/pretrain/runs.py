@@ -9,7 +9,7 @@ import torch
 
 from evar.base.progress import displayed
 from evar.data.store import prepare
-from evar.pretrain.loop import Run, train
+from evar.pretrain.loop import TrainingRun, train
 from evar.pretrain.recipe import make_recipe
 from evar.pretrain.team import Team
 
@@ -55,10 +55,10 @@ def recipe(**more):
 
 
 def run(folder: Path, **more):
-    """How to run it, unless said otherwise in float32 on the CPU; keywords of the recipe or of `Run`."""
-    own = {name: more.pop(name) for name in list(more) if name in Run.__dataclass_fields__}
+    """How to run it, unless said otherwise in float32 on the CPU; keywords of the recipe or of `TrainingRun`."""
+    own = {name: more.pop(name) for name in list(more) if name in TrainingRun.__dataclass_fields__}
     device, precision = own.pop("device", torch.device("cpu")), own.pop("precision", "float32")
-    return Run(recipe(**more), folder, device, precision, **own)
+    return TrainingRun(recipe(**more), folder, device, precision, **own)
 
 
 def go(store, how, on_checkpoint=lambda saved: None, bar=None):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evar.nn.vit import Grid
-from evar.pretrain.m2d import M2D
+from evar.pretrain.m2d import M2DObjective
 from evar.pretrain.masked_model import POSITIONS, PredictorShape
 from evar.pretrain.masking import mask_of, split_patches
 from tests import recipe
@@ -32,9 +32,9 @@ NORM_TOLERANCE = 1e-3
 Numbers = dict[str, NDArray[np.generic]]
 
 
-def model() -> M2D:
+def model() -> M2DObjective:
     """Width 192, 3 blocks, 3 heads; predictor 128, 2 blocks, 4 heads; weights by recipe, fixed positions."""
-    made = M2D(GRID, 192, 3, PredictorShape(128, 2, 4))
+    made = M2DObjective(GRID, 192, 3, PredictorShape(128, 2, 4))
     made.draw_weights(seed=0)
     with torch.no_grad():
         for key, tensor in made.named_parameters():

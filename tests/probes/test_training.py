@@ -7,13 +7,13 @@ import torch
 from evar.probes import training
 from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.networks import stack
-from evar.probes.training import Best, Job, Recipe, Trained, blocks, slots, train
+from evar.probes.training import Best, Job, NetworkRecipe, Trained, blocks, slots, train
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, labels
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-RECIPE = Recipe((9,), 12, 2, 16, decoupled=True)
-LINEAR = Recipe((), 12, 2, 16, decoupled=False)
+RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True)
+LINEAR = NetworkRecipe((), 12, 2, 16, decoupled=False)
 NONE = np.empty(0, dtype=np.int64)
 
 
@@ -25,7 +25,7 @@ def jobs() -> list[Job]:
     ]
 
 
-def run(recipe: Recipe, listed: Sequence[Job], x: Floats, y: Targets) -> list[Trained]:
+def run(recipe: NetworkRecipe, listed: Sequence[Job], x: Floats, y: Targets) -> list[Trained]:
     classes, kind = (y.shape[1], "mAP") if y.ndim == 2 else (int(y.max()) + 1, "accuracy")
     return train(x, y, listed, classes, metric(kind), recipe, CPU, lambda amount: None)
 
@@ -40,7 +40,7 @@ def assert_same(one: Trained, other: Trained, tolerance: float) -> None:
 @pytest.mark.parametrize("recipe", [RECIPE, LINEAR], ids=["hidden", "linear"])
 @pytest.mark.parametrize("make", [clouds, labels], ids=["single-label", "multi-label"])
 def test_network_trained_in_a_stack_is_the_one_trained_alone(
-    recipe: Recipe, make: type, monkeypatch: pytest.MonkeyPatch
+    recipe: NetworkRecipe, make: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, y = make(90, 40, 3)
     alone = [run(recipe, [each], x, y)[0] for each in jobs()]
@@ -53,7 +53,7 @@ def test_network_trained_in_a_stack_is_the_one_trained_alone(
 
 @pytest.mark.parametrize("recipe", [RECIPE, LINEAR], ids=["hidden", "linear"])
 @pytest.mark.parametrize("make", [clouds, labels], ids=["single-label", "multi-label"])
-def test_network_on_a_cpu_is_to_the_bit_the_one_trained_alone(recipe: Recipe, make: type) -> None:
+def test_network_on_a_cpu_is_to_the_bit_the_one_trained_alone(recipe: NetworkRecipe, make: type) -> None:
     x, y = make(90, 40, 3)
     for job, together in zip(jobs(), run(recipe, jobs(), x, y), strict=True):
         assert_same(run(recipe, [job], x, y)[0], together, tolerance=0)

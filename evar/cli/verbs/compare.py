@@ -22,7 +22,7 @@ PROBE = "logistic"
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComparedRows:
     """Two rows of one task and what their comparison says."""
 
     a: Result
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         (row.probe for name in (arguments.a, arguments.b) if (row := run_of(rows, name))), PROBE
     )
     tasks = choose_tasks(rows, arguments.a, arguments.b, arguments.task, probe)
-    pairs: list[Pair] = []
+    pairs: list[ComparedRows] = []
 
     def work(task: str) -> None:
         a, b = (row_of(rows, name, task, probe) for name in (arguments.a, arguments.b))
@@ -78,7 +78,7 @@ def choose_tasks(rows: Sequence[Result], a: str, b: str, named: str | None, prob
     return both
 
 
-def compare_rows(results: Path, a: Result, b: Result, seed: int) -> Pair:
+def compare_rows(results: Path, a: Result, b: Result, seed: int) -> ComparedRows:
     """Compare the kept predictions of two rows of one task. Raises DataError where they cannot be compared."""
     where = f"{a.task}: runs {a.run} and {b.run}"
     if a.run == b.run:
@@ -100,10 +100,10 @@ def compare_rows(results: Path, a: Result, b: Result, seed: int) -> Pair:
     for letter, row in (("A", a), ("B", b)):
         if reason := why_apart(row):
             say(f"{a.task}: {letter}, run {row.run}, is never ranked: {reason}")
-    return Pair(a, b, found)
+    return ComparedRows(a, b, found)
 
 
-def report(pair: Pair) -> str:
+def report(pair: ComparedRows) -> str:
     """A few lines for people."""
     a, b, found = pair.a, pair.b, pair.found
     clips = f"{found.clips:,} clips" + (f" in common ({found.left_out:,} are not)" if found.left_out else "")
@@ -123,7 +123,7 @@ def report(pair: Pair) -> str:
     return "\n".join([*lines, verdict(found)])
 
 
-def overview(pairs: Sequence[Pair]) -> str:
+def overview(pairs: Sequence[ComparedRows]) -> str:
     """All tasks for people: a line each, the mean difference, wins and losses."""
     lines = table(
         ("task", "metric", "A", "B", "A - B [95 % interval]", "", "run A", "run B"),
@@ -158,7 +158,7 @@ def verdict(found: Comparison) -> str:
     return "not separable: McNemar's test finds no difference"
 
 
-def as_json(pair: Pair) -> dict[str, object]:
+def as_json(pair: ComparedRows) -> dict[str, object]:
     """For programs."""
     found = dataclasses.asdict(pair.found)
     runs = {"task": pair.a.task, "run_a": pair.a.run, "run_b": pair.b.run}

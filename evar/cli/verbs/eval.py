@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def draw_sweep(results: Path, swept: list[Result]) -> Path:
     """Draw a layer sweep, whose last row is the chosen layer's. Gives the picture's path."""
-    *layers, chosen = [plots.Point(each.output, each.score, each.low, each.high) for each in swept]
+    *layers, chosen = [plots.CurvePoint(each.output, each.score, each.low, each.high) for each in swept]
     last = swept[-1]
     path = results / "plots" / f"{last.run}-layers.svg"
     plots.layer_curve(path, f"{last.encoder} on {last.task}, {last.probe}", last.metric, layers, chosen)
@@ -64,7 +64,9 @@ def draw_shots(results: Path, rows: list[Result]) -> Path:
     last = rows[-1]
     output = "" if last.output == "last" else f" {last.output}"
     path = results / "plots" / f"{last.run}-shots.svg"
-    points = [plots.Point(str(each.shots), each.score, each.low, each.high, tuple(each.draw_scores)) for each in rows]
+    points = [
+        plots.CurvePoint(str(each.shots), each.score, each.low, each.high, tuple(each.draw_scores)) for each in rows
+    ]
     plots.shots_curve(path, f"{last.encoder}{output} on {last.task}, {last.probe}", last.metric, points)
     return path
 

@@ -111,7 +111,7 @@ def judged(results: Path, rows: Sequence[Result]) -> Board:
     return board
 
 
-def as_text(format: str, shown: Sequence[blocks.Block]) -> str:
+def as_text(format: str, shown: Sequence[blocks.TextTable]) -> str:
     """Blocks in a format for readers."""
     if format == "markdown":
         return formats.to_markdown(shown)

@@ -23,8 +23,8 @@ from evar.leaderboard import outputs
 from evar.leaderboard import table as leaderboard
 from evar.pipeline import evaluations
 from evar.pretrain import journal
-from evar.pretrain.audio import Source, prepare_audio, source_of_folder
-from evar.pretrain.loop import Run, Saved, train
+from evar.pretrain.audio import AudioSource, prepare_audio, source_of_folder
+from evar.pretrain.loop import Saved, TrainingRun, train
 from evar.pretrain.recipe import Recipe, make_recipe
 from evar.pretrain.team import is_first, joined, local_rank
 from evar.probes import open_probes
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.cache,
                 workers=arguments.workers,
             )
-            how = Run(
+            how = TrainingRun(
                 recipe,
                 folder,
                 device,
@@ -130,7 +130,7 @@ def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
         torch.set_num_threads(threads)
 
 
-def _sources(arguments: argparse.Namespace) -> list[Source]:
+def _sources(arguments: argparse.Namespace) -> list[AudioSource]:
     """Folders and tasks' training clips. Raises UsageError where neither is named."""
     sources = [source_of_folder(folder) for folder in arguments.folders]
     for task in load_tasks(arguments.task) if arguments.task else []:
@@ -139,7 +139,7 @@ def _sources(arguments: argparse.Namespace) -> list[Source]:
         if task.folds:
             rows[:] = True
             log.warning(f"{task.name}: each fold is a test fold in turn, so test clips are trained on too (unlabelled)")
-        sources.append(Source(clips.root, clips.clips["path"][rows].tolist()))
+        sources.append(AudioSource(clips.root, clips.clips["path"][rows].tolist()))
     if not sources:
         raise UsageError("say what to train on: evar pretrain FOLDER, or --task NAME")
     return sources

@@ -14,7 +14,7 @@ from pathlib import Path
 from evar.base.errors import DataError, UsageError
 from evar.base.files import locked
 from evar.data.downloads.fetch import Fetcher
-from evar.data.downloads.sources import RemoteFile, Source, read_sources
+from evar.data.downloads.sources import DatasetSource, RemoteFile, read_sources
 from evar.data.downloads.unpack import ANOTHER, unpacked
 from evar.data.manifest import find_root, open_reader
 from evar.data.readers.audio_files import audio_files
@@ -48,7 +48,7 @@ def download(task: Task, data: Path, fetcher: Fetcher) -> None:
             _have_archive(source.archive, data / "downloads", target, task, fetcher)
 
 
-def _have_tables(source: Source, target: Path, places: Sequence[str], fetcher: Fetcher) -> None:
+def _have_tables(source: DatasetSource, target: Path, places: Sequence[str], fetcher: Fetcher) -> None:
     """Every table in one of the `places` below `target`, then the paragraph about the audio unless there is some."""
     fault = None
     for file in source.files:

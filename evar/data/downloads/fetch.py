@@ -44,7 +44,7 @@ class WrongBytes(Exception):
     """The file is another one; the text says what it has and what was meant."""
 
 
-class Part:
+class PartialFile:
     """The bytes of a file that have come so far, and of which version of the file they are."""
 
     def __init__(self, place: Path) -> None:
@@ -97,7 +97,7 @@ class Fetcher:
                 self._fetch(file, place)
 
     def _fetch(self, file: RemoteFile, place: Path) -> None:
-        part = Part(place)
+        part = PartialFile(place)
         try:
             self._complete(part, file)
             require_right(part.path, file, place)
@@ -112,7 +112,7 @@ class Fetcher:
         part.path.replace(place)
         part.discard()
 
-    def _complete(self, part: Part, file: RemoteFile) -> None:
+    def _complete(self, part: PartialFile, file: RemoteFile) -> None:
         """Bring `part` to its end. A try that gets forward does not count: a long file comes through a bad line."""
         tries, farthest = 0, part.size
         while True:
@@ -129,7 +129,7 @@ class Fetcher:
                 self.sleep(pause)
 
 
-def _continue(part: Part, file: RemoteFile, stall: float) -> None:
+def _continue(part: PartialFile, file: RemoteFile, stall: float) -> None:
     """One request: go on with `part`, or begin it. Raises Broken, Refused, StorageError where the disk has no room."""
     headers = {"User-Agent": f"evar/{__version__}", "Accept-Encoding": "identity"}
     if part.size and (part.version or file.checksum):  # a checksum will tell whether the pieces fit together
@@ -153,7 +153,7 @@ def _continue(part: Part, file: RemoteFile, stall: float) -> None:
                 advance(len(block))
 
 
-def _opened(request: urllib.request.Request, part: Part, stall: float) -> http.client.HTTPResponse | None:
+def _opened(request: urllib.request.Request, part: PartialFile, stall: float) -> http.client.HTTPResponse | None:
     """The server's answer; None where it says that nothing is left to come."""
     try:
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=stall)
@@ -173,7 +173,7 @@ def _opened(request: urllib.request.Request, part: Part, stall: float) -> http.c
     return response
 
 
-def _begun(part: Part, file: RemoteFile, response: http.client.HTTPResponse) -> int:
+def _begun(part: PartialFile, file: RemoteFile, response: http.client.HTTPResponse) -> int:
     """Bytes of the whole file that the server offers; `part` is ready for those that come now."""
     if urlsplit(response.url).scheme not in ("https", urlsplit(file.address).scheme):
         raise Refused(f"it redirects to {response.url}, which is not secure")

@@ -32,7 +32,7 @@ class RemoteFile(Strict):
     provenance: Text
 
 
-class Source(Strict):
+class DatasetSource(Strict):
     """A dataset: either one archive that holds all of it, or tables, and its audio to be got by a person.
 
     by_hand: how; `{folder}` in it stands for the dataset's folder.
@@ -47,6 +47,6 @@ class Source(Strict):
         return self.files[0] if self.by_hand is None else None
 
 
-def read_sources() -> Mapping[str, Source]:
+def read_sources() -> Mapping[str, DatasetSource]:
     """Folder name -> source. Raises UsageError where the table breaks the schema."""
-    return read_yaml_as(TABLE, dict[Text, Source])
+    return read_yaml_as(TABLE, dict[Text, DatasetSource])

@@ -16,10 +16,10 @@ from evar.data.task import Task
 
 def open_reader(csv: str = "clips.csv") -> Reader:
     """csv: the table's path, relative to the dataset's folder."""
-    return Table(csv)
+    return TableReader(csv)
 
 
-class Table(Reader):
+class TableReader(Reader):
     """Reads one CSV."""
 
     distinct = False

@@ -11,7 +11,7 @@ MOST_CONFUSIONS = 20
 
 
 @dataclass(frozen=True)
-class Pair:
+class ConfusedPair:
     """Clips of class `true` that were said to be `said`: their share of that class, per cent; clips: mean a seed."""
 
     true: str
@@ -26,7 +26,7 @@ class Confusion:
 
     classes: tuple[str, ...]
     matrix: tuple[tuple[int, ...], ...]
-    top: tuple[Pair, ...]
+    top: tuple[ConfusedPair, ...]
 
 
 def confusion_of(kept: Kept) -> Confusion:
@@ -40,7 +40,7 @@ def confusion_of(kept: Kept) -> Confusion:
     wrong = np.flatnonzero(true != taken)
     first = wrong[np.lexsort((pairs[wrong], -mean[wrong]))][:MOST_CONFUSIONS]
     top = tuple(
-        Pair(kept.classes[true[k]], kept.classes[taken[k]], round(float(share[k]), 1), round(float(mean[k]), 1))
+        ConfusedPair(kept.classes[true[k]], kept.classes[taken[k]], round(float(share[k]), 1), round(float(mean[k]), 1))
         for k in first
     )
     if count > MOST_CLASSES:

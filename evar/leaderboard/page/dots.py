@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from evar import plots
 from evar.leaderboard.page.pictures import MOST_SERIES, Picture, cut, on_page, point, short
 from evar.leaderboard.published import Published
-from evar.leaderboard.views import Table
+from evar.leaderboard.views import RankedTable
 from evar.plots import Series
 
 MOST_ENCODERS, MOST_PUBLISHED = 20, 8
 
 
-def dot_plot(task: str, tables: Sequence[Table], names: dict[str, str], published: Sequence[Published]) -> Picture:
+def dot_plot(
+    task: str, tables: Sequence[RankedTable], names: dict[str, str], published: Sequence[Published]
+) -> Picture:
     """The scores of a task in `tables` that have it; names: run -> encoder; published: the task's linear rows."""
     rows = [(table, table.column(task)) for table in tables[:MOST_SERIES]]
     encoders = list(dict.fromkeys(names[row.run] for _, column in rows for row in column))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.page.inline_svg import inline
-from evar.plots import Point, Series
+from evar.plots import CurvePoint, Series
 
 MOST_SERIES = 6  # colours that can be told apart
 MOST_LETTERS = 50  # of a name
@@ -34,9 +34,9 @@ def on_page(svg: str, kind: str, title: str, series: Sequence[Series]) -> str:
     return inline(svg, key, one_line(title), one_line(described))
 
 
-def point(name: str, value: float, low: float | None, high: float | None) -> Point:
+def point(name: str, value: float, low: float | None, high: float | None) -> CurvePoint:
     """A point whose interval is itself where there is none."""
-    return Point(name, value, value if low is None else low, value if high is None else high)
+    return CurvePoint(name, value, value if low is None else low, value if high is None else high)
 
 
 def one_line(text: str) -> str:
@@ -56,5 +56,5 @@ def cut(what: Iterable[tuple[int, int, str]]) -> str:
     return f"Shown: {', '.join(parts)}." if parts else ""
 
 
-def _told(point: Point) -> str:
+def _told(point: CurvePoint) -> str:
     return f"{point.name} {per_cent(point.value)} % ({per_cent(point.low)} to {per_cent(point.high)})"

@@ -28,7 +28,7 @@ class Behind:
 
 
 @dataclass(frozen=True)
-class Run:
+class ShownRun:
     """A row with what lies behind it; behind: None where its predictions cannot be read, which `missing` explains."""
 
     name: str
@@ -62,12 +62,12 @@ class Run:
         return ", ".join(remark for remark, holds in said if holds)
 
 
-def open_run(results: Path, row: Result, name: str, why_apart: str) -> Run:
+def open_run(results: Path, row: Result, name: str, why_apart: str) -> ShownRun:
     """The run of a row; reads its predictions."""
     try:
-        return Run(name, row, why_apart, _behind(read_predictions(results, row.run), row), "")
+        return ShownRun(name, row, why_apart, _behind(read_predictions(results, row.run), row), "")
     except DataError as error:
-        return Run(name, row, why_apart, None, str(error))
+        return ShownRun(name, row, why_apart, None, str(error))
 
 
 def _behind(kept: Kept, row: Result) -> Behind:

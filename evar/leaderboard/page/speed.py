@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from evar import plots
 from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.page.pictures import MOST_SERIES, Picture, cut, on_page, point, short
-from evar.leaderboard.views import Table
+from evar.leaderboard.views import RankedTable
 from evar.plots import Series
 from evar.result import Result
 
 MOST_NUMBERED = 8  # points of a front
 
 
-def speed_plot(task: str, table: Table, names: dict[str, str]) -> Picture | None:
+def speed_plot(task: str, table: RankedTable, names: dict[str, str]) -> Picture | None:
     """The scores of a task in a table over clips/s, devices apart; None for fewer than two encoders."""
     rows = [row for row in table.column(task) if row.embed_clips_per_second > 0]
     if len(rows) < 2:

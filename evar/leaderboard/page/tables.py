@@ -4,7 +4,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from evar.leaderboard.blocks import CORE_MEAN_NOTE, FULL_COVERAGE, encoder_names, per_cent
-from evar.leaderboard.views import Board, Cell, Line, Table
+from evar.leaderboard.views import Board, Cell, Line, RankedTable
 from evar.result import Result
 
 SHADES = 8  # steps of colour above the lowest
@@ -25,7 +25,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     """An encoder. weights: told where its name does not tell them; cells: None where a task was not run."""
 
     name: str
@@ -35,19 +35,19 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TaskGrid:
     """A table: one probe, one output. metrics: of each task; heat: the first lines, for the heat map."""
 
     title: str
     probe: str
     tasks: tuple[str, ...]
     metrics: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[GridRow, ...]
     with_mean: bool
     note: str
 
     @property
-    def heat(self) -> tuple[Row, ...]:
+    def heat(self) -> tuple[GridRow, ...]:
         """The lines of the heat map."""
         return self.rows[:MOST_HEAT]
 
@@ -57,7 +57,7 @@ def names_of(board: Board) -> dict[str, str]:
     return encoder_names(cell.result for table in board.tables for line in table.lines for cell in line.cells.values())
 
 
-def grid(table: Table, names: dict[str, str], detailed: Container[str]) -> Grid:
+def grid(table: RankedTable, names: dict[str, str], detailed: Container[str]) -> TaskGrid:
     """A table for the page; detailed: runs whose details are on it."""
     columns = {task: [row.score for row in table.column(task)] for task in table.tasks}
     span = {task: (min(scores), max(scores)) for task, scores in columns.items()}
@@ -66,11 +66,11 @@ def grid(table: Table, names: dict[str, str], detailed: Container[str]) -> Grid:
         first = next(iter(line.cells.values())).result
         cells = tuple(_shown(line.cells.get(task), span[task], detailed) for task in table.tasks)
         mean = "" if line.mean is None else per_cent(line.mean)
-        rows.append(Row(names[first.run], _weights(line, names[first.run]), cells, mean))
+        rows.append(GridRow(names[first.run], _weights(line, names[first.run]), cells, mean))
     with_mean = any(row.mean for row in rows)
     metrics = tuple(table.column(task)[0].metric for task in table.tasks)
     note = CORE_MEAN_NOTE if with_mean else ""
-    return Grid(table.title, table.probe, table.tasks, metrics, tuple(rows), with_mean, note)
+    return TaskGrid(table.title, table.probe, table.tasks, metrics, tuple(rows), with_mean, note)
 
 
 def anchor(run: str, detailed: Container[str]) -> str:

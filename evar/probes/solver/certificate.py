@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evar.base.threads import pieces
 from evar.probes.solver.losses import Terms
-from evar.probes.solver.objective import Batch, Objective, Point, Total, shifts
+from evar.probes.solver.objective import Iterate, Objective, ProblemBatch, Total, shifts
 
 LOGIT_BYTES = {"cpu": 2 << 30, "cuda": 16 << 30}  # of stored logits, for as many problems at a time
 MOST_STEPS = 50  # of Newton's method
@@ -28,7 +28,7 @@ class Certified:
     logits:  (row, problem, class) float32, intercepts included
     """
 
-    point: Point
+    point: Iterate
     bound: Tensor
     logits: Tensor
 
@@ -43,7 +43,7 @@ class Certified:
         self.logits[:, problems] = other.logits
 
 
-def certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certified:
+def certify(objective: Objective, parameters: Tensor, batch: ProblemBatch) -> Certified:
     """Evaluate at the weights of `parameters` (problem, class, coordinate + 1), the intercepts replaced by the best."""
     problems, classes = parameters.shape[:2]
     at_once = max(1, LOGIT_BYTES[parameters.device.type] // (8 * classes * objective.rows))
@@ -51,11 +51,11 @@ def certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certified
     parts = [_certify(objective, parameters[part], batch.take(numbers[part])) for part in pieces(problems, at_once)]
     if len(parts) == 1:
         return parts[0]
-    point = Point.joined([part.point for part in parts])
+    point = Iterate.joined([part.point for part in parts])
     return Certified(point, torch.cat([p.bound for p in parts]), torch.cat([p.logits for p in parts], dim=1))
 
 
-def _certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certified:
+def _certify(objective: Objective, parameters: Tensor, batch: ProblemBatch) -> Certified:
     coordinates, designs, workers = objective.coordinates, objective.designs, objective.workers
     weights = coordinates.to_columns(parameters[..., :-1])
     scale, mean = designs.scale[batch.design][:, None], designs.mean[batch.design][:, None]
@@ -77,7 +77,7 @@ def _certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certifie
     gradient = strength[..., None] * along + weights
     value = batch.strength * total.value + weights.square().sum((1, 2)) / 2
     by_parameters = torch.cat([coordinates.from_columns(gradient), (strength * total.intercepts)[..., None]], dim=2)
-    point = Point(
+    point = Iterate(
         torch.cat([parameters[..., :-1], intercepts[..., None]], dim=2), value, by_parameters, total.curvature
     )
     bound = torch.where(exact, gradient.square().sum((1, 2)) / 2 / value, torch.inf)
@@ -85,7 +85,7 @@ def _certify(objective: Objective, parameters: Tensor, batch: Batch) -> Certifie
 
 
 def _solve_intercepts(
-    objective: Objective, logits: list[Tensor], intercepts: Tensor, batch: Batch
+    objective: Objective, logits: list[Tensor], intercepts: Tensor, batch: ProblemBatch
 ) -> tuple[Tensor, Tensor]:
     """The best intercepts (problem, class) for logits without them, and whether each problem's were found."""
     items = list(zip(objective.slices, logits, strict=True))

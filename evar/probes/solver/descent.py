@@ -19,7 +19,7 @@ from evar.probes.contract import Floats
 from evar.probes.solver import model
 from evar.probes.solver.certificate import Certified, certify
 from evar.probes.solver.lbfgs import CurvaturePairs, inner
-from evar.probes.solver.objective import Batch, Objective, Point
+from evar.probes.solver.objective import Iterate, Objective, ProblemBatch
 from evar.probes.solver.precondition import Preconditioner
 
 GAP = 1e-6  # relative to the value: what is certified
@@ -107,7 +107,7 @@ class Progress:
 class Descent:
     """The problems of a batch that have not ended, from their exact starting points."""
 
-    def __init__(self, objective: Objective, batch: Batch, start: Certified, max_iter: int) -> None:
+    def __init__(self, objective: Objective, batch: ProblemBatch, start: Certified, max_iter: int) -> None:
         self._objective, self._batch, self._max_iter = objective, batch, max_iter
         self._anchor = start
         self._point = start.point.take(torch.arange(len(start.bound), device=start.bound.device))
@@ -180,7 +180,7 @@ class Descent:
         self._pairs.add((new.parameters - old.parameters).float(), (new.gradient - old.gradient).float())
         self._point = new
 
-    def _evaluated(self, parameters: Tensor, problems: Tensor) -> Point:
+    def _evaluated(self, parameters: Tensor, problems: Tensor) -> Iterate:
         """The model of these problems (number,) at these parameters."""
         self._progress.fast[problems] += 1
         batch = self._batch.take(problems)
@@ -225,7 +225,7 @@ class Descent:
         self._pairs.keep(staying)
 
 
-def _accepted(old: Point, new: Point, length: Tensor, direction: Tensor, slope: Tensor, rounding: Tensor) -> Tensor:
+def _accepted(old: Iterate, new: Iterate, length: Tensor, direction: Tensor, slope: Tensor, rounding: Tensor) -> Tensor:
     """(problem,) bool: enough of a decrease, by values, or by slopes where values are lost in rounding (problem,)."""
     enough = new.value <= old.value + DECREASE * length * slope
     flatter = inner(new.gradient, direction) <= FLATTER * slope.abs()

@@ -15,13 +15,19 @@ from torch import Tensor
 
 from evar.probes.solver.certificate import Certified
 from evar.probes.solver.losses import Terms
-from evar.probes.solver.objective import Batch, Objective, Point, Total, shifts
+from evar.probes.solver.objective import Iterate, Objective, ProblemBatch, Total, shifts
 from evar.probes.solver.precision import split
 
 
 def evaluate(
-    objective: Objective, parameters: Tensor, batch: Batch, anchor: Certified, problems: Tensor, *, curvature: bool
-) -> Point:
+    objective: Objective,
+    parameters: Tensor,
+    batch: ProblemBatch,
+    anchor: Certified,
+    problems: Tensor,
+    *,
+    curvature: bool,
+) -> Iterate:
     """Value and gradient at parameters (problem, class, coordinate + 1) of a batch.
 
     anchor: the exact points of these problems and others; problems: (number,) rising, which of them the batch's are
@@ -52,7 +58,7 @@ def evaluate(
     by_intercepts = origin.gradient[..., -1] + strength * total.intercepts
     penalty = (change[..., :-1] * (parameters + origin.parameters)[..., :-1]).sum((1, 2)) / 2
     value = origin.value + batch.strength * total.value + penalty
-    return Point(parameters, value, torch.cat([by_weights, by_intercepts[..., None]], dim=2), total.curvature)
+    return Iterate(parameters, value, torch.cat([by_weights, by_intercepts[..., None]], dim=2), total.curvature)
 
 
 def _factors(matrix: Tensor, objective: Objective) -> list[Tensor]:

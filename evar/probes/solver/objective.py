@@ -17,7 +17,7 @@ from evar.probes.solver.precision import products_round
 
 
 @dataclass(frozen=True)
-class Batch:
+class ProblemBatch:
     """Some problems of one kind.
 
     design:    (problem,) number of the training rows
@@ -31,14 +31,14 @@ class Batch:
     label: Tensor | None
     present: Tensor
 
-    def take(self, problems: Tensor) -> "Batch":
+    def take(self, problems: Tensor) -> "ProblemBatch":
         """These problems alone (number,)."""
         label = None if self.label is None else self.label[problems]
-        return Batch(self.design[problems], self.strength[problems], label, self.present[problems])
+        return ProblemBatch(self.design[problems], self.strength[problems], label, self.present[problems])
 
 
 @dataclass
-class Point:
+class Iterate:
     """Where problems stand, float64.
 
     parameters, gradient:  (problem, class, coordinate + 1): weights U and, last, the intercept
@@ -52,7 +52,7 @@ class Point:
     curvature: Tensor | None
 
     @classmethod
-    def joined(cls, points: Sequence["Point"]) -> "Point":
+    def joined(cls, points: Sequence["Iterate"]) -> "Iterate":
         """Several problems' points as one."""
         curvatures = [point.curvature for point in points if point.curvature is not None]
         return cls(
@@ -62,12 +62,12 @@ class Point:
             torch.cat(curvatures) if curvatures else None,
         )
 
-    def take(self, problems: Tensor) -> "Point":
+    def take(self, problems: Tensor) -> "Iterate":
         """Of these problems alone (number,)."""
         curvature = None if self.curvature is None else self.curvature[problems]
-        return Point(self.parameters[problems], self.value[problems], self.gradient[problems], curvature)
+        return Iterate(self.parameters[problems], self.value[problems], self.gradient[problems], curvature)
 
-    def put(self, problems: Tensor, other: "Point") -> None:
+    def put(self, problems: Tensor, other: "Iterate") -> None:
         """Let `other` stand in these problems' places (number,)."""
         self.parameters[problems] = other.parameters
         self.value[problems] = other.value
@@ -86,7 +86,7 @@ class Objective:
         self._targets = targets
         self.rounds = products_round(self.workers.device)
 
-    def terms(self, logits: Tensor, block: slice, batch: Batch, *, curvature: bool) -> Terms:
+    def terms(self, logits: Tensor, block: slice, batch: ProblemBatch, *, curvature: bool) -> Terms:
         """Loss terms of a block from its logits (row, problem, class), which it may overwrite."""
         targets = self._targets[block]
         member = self.designs.member[block][:, batch.design] if self.designs.several else None
@@ -95,7 +95,7 @@ class Objective:
         return losses.one_logit(logits, targets[:, batch.label], member)
 
 
-def shifts(intercepts: Tensor, batch: Batch) -> Tensor:
+def shifts(intercepts: Tensor, batch: ProblemBatch) -> Tensor:
     """Intercepts (problem, class), -inf for a class that the training rows lack."""
     return intercepts.masked_fill(~batch.present, -torch.inf)
 

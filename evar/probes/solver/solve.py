@@ -16,7 +16,7 @@ from evar.probes.solver.coordinates import Coordinates
 from evar.probes.solver.descent import GAP, Descent
 from evar.probes.solver.designs import Designs
 from evar.probes.solver.lbfgs import PAIRS
-from evar.probes.solver.objective import Batch, Objective
+from evar.probes.solver.objective import Objective, ProblemBatch
 from evar.probes.solver.precision import exact_products, fast_products
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
@@ -28,7 +28,7 @@ SHARED = 0.5  # of a group's rows, at least, each of its designs learns from: ot
 
 
 @dataclass(frozen=True)
-class Fit:
+class LogisticProblem:
     """One problem: the number of its training rows among the designs, C, and the targets' column (None: softmax)."""
 
     design: int
@@ -63,7 +63,7 @@ def solve(
     targets: Targets,
     classes: int,
     designs: Sequence[Rows],
-    fits: Sequence[Fit],
+    fits: Sequence[LogisticProblem],
     *,
     max_iter: int,
     device: torch.device,
@@ -102,7 +102,9 @@ class _Group:
         self._objective = Objective(coordinates, self._targets)
         self._shares = self._class_shares()
 
-    def optima(self, fits: Sequence[Fit], group: Sequence[int], max_iter: int) -> Iterator[tuple[int, Optimum]]:
+    def optima(
+        self, fits: Sequence[LogisticProblem], group: Sequence[int], max_iter: int
+    ) -> Iterator[tuple[int, Optimum]]:
         """(place in `fits`, optimum) of each, in the order in which they end; `group`: numbers of its designs."""
         column = self._objective.coordinates.basis.shape[1] * VECTOR_BYTES + self._blocks.count * LOGIT_BYTES
         at_once = max(1, STATE_BYTES[self._targets.device.type] // (column * self._classes))
@@ -115,17 +117,17 @@ class _Group:
                 optimum = Optimum(standardise, each.weights, each.intercepts, each.bound, each.fast, each.exact)
                 yield part.start + each.number, optimum
 
-    def _batch(self, fits: Sequence[Fit], designs: Sequence[int]) -> Batch:
+    def _batch(self, fits: Sequence[LogisticProblem], designs: Sequence[int]) -> ProblemBatch:
         device = self._targets.device
         strength = torch.tensor([fit.strength for fit in fits], dtype=torch.float64, device=device)
         label = None if self._targets.ndim == 1 else torch.tensor([fit.label for fit in fits], device=device)
         return self._problems(torch.tensor(designs, device=device), strength, label)
 
-    def _problems(self, design: Tensor, strength: Tensor, label: Tensor | None) -> Batch:
+    def _problems(self, design: Tensor, strength: Tensor, label: Tensor | None) -> ProblemBatch:
         present = self._shares[design] > 0 if label is None else torch.ones_like(design[:, None], dtype=torch.bool)
-        return Batch(design, strength, label, present)
+        return ProblemBatch(design, strength, label, present)
 
-    def _start(self, batch: Batch) -> Certified:
+    def _start(self, batch: ProblemBatch) -> Certified:
         """Exact points without weights, the intercepts the best of those.
 
         There value and gradient are proportional to C: evaluated once for all C of a design and label.

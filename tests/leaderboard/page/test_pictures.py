@@ -16,10 +16,10 @@ from evar.leaderboard.page.speed import pareto_front, speed_plot
 from evar.leaderboard.page.tables import names_of
 from evar.leaderboard.published import Published
 from evar.leaderboard.views import build
-from evar.plots import Point, Series
+from evar.plots import CurvePoint, Series
 from tests.leaderboard.made import make_scored
 
-POINT = Point("m2d", 0.8, 0.75, 0.85)
+POINT = CurvePoint("m2d", 0.8, 0.75, 0.85)
 
 
 def board(rows):
@@ -151,6 +151,6 @@ def test_layer_curve_draws_the_latest_run_of_each_layer():
 
 def test_a_point_whose_interval_lies_elsewhere_is_drawn():
     """As a hand-edited row may have it."""
-    odd = Point("odd", 0.9, 0.95, 0.1)
+    odd = CurvePoint("odd", 0.9, 0.95, 0.1)
     assert "<svg" in plots.dot_plot("accuracy", ["odd"], [Series("s", (odd,), (0,))])
     assert "<svg" in plots.curve_plot("accuracy", "layer", [Series("s", (odd,), (3,))])
