@@ -19,9 +19,9 @@ from evar.base import provenance
 from evar.data.task import CORE
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
+from evar.leaderboard.ranking import build
 from evar.leaderboard.runs import read_rows
 from evar.leaderboard.verdicts import Verdicts
-from evar.leaderboard.views import build
 from tests.leaderboard.made import add, make_scored
 
 CLASSES = tuple(f"class {number}" for number in range(10))

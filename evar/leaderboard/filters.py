@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from evar.base.errors import unknown
-from evar.leaderboard.choose import names_of
 from evar.leaderboard.imported import Imported
+from evar.leaderboard.names import names_of
 from evar.leaderboard.published import Published
 from evar.leaderboard.runs import moment
 from evar.result import Result

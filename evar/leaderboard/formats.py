@@ -15,10 +15,10 @@ from typing import Any
 
 from evar.base.errors import UsageError, install_hint
 from evar.base.files import atomic_path
-from evar.leaderboard.blocks import Text, TextTable
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published
-from evar.leaderboard.views import Board, RankedTable
+from evar.leaderboard.ranking import Board, RankedTable
+from evar.leaderboard.text_tables import Text, TextTable
 from evar.result import COLUMNS, Result
 
 LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."

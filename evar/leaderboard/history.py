@@ -8,8 +8,8 @@ pre-training run scored on its way is a path of its own, which begins again wher
 import json
 from collections.abc import Iterable
 
-from evar.leaderboard.blocks import Text, TextTable, names_with_options, per_cent
-from evar.leaderboard.views import probe_names, why_apart
+from evar.leaderboard.ranking import probe_names, why_apart
+from evar.leaderboard.text_tables import Text, TextTable, names_with_options, per_cent
 from evar.result import Result
 
 HEADER = ("encoder", "task", "probe", "output", "time", "weights", "score", "change", "not ranked", "run")

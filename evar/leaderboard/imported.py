@@ -16,7 +16,7 @@ from pathlib import Path
 
 from evar.base.errors import DataError
 from evar.base.files import locked, storage_errors, write_atomic
-from evar.leaderboard import lines
+from evar.leaderboard import csv_text
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def add(results: Path, rows: Sequence[Imported]) -> int:
     """
     path = results / NAME
     with locked(path):
-        content = _content(path) or lines.line(COLUMNS).encode()
+        content = _content(path) or csv_text.line(COLUMNS).encode()
         header, there = _parsed(path, content, COLUMNS)
         known, new = set(map(_same, there)), dict[Imported, Imported]()
         for row in rows:
@@ -78,7 +78,7 @@ def add(results: Path, rows: Sequence[Imported]) -> int:
 
 def _line(row: Imported, header: Sequence[str]) -> bytes:
     cells = {**dataclasses.asdict(row), "score": repr(row.score)}
-    return lines.line([cells.get(name, "") for name in header]).encode("utf-8", "surrogateescape")
+    return csv_text.line([cells.get(name, "") for name in header]).encode("utf-8", "surrogateescape")
 
 
 def _same(row: Imported) -> Imported:
@@ -96,7 +96,7 @@ def _parsed(file: Path, content: bytes, needed: Sequence[str]) -> tuple[list[str
     """The columns of a table of scores and its rows; notes lines that are none. Raises DataError for another table."""
     needs = f"a table of scores has {', '.join(COLUMNS[: max(4, len(needed))])}"
     try:
-        header, cells_by_line = lines.parse(content)
+        header, cells_by_line = csv_text.parse(content)
     except ValueError as error:
         raise DataError(f"{file}, line 1: {error}: {needs}") from error
     if missing := [name for name in needed if name not in header]:

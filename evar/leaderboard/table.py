@@ -12,7 +12,7 @@ from pathlib import Path
 from evar.base.errors import StorageError
 from evar.base.files import storage_errors, write_atomic
 from evar.leaderboard import runs
-from evar.leaderboard.lines import line
+from evar.leaderboard.csv_text import line
 from evar.probes.predictions import Predictions
 from evar.result import COLUMNS, Result
 

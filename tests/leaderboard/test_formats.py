@@ -10,11 +10,11 @@ import pytest
 
 from evar.data.task import CORE
 from evar.leaderboard import formats
-from evar.leaderboard.blocks import Text, TextTable, encoder_names, own_blocks, per_cent, published_blocks
 from evar.leaderboard.history import history_block
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published
-from evar.leaderboard.views import build
+from evar.leaderboard.ranking import build
+from evar.leaderboard.text_tables import Text, TextTable, encoder_names, own_blocks, per_cent, published_blocks
 from tests.leaderboard.rows import make_row
 
 EVIL = "<script>alert('&|_%$#{}\\')</script>"

@@ -3,8 +3,8 @@
 import pytest
 
 from evar.base.errors import DataError
-from evar.leaderboard.blocks import imported_blocks
 from evar.leaderboard.imported import Imported, add, read_imported, read_scores
+from evar.leaderboard.text_tables import imported_blocks
 
 TABLE = 'representation,task,score,report,extra\nm2d,us8k,0.8712,"ok, fine",1\nm2d,vc1,0.73,,2\n'
 

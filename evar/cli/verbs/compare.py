@@ -11,9 +11,9 @@ from evar.base.errors import DataError, UsageError, unknown
 from evar.base.progress import say
 from evar.cli.choice import each
 from evar.cli.terminal import table
-from evar.leaderboard.choose import rivals, row_of, run_of, tasks_of
+from evar.leaderboard.names import rivals, row_of, run_of, tasks_of
+from evar.leaderboard.ranking import why_apart
 from evar.leaderboard.runs import read_predictions, read_rows
-from evar.leaderboard.views import why_apart
 from evar.result import Result
 from evar.scoring.compare import Comparison, compare
 from evar.scoring.intervals import FEW_GROUPS

@@ -10,8 +10,8 @@ from evar.base.progress import say
 from evar.leaderboard import exchange, formats, outputs
 from evar.leaderboard.imported import read_imported
 from evar.leaderboard.published import read_published
+from evar.leaderboard.ranking import Board, build
 from evar.leaderboard.runs import read_rows
-from evar.leaderboard.views import Board, build
 from evar.result import Result
 
 

@@ -9,14 +9,14 @@ from evar.base.errors import StorageError, UsageError
 from evar.base.files import write_atomic
 from evar.base.progress import say
 from evar.cli.terminal import width
-from evar.leaderboard import blocks, formats, outputs, table
+from evar.leaderboard import formats, outputs, table, text_tables
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_block
 from evar.leaderboard.imported import Imported, read_imported
 from evar.leaderboard.published import Kind, Published, read_published
+from evar.leaderboard.ranking import Board, build
 from evar.leaderboard.runs import read_rows
 from evar.leaderboard.verdicts import Verdicts
-from evar.leaderboard.views import Board, build
 from evar.result import Result
 
 PAGE = "leaderboard.html"
@@ -87,7 +87,7 @@ def render(
             )
         return as_text(arguments.format, shown)
     board = judged(arguments.results, rows)
-    others = [*blocks.imported_blocks(imported), *blocks.published_blocks(beside)]
+    others = [*text_tables.imported_blocks(imported), *text_tables.published_blocks(beside)]
     match arguments.format:
         case "csv":
             return formats.to_wide_csv(board)
@@ -100,7 +100,7 @@ def render(
 
             return render_page(arguments.results, rows, board, beside, imported)
         case _:
-            return as_text(arguments.format, [*blocks.own_blocks(board), *others])
+            return as_text(arguments.format, [*text_tables.own_blocks(board), *others])
 
 
 def judged(results: Path, rows: Sequence[Result]) -> Board:
@@ -111,7 +111,7 @@ def judged(results: Path, rows: Sequence[Result]) -> Board:
     return board
 
 
-def as_text(format: str, shown: Sequence[blocks.TextTable]) -> str:
+def as_text(format: str, shown: Sequence[text_tables.TextTable]) -> str:
     """Blocks in a format for readers."""
     if format == "markdown":
         return formats.to_markdown(shown)

@@ -9,8 +9,8 @@ from evar.base.errors import UsageError
 from evar.base.progress import say
 from evar.cli.terminal import table as in_columns
 from evar.leaderboard import runs, table
-from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.formats import printable
+from evar.leaderboard.text_tables import per_cent
 from evar.result import Result
 
 HEADER = ("run", "task", "encoder", "output", "probe", "metric", "score", "tags", "note")

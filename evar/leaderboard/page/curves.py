@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from evar import plots
-from evar.leaderboard.blocks import encoder_names
 from evar.leaderboard.page.pictures import MOST_SERIES, Picture, cut, on_page, point, short
-from evar.leaderboard.views import latest_runs, probe_names
+from evar.leaderboard.ranking import latest_runs, probe_names
+from evar.leaderboard.text_tables import encoder_names
 from evar.plots import Series
 from evar.result import Result
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jinja2 import Template
 
-from evar.leaderboard.blocks import encoder_names
 from evar.leaderboard.page.curves import of_curve
 from evar.leaderboard.page.runs import open_run
-from evar.leaderboard.views import Board, ProbeNames, task_order
+from evar.leaderboard.ranking import Board, ProbeNames, task_order
+from evar.leaderboard.text_tables import encoder_names
 from evar.result import Result
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from evar import plots
 from evar.leaderboard.page.pictures import MOST_SERIES, Picture, cut, on_page, point, short
 from evar.leaderboard.published import Published
-from evar.leaderboard.views import RankedTable
+from evar.leaderboard.ranking import RankedTable
 from evar.plots import Series
 
 MOST_ENCODERS, MOST_PUBLISHED = 20, 8

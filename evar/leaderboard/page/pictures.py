@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.page.inline_svg import inline
+from evar.leaderboard.text_tables import per_cent
 from evar.plots import CurvePoint, Series
 
 MOST_SERIES = 6  # colours that can be told apart

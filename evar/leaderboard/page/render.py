@@ -15,14 +15,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import evar
-from evar.leaderboard.blocks import encoder_names, imported_blocks, per_cent, published_blocks
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.page.curves import of_curve
 from evar.leaderboard.page.details import tell
 from evar.leaderboard.page.sections import sections
 from evar.leaderboard.page.tables import MOST_HEAT, SHADES, grid, names_of
 from evar.leaderboard.published import Published
-from evar.leaderboard.views import Board, ProbeNames, probe_names, task_order
+from evar.leaderboard.ranking import Board, ProbeNames, probe_names, task_order
+from evar.leaderboard.text_tables import encoder_names, imported_blocks, per_cent, published_blocks
 from evar.result import Result
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evar.base.errors import DataError
-from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.page.classes import Classes, classes_of
 from evar.leaderboard.page.clips import HardClip, hardest_clips
 from evar.leaderboard.page.confusion import Confusion, confusion_of
 from evar.leaderboard.page.selection import Selection, selection_of
 from evar.leaderboard.runs import Kept, read_predictions
+from evar.leaderboard.text_tables import per_cent
 from evar.result import Result
 
 

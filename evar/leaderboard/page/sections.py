@@ -8,7 +8,7 @@ from evar.leaderboard.page.dots import dot_plot
 from evar.leaderboard.page.pictures import Picture
 from evar.leaderboard.page.speed import speed_plot
 from evar.leaderboard.published import Published
-from evar.leaderboard.views import Board, task_order
+from evar.leaderboard.ranking import Board, task_order
 from evar.result import Result
 
 PUBLISHED = " Hollow marks are published scores of linear classifiers on frozen encoders, whose protocols differ."

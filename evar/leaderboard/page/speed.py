@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from evar import plots
-from evar.leaderboard.blocks import per_cent
 from evar.leaderboard.page.pictures import MOST_SERIES, Picture, cut, on_page, point, short
-from evar.leaderboard.views import RankedTable
+from evar.leaderboard.ranking import RankedTable
+from evar.leaderboard.text_tables import per_cent
 from evar.plots import Series
 from evar.result import Result
 

@@ -3,8 +3,8 @@
 from collections.abc import Container
 from dataclasses import dataclass
 
-from evar.leaderboard.blocks import CORE_MEAN_NOTE, FULL_COVERAGE, encoder_names, per_cent
-from evar.leaderboard.views import Board, Cell, Line, RankedTable
+from evar.leaderboard.ranking import Board, Cell, Line, RankedTable
+from evar.leaderboard.text_tables import CORE_MEAN_NOTE, FULL_COVERAGE, encoder_names, per_cent
 from evar.result import Result
 
 SHADES = 8  # steps of colour above the lowest

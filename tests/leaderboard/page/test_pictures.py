@@ -15,7 +15,7 @@ from evar.leaderboard.page.sections import sections
 from evar.leaderboard.page.speed import pareto_front, speed_plot
 from evar.leaderboard.page.tables import names_of
 from evar.leaderboard.published import Published
-from evar.leaderboard.views import build
+from evar.leaderboard.ranking import build
 from evar.plots import CurvePoint, Series
 from tests.leaderboard.made import make_scored
 

@@ -10,9 +10,9 @@ import pytest
 
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
+from evar.leaderboard.ranking import build
 from evar.leaderboard.runs import read_rows
 from evar.leaderboard.verdicts import Verdicts
-from evar.leaderboard.views import build
 from tests.leaderboard.made import EVIL, add, make_results, make_scored
 
 

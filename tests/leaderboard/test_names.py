@@ -3,7 +3,7 @@
 import pytest
 
 from evar.base.errors import DataError, UsageError
-from evar.leaderboard.choose import rivals, row_of, tasks_of
+from evar.leaderboard.names import rivals, row_of, tasks_of
 from tests.leaderboard.test_table import make_result
 
 

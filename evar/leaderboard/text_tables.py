@@ -11,7 +11,7 @@ from typing import get_args
 
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published
-from evar.leaderboard.views import Apart, Board, Cell, RankedTable, mean_of_core, task_order
+from evar.leaderboard.ranking import Apart, Board, Cell, RankedTable, mean_of_core, task_order
 from evar.result import Result
 
 MEAN = "mean"

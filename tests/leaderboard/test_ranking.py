@@ -3,7 +3,7 @@
 import pytest
 
 from evar.data.task import CORE
-from evar.leaderboard.views import build, latest_runs, mean_of_core, task_order, why_apart
+from evar.leaderboard.ranking import build, latest_runs, mean_of_core, task_order, why_apart
 from tests.leaderboard.rows import make_row
 
 
