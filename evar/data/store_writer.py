@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.base.progress import progress
-from evar.base.threads import in_order
+from evar.base.threads import in_order, pieces
 from evar.data import arrays, audio
 from evar.data.arrays import Appender, Layout, Records
 
 FACTS = ("content", "original_rate", "duration", "channels", "peak", "clipped", "reason")
 LAYOUT = Layout("<i2", (), (*FACTS, "size", "ctime_ns", "crc"))
 NO_FILE = (-1, -1)  # the signature of what cannot be opened
-CLIPS_AHEAD = 4  # a thread, decoded or under way beyond the clip that is written next
+CLIPS_A_TASK = 4  # of a thread, which wait for each other little; each thread has one under way and one done
 _UNUSABLE = ("", 0, 0.0, 0, 0.0, 0.0)  # the facts of a clip that cannot be decoded
 _READ_BYTES = 1 << 20
 
@@ -74,12 +74,14 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int) -> 
         ThreadPoolExecutor(max(1, workers), thread_name_prefix="prepare") as pool,
     ):
         try:
-            for row, entry, samples in in_order(pool, CLIPS_AHEAD * max(1, workers), decode, rows):
-                if samples is None:
-                    appender.keep(row, entry)
-                else:
-                    appender.add(row, samples, entry)
-                advance(1)
+            parts = [rows[part] for part in pieces(len(rows), CLIPS_A_TASK)]
+            for decoded in in_order(pool, max(1, workers), lambda part: [decode(row) for row in part], parts):
+                for row, entry, samples in decoded:
+                    if samples is None:
+                        appender.keep(row, entry)
+                    else:
+                        appender.add(row, samples, entry)
+                    advance(1)
         finally:
             pool.shutdown(cancel_futures=True)
     return len(rows)
