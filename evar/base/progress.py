@@ -68,12 +68,13 @@ def hidden_progress() -> AbstractContextManager[None]:
 def hidden() -> Iterator[None]:
     """Within it, neither bars nor notes are shown."""
     logger = logging.getLogger("evar")
-    handlers, logger.handlers, disabled, logger.disabled = logger.handlers, [], logger.disabled, True
+    before = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [logging.NullHandler()], False  # without any, Python itself prints warnings
     try:
-        with displayed(_nothing):
+        with hidden_progress():
             yield
     finally:
-        logger.handlers, logger.disabled = handlers, disabled
+        logger.handlers, logger.propagate = before
 
 
 class show_progress(contextlib.ExitStack):

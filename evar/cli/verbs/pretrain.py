@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -92,15 +91,13 @@ def require_own(folder: Path, name: str) -> None:
     outputs.output_file(folder / CURVE, lambda content: title in content, folder)
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Keep other pre-trainings out of `folder`, through FOLDER/run.lock, for the block; a killed process frees it.
 
     Raises UsageError at once where another one is there, StorageError where the folder cannot be written.
     """
     busy = UsageError(f"another evar pretrain is writing into {folder}: wait until it ends, or give another --out")
-    with locked(folder / "run", busy=busy):
-        yield
+    return locked(folder / "run", busy=busy)
 
 
 def draw_loss(saved: Saved) -> None:
