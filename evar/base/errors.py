@@ -4,8 +4,10 @@ Every message says what is wrong, where, and what to do. Anything else that is r
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
+UNPRINTABLE = "\ufffd"  # stands for control characters, direction marks, lone surrogates and the like
 DISTRIBUTION = "evar-audio"  # the name to install by: on the package index `evar` is another project
 
 
@@ -65,3 +67,9 @@ def few(names: Iterable[str], most: int = 3, total: int | None = None) -> str:
 def shown(name: str) -> str:
     """A name on one line: as it is, or as a literal where it holds line breaks or is no text."""
     return name if name.isprintable() else repr(name)
+
+
+def printable(text: str, mark: str = UNPRINTABLE) -> str:
+    """The text on one line, a mark for each character that is no sign (Unicode's category C): it moves no cursor."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(mark if unicodedata.category(c)[0] == "C" else c for c in line)

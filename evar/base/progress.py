@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from evar.base.errors import printable
+
 SECONDS_BETWEEN_LINES_OF_A_LOG = 10.0
 
 
@@ -142,8 +144,8 @@ class _Lines(logging.Handler):
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    Stderr().write(f"evar: {' '.join(text.split())}\n")
+    """One line on stderr, of which nothing moves the cursor."""
+    Stderr().write(f"evar: {printable(text)}\n")
 
 
 class Stderr(io.TextIOBase):

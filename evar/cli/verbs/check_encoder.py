@@ -1,23 +1,38 @@
-"""`evar check-encoder`: does an encoder keep the contract? One line a check; what fails, and why."""
+"""`evar check-encoder`: check whether an encoder, your own too, keeps the contract that all encoders keep."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from evar import encoders
 from evar.base import plugins
 from evar.base.errors import EvarError
 from evar.base.progress import say
 from evar.base.spec import parse_call
-from evar.embeddings.device import choose_device
-from evar.encoders.checks import CHECKS, Check, ContractBroken
-from evar.encoders.contract import Encoder
-from evar.nn.memory import enough_memory
-from evar.nn.releases import named_or_file
+from evar.cli.options import add_settings, add_weights
+
+if TYPE_CHECKING:
+    from evar.encoders.checks import Check
+    from evar.encoders.contract import Encoder
 
 KEPT, BROKEN = 0, 2
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which encoder."""
+    parser.add_argument(
+        "encoder", metavar="NAME(..)", help="encoder, with options as literals: m2d, \"hear(module='my.py')\""
+    )
+    add_weights(parser)
+    add_settings(parser, "cache", "device")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run every check of the contract on an encoder. 0 where it keeps all of them, else 2."""
+    from evar import encoders
+    from evar.embeddings.device import choose_device
+    from evar.encoders.checks import CHECKS
+    from evar.nn.memory import enough_memory
+    from evar.nn.releases import named_or_file
+
     device = choose_device(arguments.device)
     weights = named_or_file(arguments.weights, arguments.cache)
     plugins.load(encoders.PACKAGE, encoders.OPENER, parse_call(arguments.encoder, "encoder")[0], "encoder")
@@ -42,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     return BROKEN if failed else KEPT
 
 
-def problem_with(encoder: Encoder, check: Check) -> str:
+def problem_with(encoder: "Encoder", check: "Check") -> str:
     """What an encoder does wrong, in one line; "" where it does nothing wrong."""
+    from evar.encoders.checks import ContractBroken
+
     try:
         check(encoder)
     except ContractBroken as broken:
