@@ -17,6 +17,7 @@ from evar.base.progress import show_progress
 from evar.cli.verbs.eval import result_line
 from evar.config import Config
 from evar.data.task import load_task
+from evar.embeddings.device import choose_device
 from evar.encoders.contract import Encoder
 from evar.pipeline import evaluations
 from tests import recipe
@@ -43,7 +44,8 @@ def open_encoders(folder: Path) -> Iterator[tuple[str, Encoder]]:
 
 def measure(name: str, encoder: Encoder, config: Config) -> plots.RateCurve:
     """The scores of one encoder."""
-    fits = [probes.open_probe(call) for call in (*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic")]
+    calls, device = [*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic"], str(choose_device(config.device))
+    fits = [probes.open_probe(call, device) for call in calls]
     points = []
     for evaluation in evaluations(load_task("us8k"), encoder, fits, config):
         result = evaluation.result

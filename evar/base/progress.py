@@ -3,7 +3,7 @@
     with progress("embed", total=780, unit="clip") as advance:
         advance(32)
 
-The work of a bar that another function opened calls `advance` of this module instead; no function takes a callable.
+Where another function opened the bar, `advance(32)` of this module does the same: no function takes a callable for it.
 
 Nothing is shown until somebody asks for it: the command line does, and so may a script or a notebook
 (`evar.show_progress()`). Notes are records of the logger "evar" and of those below it, at INFO, or at WARNING where a
@@ -57,10 +57,10 @@ def progress(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator
 
 
 def advance(amount: int = 1, text: str = "") -> None:
-    """Advance the innermost bar that is open; nothing where none is.
+    """Advance the innermost bar that is open; does nothing where none is.
 
-    Any thread may call it, several at once too: it means the bar that was opened last, by whatever thread. So threads
-    that work side by side open no bars of their own.
+    Any thread may call it, several at once too. Innermost is the bar that was opened last, by whatever thread: where
+    threads work side by side, only the one that waits for them opens bars.
     """
     with _advancing:
         if _open:

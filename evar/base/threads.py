@@ -36,7 +36,7 @@ def fit_each(
     """`[fit(item) for item in items]`.
 
     prepare_thread: what each new thread calls first; at_once: how many threads, None for as many as there are cores.
-    steps: of an item, by which the open bar advances as it ends.
+    steps: how far the open bar advances as an item ends.
     The first exception ends it: fits not yet begun are dropped.
     """
     workers = min(at_once or cores(), max(1, len(items)))

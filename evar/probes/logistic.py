@@ -81,7 +81,8 @@ class Logistic(Probe[float]):
                     for place, optimum in solving:
                         optima[place] = optimum
                         awaited[own[place][0]] -= 1
-                        advance(int(not awaited[own[place][0]]))
+                        if not awaited[own[place][0]]:
+                            advance()
                 for place, (number, fit) in enumerate(own):
                     drafts[number].take(optima[place], fit.label)
         return [draft.fitted() for draft in drafts]

@@ -38,13 +38,7 @@ def _count(probe: Probe, rounds: Sequence[Round], judge: bool) -> int:
 
 
 def run(
-    probe: Probe,
-    examples: Examples,
-    rounds: Sequence[Round],
-    score: ScoreFunction,
-    seed: int,
-    *,
-    judge: bool = False,
+    probe: Probe, examples: Examples, rounds: Sequence[Round], score: ScoreFunction, seed: int, *, judge: bool = False
 ) -> list[Chosen]:
     """Fit a probe for every round; the open bar advances by `count(probe, rounds, judge=judge)`.
 

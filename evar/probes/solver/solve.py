@@ -61,13 +61,12 @@ class Optimum:
 def solve(
     examples: Examples, designs: Sequence[Rows], fits: Sequence[LogisticProblem], *, max_iter: int, device: torch.device
 ) -> Generator[tuple[int, Optimum]]:
-    """(place in `fits`, optimum) of each fit, in the order in which they end: all softmax, or all of one logit.
+    """Solve all fits, all of them softmax or all of one logit: (place in `fits`, optimum) of each, as it ends.
 
-    Close it: until its end there is one thread of linear algebra, and no gradient.
-
-    examples: read only at the rows of the designs; y is (row,) for softmax, or (row, label), and then each fit's label
-              has both values in its rows
+    examples: read only at the rows of the designs; y is (row,) for softmax, (row, label) for one logit, and then each
+              fit's label has both values in its rows
     designs:  training rows, rising
+    Until it is closed torch has one thread and makes no gradients: use it within `contextlib.closing`.
     """
     with Workers(device) as workers, torch.no_grad(), fast_products(device):
         for group in _groups(designs, examples.x.shape[1]):
