@@ -121,7 +121,7 @@ def measure(
         page_cache.drop(files)
     stored = sum(file.stat().st_size for file in files)
     print(f"{task.name}: store of {size(stored)}, {page_cache.share(files):.0%} of it in the page cache", flush=True)
-    probe = probes.open_probe(arguments.probe)
+    probe = probes.open_probe(arguments.probe, str(device))
     stages = Stages()
     with stages.watching(STAGES):
         (evaluation,) = pipeline.Evaluator(encoder, [probe], config, folder / "results").evaluations(small)

@@ -16,6 +16,7 @@ from evar import encoders, plots, probes
 from evar.base.progress import show_progress
 from evar.config import Config
 from evar.data.task import load_task
+from evar.embeddings.device import choose_device
 from evar.encoders.contract import Encoder
 from evar.pipeline import Evaluator
 from tests import recipe
@@ -42,7 +43,8 @@ def open_encoders(folder: Path) -> Iterator[tuple[str, Encoder]]:
 
 def measure(name: str, encoder: Encoder, config: Config) -> plots.RateCurve:
     """The scores of one encoder."""
-    fits = [probes.open_probe(call) for call in (*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic")]
+    calls, device = [*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic"], str(choose_device(config.device))
+    fits = [probes.open_probe(call, device) for call in calls]
     points = []
     for evaluation in Evaluator(encoder, fits, config).evaluations(load_task("us8k")):
         result = evaluation.result

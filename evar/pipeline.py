@@ -115,8 +115,8 @@ class Evaluator:
         name: str | None = None,
     ) -> "Evaluator":
         """See `evaluate`. Everything that can be wrong is found here, before any work; the encoder is opened last."""
-        probes = open_probes(probe)
-        choose_runtime(config.device, config.precision)
+        runtime = choose_runtime(config.device, config.precision)
+        probes = open_probes(probe, str(runtime.device))
         if results is not None:
             leaderboard.require_writable(Path(results))
         opened = open_encoder(encoder, weights, name, config)
@@ -150,7 +150,6 @@ class Evaluator:
         prepared.note_leaks()  # before hours of embedding
         embeddings = embed_clips(prepared, encoder, runtime, config)
         for probe in self.probes:
-            probe.device = str(runtime.device)
             for fit in _fits(prepared.clips, embeddings, encoder.outputs, probe, config):
                 result = make_result(prepared, encoder, embeddings, fit, config)
                 yield Evaluation(result, _kept(prepared.clips, fit))

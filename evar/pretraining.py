@@ -152,7 +152,7 @@ def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
     assert saved.encoder is not None
     threads = torch.get_num_threads()
     try:
-        evaluator = Evaluator(encoders.open_encoder("m2d", saved.encoder), open_probes(PROBE), config)
+        evaluator = Evaluator(encoders.open_encoder("m2d", saved.encoder), open_probes(PROBE, config.device), config)
         with hidden_progress():
             for evaluation in evaluator.evaluations(task):
                 ranked = evaluation.result.ranked and saved.steps == saved.total
