@@ -7,6 +7,7 @@ from functools import cached_property
 
 from evar.base.errors import DataError, few
 from evar.config import Config
+from evar.data import ffmpeg
 from evar.data.audio import MISSING
 from evar.data.check import problem
 from evar.data.leaks import find_leaks
@@ -44,9 +45,12 @@ def prepare_task(task: Task, rate: int, config: Config) -> Prepared:
         manifest = manifest.limit(config.limit)
     manifest.rounds()  # a split without clips is told before hours of decoding
     store = prepare(manifest.root, manifest.clips["path"].tolist(), rate, config.cache, workers=config.workers)
-    if len(broken := store.quarantined[store.quarantined["reason"] != MISSING]):
+    lost = store.quarantined.drop(store.waiting.index)
+    if len(broken := lost[lost["reason"] != MISSING]):
         reasons = [f"{path} ({reason})" for path, reason in zip(broken["path"], broken["reason"], strict=True)]
         log.warning(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
+    if len(store.waiting):
+        log.warning(f"{task.name}: {ffmpeg.advice(len(store.waiting))}")
     if len(short := short_clips(store.index, manifest.clips["seconds"])):
         log.warning(
             f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}"

@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 
-from evar.base.errors import few
+from evar.base.errors import few, shown
 from evar.data.new_task import new_task
 
 
@@ -23,6 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
           f"{made.seconds:g} s clips")  # fmt: skip
     if made.alone:
         print(f"too few groups to be in every part: {few(made.alone)}")
+    if made.unreadable:
+        print(f"{len(made.unreadable):,} clips cannot be read and are listed all the same: "
+              f"{few(map(shown, made.unreadable))}")  # fmt: skip
     file = shlex.quote(os.path.relpath(made.file))
     print(f"next:  evar check --task {file}")
     print(f"       evar eval --task {file}")
