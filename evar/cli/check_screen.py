@@ -149,7 +149,7 @@ def _quiet(report: Report) -> list[str]:
 
 def _lacking(report: Report) -> list[str]:
     clips = [f"{shown(each.path)} ({1000 * (each.promised - each.duration):.0f} ms)" for each in report.lacking]
-    return [_some(clips, "clips lack a little of what their headers promise and count as whole")] if clips else []
+    return [_some(clips, "clips lack a little by their headers")] if clips else []
 
 
 def _short(report: Report) -> str:

@@ -90,21 +90,25 @@ def read(path: Path, rate: int) -> Decoded:
             try:
                 return _decoded(sound, rate)
             except soundfile.LibsndfileError as error:
-                kind = ffmpeg.kind_of(file, ffmpeg.CONTAINERS) if error.code in _RARE_ENCODING else None
-                if kind is None:
-                    raise
+                kind = _rare(file, error)
         return _decoded_by_ffmpeg(file, kind, rate)
 
 
 def glance(path: Path) -> None:
     """Raise the AudioFault of `read` where it shows without decoding; what is cut inside FLAC does not, for one."""
     with _opened(path) as file, _faults(path):
-        if kind := _foreign(file):
+        kind = _foreign(file)
+        if kind is None:
+            sound = _promised(file)
+            try:
+                with _sound_file(sound) as opened:
+                    frames, rate = opened.frames, opened.samplerate
+            except soundfile.LibsndfileError as error:
+                kind = _rare(file, error)
+            else:
+                _lacking(sound.promise(frames, 0), frames, rate, TOLERANCE_SECONDS)
+        if kind is not None:
             _require_ffmpeg(kind)
-            return
-        sound = _promised(file)
-        with _sound_file(sound) as opened:
-            _lacking(sound.promise(opened.frames, 0), opened.frames, opened.samplerate, TOLERANCE_SECONDS)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -140,6 +144,14 @@ def _foreign(file: BinaryIO) -> ffmpeg.Kind | None:
     if os.fstat(file.fileno()).st_size == 0:
         raise AudioFault("empty: zero bytes")
     return ffmpeg.kind_of(file)
+
+
+def _rare(file: BinaryIO, error: soundfile.LibsndfileError) -> ffmpeg.Kind:
+    """The kind of a container whose encoding soundfile does not know. Raises `error` where it said something else."""
+    kind = ffmpeg.kind_of(file, ffmpeg.CONTAINERS) if error.code in _RARE_ENCODING else None
+    if kind is None:
+        raise error
+    return kind
 
 
 def _promised(file: BinaryIO) -> lengths.Sound:

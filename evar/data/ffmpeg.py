@@ -25,6 +25,7 @@ from evar.data.mpeg import id3_length
 NAME = "ffmpeg"
 LIMIT_SECONDS = 300.0  # of the clock; hours of sound take less
 LOG_BYTES = 1 << 16  # that are kept; more is read and dropped
+REASON_CHARACTERS = 200
 TOLERANCE_SECONDS = 0.1  # of a stated length: it is rounded, and WMA loses a frame of up to 64 ms at its start
 PICTURE_SECONDS = 1.0  # the same where the length is that of the picture
 CONVERT = "ffmpeg -i CLIP -f flac NEW && mv NEW CLIP"  # what a file holds is read, whatever its name ends in
@@ -136,7 +137,7 @@ class Run:
         if code < 0 and not abandoned:
             self.stopped = self.stopped or f"ffmpeg was ended by signal {-code}"
         elif errors or (code and not abandoned):
-            self.error = shown(errors[0]) if errors else f"exit code {code}"
+            self.error = shown(errors[0])[:REASON_CHARACTERS] if errors else f"exit code {code}"
 
     @property
     def promised(self) -> float:

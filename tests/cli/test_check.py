@@ -169,8 +169,7 @@ def test_every_finding_has_its_place_and_its_example():
         "clipped          1 clips with over 0.1% of their samples at full scale, worst loud.wav (25.0%)",
         "quiet            1 clips stay below -48 dB of full scale: far.wav (-55 dB)",
         "short            1 clips are over 0.5 s shorter than the table promises: half.wav (2.0 of 4.0 s)",
-        "                 2 clips lack a little of what their headers promise and count as whole: nearly.wav (48 ms), "
-        "almost.wav (1 ms)",
+        "                 2 clips lack a little by their headers: nearly.wav (48 ms), almost.wav (1 ms)",
         "durations        0.50 s shortest, 4.00 s median, 4.10 s longest, 1.0 h in all",
         "files            10 at 16,000 Hz, 800 at 44,100 Hz; 10 mono, 800 of 2 channels; 10 by ffmpeg 7.1",
         "store            12.3 MB at 16,000 Hz, digest 0123456789ab, in /cache/stores/toy",
