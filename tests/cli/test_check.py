@@ -100,6 +100,25 @@ def test_what_cannot_be_scored_is_exit_code_2_with_the_reason(here, capsys):
     assert main(["check", "--task", "tones.yaml", "--min-coverage", "0.888"]) == 0
 
 
+def test_files_that_need_ffmpeg_are_one_line_of_check_and_of_prepare(here, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(here))
+    for path in Path("data/tones").glob("test-low-*"):
+        path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    convert = "ffmpeg -i CLIP -f flac NEW && mv NEW CLIP"
+    said = (
+        "4 files need ffmpeg, which is not installed: install it and run again, or convert each elsewhere and keep its "
+        f"name: {convert}"
+    )
+    assert main(["check", "--task", "tones.yaml"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"quarantined 4: is MP4 or M4A, for which ffmpeg is needed: install it, or convert: {convert}" in out
+    assert out.count(said) == 1
+    assert main(["prepare", "--task", "tones.yaml"]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"tones: {said}" in err
+    assert "are quarantined" not in err
+
+
 def test_check_and_eval_agree(here, capsys):
     for path in Path("data/tones").glob("test-low-*"):
         path.unlink()
