@@ -32,7 +32,7 @@ CONVERT = "ffmpeg -i CLIP -f flac NEW && mv NEW CLIP"  # what a file holds is re
 _ESTIMATE = "Estimating duration from bitrate"
 _ERROR = re.compile(r"^(?:\[[^\]\n]* @ 0x[0-9a-f]+\] )*\[(?:error|fatal|panic)\] (.+)$", re.MULTILINE)
 _DURATION = re.compile(r"^(?:\[info\] )?  Duration: (\d+):(\d\d):(\d\d\.\d+),", re.MULTILINE)
-_PICTURE = re.compile(r"^(?:\[info\] )?  Stream #0:.*: Video: (?!.*\(attached pic\))", re.MULTILINE)
+_PICTURE = re.compile(r"^(?:\[info\] )? +Stream #0:.*: Video: (?!.*\(attached pic\))", re.MULTILINE)
 
 
 class Kind(NamedTuple):
@@ -61,7 +61,7 @@ KINDS = (
 """That soundfile does not open."""
 
 CONTAINERS = (
-    _kind("WAV of a rare encoding", "wav", rb"RIFF.{4}WAVE"),
+    _kind("WAV of a rare encoding", "wav", rb"(?:RIFF|RF64).{4}WAVE"),
     _kind("AIFF of a rare encoding", "aiff", rb"FORM"),
     _kind("CAF of a rare encoding", "caf", rb"caff"),
     _kind("Ogg of a rare encoding", "ogg", rb"OggS"),
