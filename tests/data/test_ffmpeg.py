@@ -286,5 +286,4 @@ def test_the_real_ffmpeg_reads_a_whole_file_and_finds_every_cut(tmp_path, ending
 @pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize("kind", BEGINNINGS)
 def test_the_real_ffmpeg_makes_no_sound_of_what_is_none(tmp_path, kind):
-    assert reason(clip(tmp_path, BEGINNINGS[kind]))
     assert reason(clip(tmp_path, BEGINNINGS[kind][:16] + np.random.default_rng(0).bytes(50_000)))
