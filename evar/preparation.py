@@ -13,6 +13,7 @@ from typing import Any
 
 from evar.base.errors import DataError, EvarError, UsageError, few
 from evar.config import Config, config_of
+from evar.data import ffmpeg
 from evar.data import store as stores
 from evar.data.audio import MISSING
 from evar.data.check import check as make_report
@@ -156,9 +157,12 @@ def prepare_task(task: Task, rate: int, config: Config, *, fetch: bool = False) 
         manifest = manifest.limit(config.limit)
     manifest.rounds()  # a split without clips is an error now, not after hours of decoding
     store = _decoded(manifest, rate, config)
-    if len(broken := store.quarantined[store.quarantined["reason"] != MISSING]):
+    lost = store.quarantined.drop(store.waiting.index)
+    if len(broken := lost[lost["reason"] != MISSING]):
         reasons = [f"{path} ({reason})" for path, reason in zip(broken["path"], broken["reason"], strict=True)]
         log.warning(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
+    if len(store.waiting):
+        log.warning(f"{task.name}: {ffmpeg.advice(len(store.waiting))}")
     if len(short := short_clips(store.index, manifest.clips["seconds"])):
         log.warning(
             f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}"

@@ -5,7 +5,7 @@ import os
 import shlex
 from pathlib import Path
 
-from evar.base.errors import few
+from evar.base.errors import few, shown
 from evar.cli.options import number, whole
 
 
@@ -50,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
           f"{made.seconds:g} s clips")  # fmt: skip
     if made.alone:
         print(f"too few groups to be in every part: {few(made.alone)}")
+    if made.unreadable:
+        print(f"{len(made.unreadable):,} clips cannot be read and are listed all the same: "
+              f"{few(map(shown, made.unreadable))}")  # fmt: skip
     file = shlex.quote(os.path.relpath(made.file))
     print(f"next:  evar check --task {file}")
     print(f"       evar eval --task {file}")
