@@ -1,4 +1,4 @@
-"""EVAR's M2D as a module of the HEAR 2021 API (https://hearbenchmark.com/hear-api.html), for harnesses that speak it.
+"""EVAR's M2D as a module of the HEAR 2021 API (https://hearbenchmark.com/hear-api.html), for harnesses that use it.
 
     model = evar.hear.load_model("m2d_vit_base-80x608p16x16-221006-mr7/checkpoint-300.pth")
     scene = evar.hear.get_scene_embeddings(audio, model)

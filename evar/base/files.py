@@ -30,7 +30,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             temporary.replace(path)
     finally:
-        with contextlib.suppress(NotADirectoryError):  # a file where the folder should be: told above
+        with contextlib.suppress(NotADirectoryError):  # a file where the folder should be: an error above
             temporary.unlink(missing_ok=True)
 
 

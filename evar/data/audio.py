@@ -31,7 +31,7 @@ from evar.data import ffmpeg, lengths
 
 BLOCK_SAMPLES = 1 << 20  # 4 MiB of float32, all channels together
 FULL_SCALE = 32768  # of int16
-FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3")  # whose end can be told
+FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3")  # whose end is known
 TOLERANCE_SECONDS = 0.05  # what lacks so little of its promise, and no more than a tenth, is whole: headers miscount
 MISSING = "missing"  # the reason of a clip whose file is not there
 RATES = (1_000, 1_000_000)  # Hz; beyond, a header is broken
@@ -223,7 +223,7 @@ def _sound_file(sound: lengths.Sound) -> "_Sequential":
     source = sound.stream if isinstance(sound.stream, io.BytesIO) else sound.stream.fileno()
     file = _Sequential(source, closefd=False)
     if file.format not in FORMATS:
-        raise AudioFault(f"format {file.format} is not read, for its end cannot be told: convert it: {ffmpeg.CONVERT}")
+        raise AudioFault(f"format {file.format} is not read, since its end is unknown: convert it: {ffmpeg.CONVERT}")
     if not RATES[0] <= file.samplerate <= RATES[1]:
         raise AudioFault(f"its header states a rate of {file.samplerate:,} Hz")
     return file

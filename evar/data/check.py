@@ -23,7 +23,7 @@ SAMPLE_BYTES = 2
 
 
 def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -> Report:
-    """All that can be told about the clips of `manifest`, which `store` holds in the same order.
+    """What can be said about the clips of `manifest`, which `store` holds in the same order.
 
     min_coverage: the share of the task's clips that must be usable; None for the task's own.
     """

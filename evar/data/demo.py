@@ -3,8 +3,8 @@
 A clip is a second of a gliding tone with harmonics, sounding in pulses, in coloured noise. Three things make its class:
 
     direction  up | down    the pitch glides by an octave: nothing that a mean or deviation over time could see
-    pulses     slow | fast  3 or 9 a second, each as long: loudness statistics tell them
-    timbre     full | odd   all harmonics or the odd ones: statistics tell them through noise and tilt only in part
+    pulses     slow | fast  3 or 9 a second, each as long: loudness statistics show them
+    timbre     full | odd   all harmonics or the odd ones: statistics show them through noise and tilt only in part
 
 Pitch, gain, noise level and pulse phase are random, and a recording (the group: one clip of each class) has its own
 colour of noise and tilt. `oracle` reads the class from the waveform; tests/data/test_demo.py measures both ends.

@@ -4,7 +4,7 @@
     with Run(file, kind) as run: ...           # run.output: a pipe with an AU file of 32-bit floats
     run.stopped, run.error, run.promised       # what was wrong, and how long the file says that it is
 
-A kind is known by a file's first bytes, and ffmpeg is told which demuxer to use: it guesses nothing, follows no
+A kind is known by a file's first bytes, and the demuxer is named to ffmpeg: it guesses nothing, follows no
 playlist, and sees the open descriptor instead of a name. It runs without a shell, in one thread, for LIMIT_SECONDS at
 most; whoever reads the pipe bounds what comes out. Whatever ffmpeg calls an error is a fault of the file: at a cut or a
 damage it goes on, and ends with exit code 0 (measured: every cut of ten kinds of file is an error in its log).

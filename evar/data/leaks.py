@@ -63,7 +63,7 @@ class Leaks:
     """What was found among the usable clips, plain values, ready for JSON.
 
     counts:      test clips by kind: duplicates, groups, silent
-    texts:       what to tell people of each kind, in one line
+    texts:       the finding of each kind, in one line
     groups:      how many there are; as many as clips where nothing groups them
     duplicates:  sets of equal sound; those of contradicting labels first, then those across parts
     straddling:  groups in several parts, train and valid too; those with most clips outside their main part first

@@ -15,7 +15,7 @@ Clips = Mapping[str, int]  # of one group, by class
 def split_groups(groups: Mapping[str, Clips], shares: Mapping[str, float]) -> dict[str, str]:
     """The part of each group, given its clips by class. shares: of all clips, by part; they add up to 1.
 
-    First each part gets, class by class, the smallest group that brings it that class. Then each group, the largest
+    First each part gets, class by class, the smallest group that gives it that class. Then each group, the largest
     first, goes where it most lowers the squared error sum_class (clips there / clips of the class - share)^2; of equal
     places, to the emptier one.
     """
@@ -41,7 +41,7 @@ def split_groups(groups: Mapping[str, Clips], shares: Mapping[str, float]) -> di
 
 
 def _one_of_each_class(groups: Mapping[str, Clips], shares: Mapping[str, float]) -> dict[str, str]:
-    """The groups that bring each part its first clips of a class; classes of the fewest groups choose first."""
+    """The groups that give each part its first clips of a class; classes of the fewest groups choose first."""
     of_class: dict[str, list[str]] = defaultdict(list)
     for group, clips in groups.items():
         for name in clips:
@@ -70,7 +70,7 @@ def _cost(clips: Clips, have: Clips, totals: Clips, share: float) -> float:
 
 
 def _shuffled(name: str) -> str:
-    """An order that has nothing to do with names, which often tell when and by whom a clip was recorded."""
+    """An order that has nothing to do with names, which often say when and by whom a clip was recorded."""
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
 
 

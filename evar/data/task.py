@@ -34,7 +34,7 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name. of_class: rows of each class, where no list of the dataset tells.
+    parts: rows of each split or fold, by its name. of_class: rows of each class, where no list of the dataset says.
     """
 
     rows: PositiveInt

@@ -117,7 +117,7 @@ def _line(row: Imported, header: Sequence[str]) -> bytes:
 
 
 def _same(row: Imported) -> Imported:
-    """What is equal of rows that tell the same, also where one was written with fewer digits."""
+    """What is equal of the same scores, also where one was written with fewer digits."""
     return dataclasses.replace(row, score=float(f"{row.score:.10g}"))
 
 

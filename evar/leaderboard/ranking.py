@@ -136,7 +136,7 @@ def latest_runs(rows: Iterable[Result]) -> list[Result]:
 
 @dataclass(frozen=True)
 class ProbeNames:
-    """Names that tell probes apart: options are told where a probe ran with several."""
+    """Names of probes, with their options where a probe ran with several."""
 
     several: frozenset[str]
 

@@ -198,7 +198,7 @@ def moment(row: Result) -> datetime.datetime:
 
 
 def short_ids(runs: Iterable[str]) -> dict[str, str]:
-    """Run -> its short id, which tables show: as many of its last eight characters as tell it from the others.
+    """Run -> its short id, which tables show: as many of its last eight characters as no other run has.
 
     Names that the harness did not give stay whole.
     """

@@ -35,7 +35,7 @@ def require_writable(results: Path) -> None:
 
 
 def append(results: Path, result: Result, kept: Kept) -> Path:
-    """Keep the run (see `runs.keep`) and bring the table up to date. Returns the table's path. Raises StorageError."""
+    """Keep the run (see `runs.keep`) and update the table. Returns the table's path. Raises StorageError."""
     runs.keep(results, result, kept)
     update(results)
     return results / NAME

@@ -62,27 +62,27 @@ def per_cent(value: float, low: float | None = None, high: float | None = None) 
 
 
 def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
-    """Run -> the encoder's name, with as much of its weights and options as tells it from others of that name."""
+    """Run -> the encoder's name, with as much of its weights and options as others of that name differ in."""
     rows = list(rows)
-    names = _told_apart({row.run: row.encoder for row in rows}, rows, {row.run: f" {row.weights}" for row in rows})
+    names = _distinct({row.run: row.encoder for row in rows}, rows, {row.run: f" {row.weights}" for row in rows})
     digests = {row.run: row.weights_digest and f" #{row.weights_digest[:8]}" for row in rows}
-    names = _told_apart(names, rows, digests)
-    return _told_apart(names, rows, _differing_options(names, rows))
+    names = _distinct(names, rows, digests)
+    return _distinct(names, rows, _differing_options(names, rows))
 
 
 def names_with_options(rows: Iterable[Result]) -> dict[str, str]:
-    """Run -> the encoder's name, with the options that tell it from others of that name; its weights are left out."""
+    """Run -> the encoder's name, with the options that others of that name differ in; its weights are left out."""
     rows = list(rows)
     names = {row.run: row.encoder for row in rows}
-    return _told_apart(names, rows, _differing_options(names, rows))
+    return _distinct(names, rows, _differing_options(names, rows))
 
 
-def _told_apart(names: dict[str, str], rows: Sequence[Result], more: dict[str, str]) -> dict[str, str]:
+def _distinct(names: dict[str, str], rows: Sequence[Result], more: dict[str, str]) -> dict[str, str]:
     """Run -> name, lengthened by `more` where several subjects bear it and `more` differs among them."""
-    told: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for row in rows:
-        told.setdefault(names[row.run], set()).add(more[row.run])
-    return {run: name + (more[run] if len(told[name]) > 1 else "") for run, name in names.items()}
+        found.setdefault(names[row.run], set()).add(more[row.run])
+    return {run: name + (more[run] if len(found[name]) > 1 else "") for run, name in names.items()}
 
 
 def _differing_options(names: dict[str, str], rows: Sequence[Result]) -> dict[str, str]:
@@ -94,12 +94,12 @@ def _differing_options(names: dict[str, str], rows: Sequence[Result]) -> dict[st
     for name, members in named.items():
         for option in {option for row in members for option in row.encoder_options}:
             values[name, option] = {repr(row.encoder_options.get(option)) for row in members}
-    told = {}
+    texts = {}
     for row in rows:
         given = {option: value for option, value in row.encoder_options.items() if value is not None}
         differing = [f"{option}={given[option]!r}" for option in given if len(values[names[row.run], option]) > 1]
-        told[row.run] = f" ({', '.join(differing)})" if differing else ""
-    return told
+        texts[row.run] = f" ({', '.join(differing)})" if differing else ""
+    return texts
 
 
 def _ranked(table: RankedTable, ids: Mapping[str, str] | None) -> TextTable:

@@ -3,12 +3,12 @@
 A fingerprint is a standardised log-mel embedding, unlearned. Per clip: mean and deviation over time of every log-mel,
 and how strongly bands of them swing at 0.5 to 6 Hz. The mel spectrum is taken relative to the clip's own level and
 floored, so that gain says nothing and what a lossy codec drops says little; nothing in it depends on when the sound
-begins. The modulations tell clips of one spectrum apart, two stretches of the same noise for example. Then all clips
+begins. The modulations distinguish clips of one spectrum, two stretches of the same noise for example. Then all clips
 together: standardised, decorrelated, unit length, so that the product of two is their cosine.
 
-Waveforms match where their normalised correlation at the best lag is high, heard two ways. The plain correlation alone
+Waveforms match where their normalised correlation at the best lag is high, in two ways. The plain correlation alone
 would take two recordings of one hum, or two vowels of one pitch, for copies: a single strong partial decides it. So
-both waveforms also go through one equaliser, which brings every band of 100 Hz of their mean spectrum to the same power
+both waveforms also go through one equaliser, which gives every band of 100 Hz of their mean spectrum the same power
 (bands over 30 dB below the strongest are left weak: codecs and rounding rule there), and the smaller of the two
 correlations counts. Of a steady tone there is nothing but that partial, and tones of almost the same frequency
 correlate well; but so does a copy of one, so there the plain correlation must be nearly complete. Gain and polarity do

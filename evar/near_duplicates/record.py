@@ -53,7 +53,7 @@ class NearDuplicates:
 
     @property
     def text(self) -> str:
-        """What to tell people, in one line."""
+        """The finding, in one line."""
         text = "none"
         if self.clips:
             pairs = {frozenset((each.path, each.other)): str(each) for each in self.clips}

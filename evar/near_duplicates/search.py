@@ -1,4 +1,4 @@
-"""The search for near-duplicates across the sides of a split: it listens to a store's clips and knows no labels.
+"""The search for near-duplicates across the sides of a split: it reads a store's clips and no labels.
 
 Each tested clip's nearest on other sides by fingerprint are candidates, and those whose waveforms match are copies
 (`likeness.py`). The evaluated encoder has no part in it.
@@ -26,7 +26,7 @@ from evar.data.leaks import SILENT_PEAK
 from evar.data.store import Store
 from evar.near_duplicates.likeness import FEATURES, Match, analysis, embed, fingerprint, match
 
-EXCERPT_SECONDS = 60.0  # of longer clips the beginning is heard
+EXCERPT_SECONDS = 60.0  # of longer clips the beginning is compared
 FADE_SECONDS = 0.05  # at most a quarter of a clip
 NEAREST = 4  # clips kept of each: a clip with more copies than that is found all the same
 ALIKE = 0.3  # cosine from which pairs are compared; copies of all kinds at once measured 0.28 and more, most 0.4
@@ -86,9 +86,9 @@ def _fingerprints(store: Store, rows: Rows, workers: int) -> NDArray[np.float32]
 
     def work(piece: slice) -> None:
         for place in range(piece.start, piece.stop):
-            heard = waveform(store, int(rows[place]))
-            if np.abs(heard).max() >= SILENT_PEAK:
-                prints[place] = fingerprint(heard, tables)
+            samples = waveform(store, int(rows[place]))
+            if np.abs(samples).max() >= SILENT_PEAK:
+                prints[place] = fingerprint(samples, tables)
 
     with progress("near-duplicates", total=len(rows), unit="clip"):
         _by_pieces(work, len(rows), _CLIPS, workers)

@@ -169,7 +169,7 @@ def check(name: str, folder: Path) -> Path:
 
 
 def _fetch(name: str, release: Release, place: Place, fetcher: Fetcher) -> None:
-    fetcher.bring(_remote(release.address, place.archive.name), place.archive)
+    fetcher.fetch(_remote(release.address, place.archive.name), place.archive)
     with unpacked(place.archive, place.folder) as folder:
         inside = folder / name
         whole = inside if inside.is_dir() else folder

@@ -1,6 +1,6 @@
 """Every picture; the only door to matplotlib, which is imported when a picture is asked for.
 
-points.py   what is drawn: points, series, colours that colour-blind readers tell apart
+points.py   what is drawn: points, series, colours that colour-blind readers distinguish
 saved.py    pictures in files of their own
 inline.py   pictures inside a page
 """

@@ -1,4 +1,4 @@
-"""What is drawn. Colours are Okabe and Ito's, which colour-blind readers tell apart."""
+"""What is drawn. Colours are Okabe and Ito's, which colour-blind readers distinguish."""
 
 from dataclasses import dataclass
 

@@ -73,7 +73,7 @@ def write_encoder(
 ) -> None:
     """Write the encoder of a training state dict as safetensors, its weights in `dtype`, norm_stats in float32.
 
-    The file's metadata tells what it is: training (JSON) and the versions that made it. Raises StorageError where the
+    The file's metadata says what it is: training (JSON) and the versions that made it. Raises StorageError where the
     disk refuses.
     """
     tensors = {key: model[key].detach().cpu().to(dtype).contiguous() for key in encoder_shapes(configuration)}

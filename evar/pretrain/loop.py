@@ -175,7 +175,7 @@ class _Session:
         )
 
     def _look(self) -> bool:
-        """Log the steps since the last look; True where one of them brought the wish to stop."""
+        """Log the steps since the last look; True where a process asked to stop in one of them."""
         rate, found = self.meter.take(self.run.recipe.batch_size)
         rows = []
         for number, (loss, norm, _) in found:

@@ -16,13 +16,13 @@ class Meter:
     since: float = field(default_factory=time.monotonic)
     level: float | None = None
 
-    def keep(self, number: int, told: Tensor) -> None:
+    def keep(self, number: int, measured: Tensor) -> None:
         """Hold a step's numbers until the next look."""
-        self.waiting.append((number, told))
+        self.waiting.append((number, measured))
 
     def take(self, batch_size: int) -> tuple[float, list[tuple[int, list[float]]]]:
         """(clips a second, [(step, its numbers)]) of all steps since the last look."""
-        found = [(number, told.tolist()) for number, told in self.waiting]
+        found = [(number, measured.tolist()) for number, measured in self.waiting]
         rate = len(found) * batch_size / max(1e-9, time.monotonic() - self.since)
         self.waiting = []
         self.restart()

@@ -48,7 +48,7 @@ def local_rank() -> int:
 
 
 def is_first() -> bool:
-    """Whether this process is the first of its team, told from the environment, before it has joined."""
+    """Whether this process is the first of its team, read from the environment, before it has joined."""
     return int(os.environ.get("RANK", 0)) == 0
 
 

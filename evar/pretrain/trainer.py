@@ -42,19 +42,19 @@ class Trainer:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.learning_rate(number)
-        told = torch.zeros(2, device=self.device)
-        told[1].fill_(float(stop))
+        sums = torch.zeros(2, device=self.device)
+        sums[1].fill_(float(stop))
         self.optimizer.zero_grad(set_to_none=True)
         with self.numerics():
             for part in crops.parts(self.recipe.accumulate):
                 loss = self._loss(part) / self.recipe.accumulate
                 loss.backward()  # type: ignore[no-untyped-call]
-                told[0] += loss.detach()
-        self.team.average([*(tensor.grad for tensor in self.trained if tensor.grad is not None), told])
+                sums[0] += loss.detach()
+        self.team.average([*(tensor.grad for tensor in self.trained if tensor.grad is not None), sums])
         norm = nn.utils.clip_grad_norm_(self.trained, self.recipe.clip)
         self.optimizer.step()
         self.model.after_step(self.schedule.ema_decay(number))
-        return torch.stack([told[0], norm, told[1]])
+        return torch.stack([sums[0], norm, sums[1]])
 
     def _loss(self, crops: Crops) -> Tensor:
         spectra = self.spectra(crops.waveforms.to(self.device, non_blocking=True))

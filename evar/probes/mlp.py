@@ -6,7 +6,7 @@ decay are chosen on validation rows from a grid of pairs. Loss as for `m2d_paper
 cross-entropy, averaged over batch and classes.
 
 Without a valid split a tenth of the training clips, in whole groups, is held out anew for each seed: it stops the
-training and judges the settings, and takes no part in the final fit. A fit on all training clips would have to be told
+training and judges the settings, and takes no part in the final fit. A fit on all training clips would have to be given
 when to stop by fits on others.
 """
 

@@ -54,7 +54,7 @@ def _have_tables(source: DatasetSource, target: Path, places: Sequence[str], fet
     for file in source.files:
         there = [target / place / file.name for place in places if (target / place / file.name).exists()]
         try:
-            fetcher.bring(file, there[0] if there else target / file.name)
+            fetcher.fetch(file, there[0] if there else target / file.name)
         except DataError as error:
             fault = error
             log.warning(str(error))
@@ -70,7 +70,7 @@ def _have_archive(file: RemoteFile, downloads: Path, target: Path, task: Task, f
         raise DataError(f"{target} is there, but holds no {wanted}: move it away to have {task.title} fetched")
     log.info(f"fetching {task.title} into {target}; its licence: {task.licence}")
     archive = downloads / file.name
-    fetcher.bring(file, archive)
+    fetcher.fetch(file, archive)
     with unpacked(archive, target) as folder:
         whole = folder / str(file.unpack)
         if open_reader(task).find(whole) is None:

@@ -1,6 +1,6 @@
 """One file from the web to its place: resumed where it broke off, tried a bounded number of times, verified.
 
-    Fetcher().bring(file, place)
+    Fetcher().fetch(file, place)
 
 What has come lies beside the place as NAME.part; NAME.part.version says of which version of the server's file it is,
 and is written first. So whatever ends a run, the next one goes on (HTTP's Range), unless the server has another file by
@@ -79,7 +79,7 @@ class Fetcher:
     tries: int = 6
     sleep: Callable[[float], None] = time.sleep
 
-    def bring(self, file: RemoteFile, place: Path) -> None:
+    def fetch(self, file: RemoteFile, place: Path) -> None:
         """Have `file` at `place`, verified; one that is there is verified and left.
 
         Raises DataError where it cannot be had, or where what is there is another file, with what to do by hand;
@@ -132,7 +132,7 @@ class Fetcher:
 def _continue(part: PartialFile, file: RemoteFile, stall: float) -> None:
     """One request: go on with `part`, or begin it. Raises Broken, Refused, StorageError where the disk has no room."""
     headers = {"User-Agent": f"evar/{__version__}", "Accept-Encoding": "identity"}
-    if part.size and (part.version or file.checksum):  # a checksum will tell whether the pieces fit together
+    if part.size and (part.version or file.checksum):  # a checksum shows whether the pieces fit together
         headers["Range"] = f"bytes={part.size}-"
         if part.version:
             headers["If-Range"] = part.version
@@ -185,7 +185,7 @@ def _begun(part: PartialFile, file: RemoteFile, response: http.client.HTTPRespon
         part.discard()
         raise Broken("the file has changed on the server, or another part came than was asked for")
     if total is None:
-        raise Refused("it does not tell the file's size, so that a break would go unnoticed")
+        raise Refused("it does not state the file's size, so that a break would go unnoticed")
     part.discard()
     write_atomic(part.note, version.encode("latin-1"))
     return total

@@ -81,7 +81,7 @@ class AudioSet(Reader):
         strange = [path for path in listing.paths if not NAME.fullmatch(PurePosixPath(path).stem)]
         remarks = {
             f"{len(other):,} files hold another segment than the list's, by their names: {few(other)}": other,
-            f"{len(strange):,} audio files have names that tell no id: {few(strange)}": strange,
+            f"{len(strange):,} audio files have names without an id: {few(strange)}": strange,
         }
         said = [remark for remark, files in remarks.items() if files]
         return Reading(table, tuple(classes.values()), (*listing.remarks, *twice, *said))

@@ -44,7 +44,7 @@ class Reader(ABC):
     wanted:    what shows that a folder is the dataset's, in words
     places:    folders below the dataset's own in which its tables may lie
     nests:     names of the folders inside the task's in which archives and mirrors put the dataset
-    distinct:  whether `wanted` tells this dataset from every other
+    distinct:  whether `wanted` distinguishes this dataset from every other
     """
 
     wanted: str

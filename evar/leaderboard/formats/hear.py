@@ -28,17 +28,22 @@ def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str]:
 
 def _hear(row: Result) -> str:
     metric = f"test_{HEAR_NAMES.get(row.metric, row.metric)}"
-    told: dict[str, Any] = {name: {"test_score": score, metric: score} for name, score in row.parts.items()}
+    content: dict[str, Any] = {name: {"test_score": score, metric: score} for name, score in row.parts.items()}
     if len(row.parts) > 1:
         scores = list(row.parts.values())
         mean, spread = float(np.mean(scores)), float(np.std(scores, ddof=1))
-        told["aggregated_scores"] = {
+        content["aggregated_scores"] = {
             f"{name}_{what}": value
             for name in ("test_score", metric)
             for what, value in (("mean", mean), ("std", spread))
         }
-    told |= {"score_mode": "max", "hparams": row.probe_options, "task": task_name(row), "provenance": provenance(row)}
-    return json.dumps(told, indent=4, ensure_ascii=False)
+    content |= {
+        "score_mode": "max",
+        "hparams": row.probe_options,
+        "task": task_name(row),
+        "provenance": provenance(row),
+    }
+    return json.dumps(content, indent=4, ensure_ascii=False)
 
 
 def open_format() -> Format:

@@ -24,7 +24,7 @@ def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str]:
 
 def _mteb(row: Result) -> str:
     scores = {"main_score": row.score, row.metric: row.score, "low": row.low, "high": row.high}
-    told = {
+    content = {
         "dataset_revision": row.table_digest[:40] or NO_REVISION,
         "task_name": task_name(row),
         "mteb_version": None,
@@ -33,7 +33,7 @@ def _mteb(row: Result) -> str:
         "kg_co2_emissions": None,
         "date": row.time,
     }
-    return json.dumps(told, indent=2, ensure_ascii=False)
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def open_format() -> Format:

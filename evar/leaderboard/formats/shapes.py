@@ -68,7 +68,7 @@ def _distinct(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _identity(row: Result) -> str:
-    """All that tells the rows of one folder from those of another."""
+    """All that distinguishes the rows of one folder from those of another."""
     names = ("encoder", "encoder_options", "weights", "weights_digest", "output", "probe", "probe_options")
     return json.dumps({name: getattr(row, name) for name in names}, sort_keys=True)
 

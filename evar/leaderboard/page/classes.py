@@ -1,4 +1,4 @@
-"""How well each class is told: recall and precision for one label a clip, average precision for several.
+"""How well each class is recognised: recall and precision for one label a clip, average precision for several.
 
 As the metrics of the leaderboard, each is a mean over folds that hold the class, and over seeds. Precision alone pools
 the folds: a fold in which a class is never said has none.

@@ -1,6 +1,6 @@
-"""The runs told in full on the page: the latest of each encoder, task and probe, as many as fit into a number of bytes.
+"""The runs that the page shows in full: the latest of each encoder, task and probe, up to a number of bytes.
 
-One layer of a sweep and one number of shots are points of a curve, not told in full.
+One layer of a sweep and one number of shots are points of a curve, not shown in full.
 """
 
 from collections.abc import Sequence
@@ -24,22 +24,22 @@ class Details:
     left_out: int
 
 
-def tell(template: Template, results: Path, board: Board, probes: ProbeNames, most_bytes: int) -> Details:
+def run_details(template: Template, results: Path, board: Board, probes: ProbeNames, most_bytes: int) -> Details:
     """Render each run by `template`, the latest first, until `most_bytes` are full."""
     why = {each.result.run: each.reason for each in board.apart}
     rows = _rows(board)
     names = encoder_names(rows)
-    told: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for row in sorted(rows, key=lambda row: (row.time, row.run), reverse=True):
         run = open_run(results, row, names[row.run], why.get(row.run, ""))
         text = template.render(run=run, row=row, probe=probes.of(row))
         most_bytes -= len(text.encode(errors="replace"))
         if most_bytes < 0:
             break
-        told[row.run] = text
+        texts[row.run] = text
     tasks = task_order(row.task for row in rows)
     order = sorted(rows, key=lambda row: (tasks.index(row.task), row.run in why, -row.score))
-    return Details({row.run: told[row.run] for row in order if row.run in told}, len(rows) - len(told))
+    return Details({row.run: texts[row.run] for row in order if row.run in texts}, len(rows) - len(texts))
 
 
 def _rows(board: Board) -> Sequence[Result]:

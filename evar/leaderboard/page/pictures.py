@@ -11,7 +11,7 @@ from evar.leaderboard.page.inline_svg import inline
 from evar.leaderboard.text_tables import per_cent
 from evar.plots import CurvePoint, Series
 
-MOST_SERIES = 6  # colours that can be told apart
+MOST_SERIES = 6  # colours that can be distinguished
 MOST_LETTERS = 50  # of a name
 
 
@@ -28,7 +28,7 @@ class Picture:
 
 
 def on_page(svg: str, kind: str, title: str, series: Sequence[Series]) -> str:
-    """The SVG for the page; `kind` and `title` together are this picture's alone. The text alternative tells all."""
+    """The SVG for the page; `kind` and `title` together are this picture's alone. The text alternative has it all."""
     key = re.sub("[^a-z0-9]+", "-", f"{kind}-{title}".lower()).strip("-")
     described = ". ".join(f"{each.name}: {', '.join(map(_told, each.points))}" for each in series)
     return inline(svg, key, one_line(title), one_line(described))

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import evar
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.page.curves import of_curve
-from evar.leaderboard.page.details import tell
+from evar.leaderboard.page.details import run_details
 from evar.leaderboard.page.sections import sections
 from evar.leaderboard.page.tables import MOST_HEAT, SHADES, grid, names_of
 from evar.leaderboard.published import Published
@@ -47,7 +47,7 @@ def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> s
     published, imported = leaderboard.published, leaderboard.imported
     environment = _environment()
     probes, names = probe_names(rows), names_of(board)
-    details = tell(environment.get_template("run.html"), leaderboard.results, board, probes, detail_bytes)
+    details = run_details(environment.get_template("run.html"), leaderboard.results, board, probes, detail_bytes)
     script = _source("page.js")
     page = environment.get_template("page.html").render(
         style=_source("page.css"),

@@ -19,7 +19,7 @@ from evar.result import Result
 
 @dataclass(frozen=True)
 class Behind:
-    """What the predictions tell. confusion: None for clips with several labels."""
+    """What the predictions show. confusion: None for clips with several labels."""
 
     classes: Classes
     confusion: Confusion | None

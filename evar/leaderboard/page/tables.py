@@ -26,7 +26,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class GridRow:
-    """An encoder. weights: told where its name does not tell them; cells: None where a task was not run."""
+    """An encoder. weights: shown where its name does not say them; cells: None where a task was not run."""
 
     name: str
     weights: str

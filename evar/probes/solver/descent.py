@@ -100,7 +100,7 @@ class Progress:
         self.exact[problems] += 1
 
     def stalled(self, value: Tensor, rounding: Tensor) -> Tensor:
-        """(problem,) bool: no progress that can be told from the model's rounding (problem,)."""
+        """(problem,) bool: no progress beyond the model's rounding (problem,)."""
         return self.failed | ((self.since >= PATIENCE) & (self.best_value - value <= rounding))
 
 
@@ -117,7 +117,7 @@ class Descent:
         self._iterations = 0
 
     def run(self) -> Iterator[Ended]:
-        """Iterate until all have ended; each is told as it does."""
+        """Iterate until all have ended; each is reported as it does."""
         yield from self._end()
         while len(self._progress.number):
             self._iterations += 1

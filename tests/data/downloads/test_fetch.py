@@ -33,7 +33,7 @@ from tests.data.downloads.server import (
 
 
 def test_whole_file_is_fetched_in_one_request_and_nothing_else_is_left(server, fetcher, place, pauses, notes):
-    fetcher.bring(remote(server.play("/f", serves)), place)
+    fetcher.fetch(remote(server.play("/f", serves)), place)
     assert place.read_bytes() == BODY
     assert left(place) == ["sounds.bin"]
     assert server.requests == [("/f", None, None)]
@@ -41,7 +41,7 @@ def test_whole_file_is_fetched_in_one_request_and_nothing_else_is_left(server, f
 
 
 def test_broken_transfer_goes_on_where_it_ended_if_the_file_is_still_the_same(server, fetcher, place, notes):
-    fetcher.bring(remote(server.play("/f", breaks(100_000), stalls(50_000), serves)), place)
+    fetcher.fetch(remote(server.play("/f", breaks(100_000), stalls(50_000), serves)), place)
     assert place.read_bytes() == BODY
     assert server.requests == [
         ("/f", None, None),
@@ -62,7 +62,7 @@ from evar.data.downloads.fetch import Fetcher
 from evar.data.downloads.sources import RemoteFile
 
 file = RemoteFile(name="sounds.bin", address=sys.argv[1], provenance="a test")
-Fetcher().bring(file, Path(sys.argv[2]))
+Fetcher().fetch(file, Path(sys.argv[2]))
 """
 
 
@@ -77,7 +77,7 @@ def test_killed_process_leaves_a_half_that_the_next_one_goes_on_with(server, fet
             process.kill()
     assert not place.exists()
     size = half.stat().st_size
-    fetcher.bring(remote(address), place)
+    fetcher.fetch(remote(address), place)
     assert place.read_bytes() == BODY
     assert server.requests[1] == ("/f", f"bytes={size}-", '"one"')
 
@@ -86,7 +86,7 @@ def test_half_that_is_whole_already_is_taken(server, fetcher, place):
     place.parent.mkdir()
     place.with_name("sounds.bin.part").write_bytes(BODY)
     place.with_name("sounds.bin.part.version").write_text('"one"')
-    fetcher.bring(remote(server.play("/f", serves), checksum=None), place)
+    fetcher.fetch(remote(server.play("/f", serves), checksum=None), place)
     assert place.read_bytes() == BODY
     assert server.requests == [("/f", "bytes=300000-", '"one"')]
 
@@ -95,21 +95,21 @@ def test_half_that_is_longer_than_the_file_is_begun_again(server, fetcher, place
     place.parent.mkdir()
     place.with_name("sounds.bin.part").write_bytes(BODY + b"more")
     place.with_name("sounds.bin.part.version").write_text('"one"')
-    fetcher.bring(remote(server.play("/f", serves)), place)
+    fetcher.fetch(remote(server.play("/f", serves)), place)
     assert place.read_bytes() == BODY
 
 
 @pytest.mark.parametrize("checksum", [None, f"sha256:{hashlib.sha256(OTHER).hexdigest()}"])
 def test_file_that_changed_on_the_server_is_fetched_anew(server, fetcher, place, checksum):
     new = file(OTHER, etag='"two"')
-    fetcher.bring(remote(server.play("/f", breaks(100_000), new), checksum=checksum), place)
+    fetcher.fetch(remote(server.play("/f", breaks(100_000), new), checksum=checksum), place)
     assert place.read_bytes() == OTHER
     assert server.requests[1] == ("/f", "bytes=100000-", '"one"')
 
 
 @pytest.mark.parametrize("rest", [(OTHER, 100_000), (BODY, 100_001)])
 def test_server_that_sends_the_rest_of_another_file_is_not_trusted(server, fetcher, place, notes, rest):
-    fetcher.bring(remote(server.play("/f", breaks(100_000), rest_of(*rest), serves), checksum=None), place)
+    fetcher.fetch(remote(server.play("/f", breaks(100_000), rest_of(*rest), serves), checksum=None), place)
     assert place.read_bytes() == BODY
     assert server.requests[2] == ("/f", None, None)
     assert "the file has changed on the server, or another part came than was asked for" in notes[1]
@@ -126,7 +126,7 @@ def rest_of(body, start):
 
 
 def test_server_without_ranges_restarts_cleanly(server, fetcher, place):
-    fetcher.bring(remote(server.play("/f", breaks(100_000, ranges=False), file(ranges=False))), place)
+    fetcher.fetch(remote(server.play("/f", breaks(100_000, ranges=False), file(ranges=False))), place)
     assert place.read_bytes() == BODY
 
 
@@ -136,14 +136,14 @@ def test_without_a_strong_etag_or_date_only_a_file_with_a_checksum_is_continued(
     server, fetcher, place, etag, checksum, asked
 ):
     path = server.play("/f", breaks(100_000, etag=etag), file(etag=etag))
-    fetcher.bring(remote(path, checksum=checksum), place)
+    fetcher.fetch(remote(path, checksum=checksum), place)
     assert place.read_bytes() == BODY
     assert server.requests[1] == ("/f", asked, None)
 
 
 def test_date_stands_in_for_an_etag(server, fetcher, place):
     date = "Sat, 28 Nov 2026 12:00:00 GMT"
-    fetcher.bring(remote(server.play("/f", breaks(100_000, etag="", Last_Modified=date), serves)), place)
+    fetcher.fetch(remote(server.play("/f", breaks(100_000, etag="", Last_Modified=date), serves)), place)
     assert place.read_bytes() == BODY
     assert server.requests[1] == ("/f", "bytes=100000-", date)
 
@@ -151,19 +151,19 @@ def test_date_stands_in_for_an_etag(server, fetcher, place):
 def test_tries_are_bounded_and_pauses_double(server, fetcher, place, pauses):
     address = server.play("/f", status(503))
     with pytest.raises(DataError, match="HTTP 503 Service Unavailable, 4 times in a row; by hand: get http"):
-        fetcher.bring(remote(address), place)
+        fetcher.fetch(remote(address), place)
     assert len(server.requests) == 4
     assert pauses == [1, 2, 4]
 
 
 def test_server_that_never_gets_further_than_before_is_given_up(server, fetcher, place):
     with pytest.raises(DataError, match="4 times in a row"):
-        fetcher.bring(remote(server.play("/f", breaks(100_000, ranges=False))), place)
+        fetcher.fetch(remote(server.play("/f", breaks(100_000, ranges=False))), place)
     assert len(server.requests) == 4
 
 
 def test_a_try_that_gets_forward_does_not_count(server, fetcher, place, pauses):
-    fetcher.bring(remote(server.play("/f", breaks(30_000))), place)
+    fetcher.fetch(remote(server.play("/f", breaks(30_000))), place)
     assert place.read_bytes() == BODY
     assert len(server.requests) == 10
     assert set(pauses) == {1}
@@ -172,7 +172,7 @@ def test_a_try_that_gets_forward_does_not_count(server, fetcher, place, pauses):
 def test_error_names_host_reason_address_checksum_and_place(server, fetcher, place):
     address = server.play("/f", status(404))
     with pytest.raises(DataError) as caught:
-        fetcher.bring(remote(address), place)
+        fetcher.fetch(remote(address), place)
     assert str(caught.value) == (
         f"sounds.bin could not be fetched: 127.0.0.1:{server.server_port}: HTTP 404 Not Found; by hand: get {address} "
         f"(sha256 {SHA256}), put it at {place} and run the same command again"
@@ -194,7 +194,7 @@ def test_without_a_connection_nobody_waits(fetcher, place, monkeypatch, pauses, 
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(DataError, match=rf"data\.invalid: no connection \({said}\); by hand: get "):
-        fetcher.bring(remote("https://data.invalid/f"), place)
+        fetcher.fetch(remote("https://data.invalid/f"), place)
     assert pauses == []
 
 
@@ -209,14 +209,14 @@ def test_network_that_goes_away_in_between_is_waited_for(server, fetcher, place,
         return real(*arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", flaky)
-    fetcher.bring(remote(address), place)
+    fetcher.fetch(remote(address), place)
     assert place.read_bytes() == BODY
     assert pauses == [1, 2]
 
 
 def test_redirects_are_followed_and_keep_the_range(server, fetcher, place):
     server.play("/f", breaks(100_000), serves)
-    fetcher.bring(remote(server.play("/old", redirects("/f"))), place)
+    fetcher.fetch(remote(server.play("/old", redirects("/f"))), place)
     assert place.read_bytes() == BODY
     assert server.requests[-1] == ("/f", "bytes=100000-", '"one"')
 
@@ -224,7 +224,7 @@ def test_redirects_are_followed_and_keep_the_range(server, fetcher, place):
 @pytest.mark.parametrize(("to", "why"), [("/f", "infinite loop"), ("file:///etc/passwd", "not allowed")])
 def test_redirect_in_a_circle_or_out_of_the_web_is_given_up(server, fetcher, place, to, why):
     with pytest.raises(DataError, match=why):
-        fetcher.bring(remote(server.play("/f", redirects(to))), place)
+        fetcher.fetch(remote(server.play("/f", redirects(to))), place)
     assert left(place) == []
 
 
@@ -232,7 +232,7 @@ def test_secure_connection_is_never_left(server, fetcher, place, monkeypatch):
     real, plain = fetch.urllib.request.urlopen, server.play("/f", serves)
     monkeypatch.setattr(fetch.urllib.request, "urlopen", lambda request, timeout: real(plain, timeout=timeout))
     with pytest.raises(DataError, match=f"it redirects to {plain}, which is not secure"):
-        fetcher.bring(remote("https://data.invalid/f"), place)
+        fetcher.fetch(remote("https://data.invalid/f"), place)
     assert left(place) == []
 
 
@@ -240,62 +240,62 @@ def test_secure_connection_is_never_left(server, fetcher, place, monkeypatch):
 def test_length_that_lies_never_passes_for_the_file(server, fetcher, place, length):
     lie = file(then=hang_up, ranges=False, Content_Length=length)
     with pytest.raises(DataError):
-        fetcher.bring(remote(server.play("/f", lie)), place)
+        fetcher.fetch(remote(server.play("/f", lie)), place)
     assert not place.exists()
 
 
 def test_answer_without_length_is_refused(server, fetcher, place):
-    with pytest.raises(DataError, match="does not tell the file's size"):
-        fetcher.bring(remote(server.play("/f", without_length)), place)
+    with pytest.raises(DataError, match="does not state the file's size"):
+        fetcher.fetch(remote(server.play("/f", without_length)), place)
 
 
 def test_wrong_bytes_are_never_used_nor_kept(server, fetcher, place):
     with pytest.raises(DataError, match=f"its checksum is .*, the sha256 published is {SHA256}"):
-        fetcher.bring(remote(server.play("/f", file(OTHER))), place)
+        fetcher.fetch(remote(server.play("/f", file(OTHER))), place)
     assert left(place) == []
 
 
 def test_pieces_that_do_not_fit_together_are_thrown_away(server, fetcher, place):
     address = server.play("/f", breaks(100_000, body=OTHER, etag=""), file(etag=""))
     with pytest.raises(DataError, match="its checksum is"):
-        fetcher.bring(remote(address), place)
-    fetcher.bring(remote(address), place)
+        fetcher.fetch(remote(address), place)
+    fetcher.fetch(remote(address), place)
     assert place.read_bytes() == BODY
 
 
 def test_md5_is_checked_where_that_is_what_is_published(server, fetcher, place):
     md5 = hashlib.md5(BODY).hexdigest()
-    fetcher.bring(remote(server.play("/f", serves), checksum=f"md5:{md5}"), place)
+    fetcher.fetch(remote(server.play("/f", serves), checksum=f"md5:{md5}"), place)
     with pytest.raises(DataError, match="md5 published is 0000"):
-        fetcher.bring(remote(server.play("/f", serves), checksum=f"md5:{'0' * 32}"), place.with_name("again"))
+        fetcher.fetch(remote(server.play("/f", serves), checksum=f"md5:{'0' * 32}"), place.with_name("again"))
 
 
 def test_file_that_is_there_is_checked_and_not_fetched(server, fetcher, place):
     place.parent.mkdir()
     place.write_bytes(BODY)
-    fetcher.bring(remote(server.play("/f", serves)), place)
+    fetcher.fetch(remote(server.play("/f", serves)), place)
     place.write_bytes(OTHER)
     with pytest.raises(DataError, match="is not the file that is meant.*move it away"):
-        fetcher.bring(remote(server.address("/f")), place)
+        fetcher.fetch(remote(server.address("/f")), place)
     assert server.requests == []
     assert place.read_bytes() == OTHER
 
 
 def test_sha256_of_a_file_without_a_checksum_is_recorded_and_checked_afterwards(server, fetcher, place, notes):
     wanted = remote(server.play("/f", serves, file(OTHER)), checksum=None)
-    fetcher.bring(wanted, place)
+    fetcher.fetch(wanted, place)
     record = place.with_name("sounds.bin.sha256")
     assert record.read_text() == f"{SHA256}  sounds.bin\n"
     assert notes == [
         f"sounds.bin: no checksum is published; its sha256 {SHA256} is recorded in {record} and checked from now on"
     ]
-    fetcher.bring(wanted, place)
+    fetcher.fetch(wanted, place)
     place.unlink()
     with pytest.raises(DataError, match=r"sha256 recorded in .*sounds.bin.sha256 \(delete that where .*\) is "):
-        fetcher.bring(wanted, place)
+        fetcher.fetch(wanted, place)
     record.write_text("")
     with pytest.raises(DataError, match="sha256 recorded in "):
-        fetcher.bring(wanted, place)
+        fetcher.fetch(wanted, place)
     assert len(notes) == 1
 
 
@@ -307,10 +307,10 @@ def test_room_on_the_disk_is_looked_for_before_a_byte_is_fetched(server, fetcher
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, free))
     wanted = remote(server.play("/f", serves), unpack=unpack)
     with pytest.raises(StorageError, match=r"fetching.* sounds.bin needs 0\.\d MB in .*, 0\.\d MB are free"):
-        fetcher.bring(wanted, place)
+        fetcher.fetch(wanted, place)
     assert not place.with_name("sounds.bin.part").exists()
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, free + 1))
-    fetcher.bring(wanted, place)
+    fetcher.fetch(wanted, place)
 
 
 def test_disk_that_fills_up_meanwhile_is_one_line_and_the_half_is_kept(server, fetcher, small_disk, monkeypatch):
@@ -318,11 +318,11 @@ def test_disk_that_fills_up_meanwhile_is_one_line_and_the_half_is_kept(server, f
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, 1 << 30))
     address, place = server.play("/f", serves), folder / "sounds.bin"
     with pytest.raises(StorageError, match="no space left for .*sounds.bin"):
-        fetcher.bring(remote(address), place)
+        fetcher.fetch(remote(address), place)
     size = place.with_name("sounds.bin.part").stat().st_size
     assert size > 0
     enlarge()
-    fetcher.bring(remote(address), place)
+    fetcher.fetch(remote(address), place)
     assert place.read_bytes() == BODY
     assert server.requests[-1][1] == f"bytes={size}-"
 
@@ -336,7 +336,7 @@ def test_progress_counts_the_bytes_of_the_whole_file(server, place, notes, pause
         yield lambda amount: bars[-1].__setitem__(3, bars[-1][3] + amount)
 
     with displayed(progress):
-        Fetcher(sleep=pauses.append).bring(remote(server.play("/f", breaks(100_000), serves)), place)
+        Fetcher(sleep=pauses.append).fetch(remote(server.play("/f", breaks(100_000), serves)), place)
     assert bars == [
         ["fetch sounds.bin", 300_000, "byte", 100_000],
         ["fetch sounds.bin", 300_000, "byte", 300_000],

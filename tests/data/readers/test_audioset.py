@@ -76,7 +76,7 @@ def test_segment_at_another_start_is_no_match_and_is_told(root, name):
 def test_other_names_are_no_clips_and_are_told(root, name):
     touch(root, [name])
     assert path_of(root, "--4gqARaEJE") == "--4gqARaEJE.wav"
-    assert read(root).remarks == (f"1 audio files have names that tell no id: {name}",)
+    assert read(root).remarks == (f"1 audio files have names without an id: {name}",)
 
 
 def test_id_that_appears_twice_is_read_once_and_told(root):
