@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import one_option
 from benchmarks.limits import flops_a_clip, matrix_rate, timed
 from evar.base import provenance
 from evar.data.demo import write_demo
@@ -62,4 +63,5 @@ def report_embedding(plan: Plan, device: torch.device, precision: str, cache: Pa
 
 
 if __name__ == "__main__":
+    one_option("benchmarks", __doc__)
     main()

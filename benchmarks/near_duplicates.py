@@ -5,12 +5,12 @@ share is of bare products of the same shape. The last lines extrapolate: fingerp
 pairs across sides, and as many comparisons as the detector ever makes.
 """
 
-import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks import one_option
 from evar.base import provenance
 from evar.base.threads import one_thread
 from evar.near_duplicates import search
@@ -68,4 +68,4 @@ def cpu(work: Callable[[], object], rounds: int = 3) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main(one_option("benchmarks.near_duplicates", __doc__, "clips", type=int, default=20_000))

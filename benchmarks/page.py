@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import one_option
 from benchmarks.limits import timed
 from evar.base import provenance
 from evar.data.task import CORE
@@ -107,4 +108,5 @@ def in_browser(file: Path) -> str:
 
 
 if __name__ == "__main__":
+    one_option("benchmarks.page", __doc__)
     main()

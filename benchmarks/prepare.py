@@ -21,6 +21,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from benchmarks import one_option
 from evar.base import machine, provenance
 from evar.data.store import prepare
 
@@ -153,4 +154,4 @@ def cost(work: Callable[[], None]) -> Cost:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    main(one_option("benchmarks.prepare", __doc__, "folder", type=Path))
