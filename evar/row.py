@@ -12,7 +12,7 @@ from evar.preparation import Prepared
 from evar.result import Result
 from evar.scoring import summary
 
-PROTOCOL_VERSION = 2  # grows when the same run would mean another thing: splits, cropping, selection, metrics
+PROTOCOL_VERSION = 3  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
 
 def make_result(
