@@ -36,7 +36,8 @@ class What(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored(ResultPart):
-    """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups what they were resampled by.
+    """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups their
+    recordings, speakers or the like.
 
     parts: score of each fold (or of "test"); seeds: of each seed; draw_scores: of each draw of few shots.
     classes_left_out: of means over classes, for want of positive test clips. metrics: the other metrics of this kind of

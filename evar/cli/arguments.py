@@ -192,7 +192,6 @@ def _compare_parser() -> _Parser:
         "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
     )
     add_results(parser)
-    add_settings(parser, "seed", seed="of the resamples")
     parser.add_argument(
         "--json", action="store_true", help="print comparisons as JSON, one object a line (default: for people)"
     )

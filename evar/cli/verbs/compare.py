@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name, row in ((arguments.a, a), (arguments.b, b)):
             if others := rivals(rows, name, row):
                 say(f"{task}: {name} also has rows of {others} other weights, options or outputs; latest is {row.run}")
-        pairs.append(compare_rows(arguments.results, a, b, arguments.seed))
+        pairs.append(compare_rows(arguments.results, a, b))
         if arguments.json:
             print(json.dumps(as_json(pairs[-1])), flush=True)
         elif arguments.task is not None:
@@ -78,7 +78,7 @@ def choose_tasks(rows: Sequence[Result], a: str, b: str, named: str | None, prob
     return both
 
 
-def compare_rows(results: Path, a: Result, b: Result, seed: int) -> ComparedRows:
+def compare_rows(results: Path, a: Result, b: Result) -> ComparedRows:
     """Compare the kept predictions of two rows of one task. Raises DataError where they cannot be compared."""
     where = f"{a.task}: runs {a.run} and {b.run}"
     if a.run == b.run:
@@ -91,7 +91,7 @@ def compare_rows(results: Path, a: Result, b: Result, seed: int) -> ComparedRows
         )
     kept_a, kept_b = (read_predictions(results, row.run) for row in (a, b))
     try:
-        found = compare(kept_a, kept_b, a.metric, seed)
+        found = compare(kept_a, kept_b, a.metric)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
     for what in ("task_digest", "probe", "probe_options", "limit", "shots"):
@@ -150,7 +150,8 @@ def difference(found: Comparison) -> str:
 def verdict(found: Comparison) -> str:
     """Who is better, or that nobody can say."""
     if found.few_groups:
-        return f"no claim: only {found.groups} groups, fewer than {FEW_GROUPS} support none"
+        worth = f" of unequal size, worth {found.effective:.0f} equal ones," if found.groups >= FEW_GROUPS else ","
+        return f"no claim: only {found.groups} groups{worth} fewer than {FEW_GROUPS} support none"
     if found.separable:
         return "A is better" if found.difference > 0 else "B is better"
     if found.low <= 0 <= found.high:
