@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from evar.base.percent import rounded_percent
+
 
 class ResultPart:
     """What all parts share: a record is read strictly, each field there, of its type, and no other."""
@@ -89,15 +91,18 @@ class DataUsed(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing(ResultPart):
-    """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep or few shots.
+    """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep, few shots, test clips
+    of a single group, or folds without a clip.
 
-    sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it.
+    sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it;
+    empty_folds: of the task, that had no clip to test.
     """
 
     ranked: bool
     sweep: bool
     step: int | None
     random_weights: bool
+    empty_folds: list[str]
     protocol: str
     protocol_version: int
     task_digest: str
@@ -174,7 +179,7 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     def __repr__(self) -> str:
         """The result on one line."""
         named = f"{self.task} {self.encoder} {self.output} {self.probe}"
-        score = f"{100 * self.score:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        score = f"{rounded_percent(self.score)} % [{rounded_percent(self.low)}, {rounded_percent(self.high)}]"
         return f"Result({self.run}: {named}, {self.metric} {score}, n={self.n})"
 
     def sections(self) -> dict[str, dict[str, Any]]:

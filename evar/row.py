@@ -28,6 +28,7 @@ def make_result(
     task, identity, score, shots = prepared.manifest.task, encoder.identity, fit.score, fit.shots
     versions, (commit, dirty) = provenance.versions(), provenance.commit()
     rounds = prepared.clips.rounds()
+    empty_folds = [fold for fold in task.folds or [] if fold not in score.parts]
     in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
     return Result(
         run=provenance.new_run_id(),
@@ -61,8 +62,12 @@ def make_result(
         draws=len(shots.scores) if shots else None,
         draw_scores=list(shots.scores) if shots else [],
         short_classes=shots.short if shots else 0,
-        ranked=config.limit is None and prepared.coverage >= task.min_coverage and not in_sweep and shots is None,
+        ranked=config.limit is None
+        and prepared.coverage >= task.min_coverage
+        and not (in_sweep or shots or empty_folds)
+        and score.groups > 1,
         random_weights=identity.random,
+        empty_folds=empty_folds,
         protocol=task.protocol,
         protocol_version=PROTOCOL_VERSION,
         task_digest=task.digest,

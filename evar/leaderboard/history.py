@@ -8,6 +8,7 @@ pre-training run scored on its way is a path of its own, which begins again wher
 import json
 from collections.abc import Iterable
 
+from evar.base.percent import rounded_percent
 from evar.leaderboard.ranking import probe_names, why_apart
 from evar.leaderboard.text_tables import Text, TextTable, names_with_options, per_cent
 from evar.result import Result
@@ -49,4 +50,4 @@ def _place(row: Result) -> tuple[str, ...]:
 def _change(before: Result | None, row: Result) -> str:
     if before is None or (before.step is not None and row.step is not None and row.step <= before.step):
         return ""
-    return f"{100 * (row.score - before.score):+.1f}"
+    return rounded_percent(row.score - before.score, sign=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from evar.base.percent import rounded_percent
 from evar.data.task import CORE
 from evar.result import Result
 
@@ -117,11 +118,15 @@ def why_apart(row: Result) -> str:
         return f"smoke run of {row.limit} clips a part"
     if row.shots is not None:
         return f"{row.shots} training clips a class"
+    if row.groups == 1:
+        return "all test clips are of one group"
+    if row.empty_folds:
+        return f"no clips in fold {', '.join(row.empty_folds)}"
     if row.step is not None:
-        return f"in training, step {row.step:,}, coverage {100 * row.coverage:.1f} %"
+        return f"in training, step {row.step:,}, coverage {rounded_percent(row.coverage)} %"
     if row.sweep:
         return "one layer of a sweep"
-    return f"coverage {100 * row.coverage:.1f} %"
+    return f"coverage {rounded_percent(row.coverage)} %"
 
 
 def latest_runs(rows: Iterable[Result]) -> list[Result]:

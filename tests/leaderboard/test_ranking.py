@@ -54,6 +54,8 @@ def test_other_weights_or_options_are_another_line(difference):
         ({"shots": 4}, "4 training clips a class"),
         ({"step": 1500}, "in training, step 1,500, coverage 100.0 %"),
         ({"sweep": True}, "one layer of a sweep"),
+        ({"groups": 1}, "all test clips are of one group"),
+        ({"empty_folds": ["2", "7"]}, "no clips in fold 2, 7"),
         ({"coverage": 0.089}, "coverage 8.9 %"),
     ],
 )
