@@ -46,8 +46,8 @@ def test_a_score_is_rounded_alike_everywhere(score):
 
 
 def test_change_has_its_sign_and_what_is_infinite_its_name():
-    assert [rounded_percent(share, sign=True) for share in (0.0125, -0.0125, 0.0)] == ["+1.3", "-1.3", "+0.0"]
-    assert [rounded_percent(0.12345, 2), rounded_percent(float("inf"))] == ["12.35", "inf"]
+    assert [rounded_percent(share, sign=True) for share in (0.0125, -0.0125, 0.0)] == ["+1.2", "-1.2", "+0.0"]
+    assert [rounded_percent(0.12345, 2), rounded_percent(float("inf"))] == ["12.34", "inf"]
 
 
 def test_terminal_marks_the_best_and_what_is_not_separable():
