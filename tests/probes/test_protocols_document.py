@@ -11,6 +11,7 @@ SENTENCES = [
 ]
 FILES = [
     ROOT / "tests" / "contract" / "test_probes.py",
+    *(ROOT / "tests").glob("nn/*.py"),
     *(ROOT / "tests").glob("embeddings/*.py"),
     *(ROOT / "tests").glob("probes/**/*.py"),
     *(ROOT / "tests").glob("scoring/*.py"),
