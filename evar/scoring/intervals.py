@@ -35,6 +35,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from evar.base.threads import pieces
 from evar.probes.predictions import Predictions
 from evar.scoring.jackknife import FoldPulls, effective_groups, jackknifed, pulls_by_fold, variance
 from evar.scoring.metrics import lookup, without_positives
@@ -43,6 +44,7 @@ from evar.scoring.weighted import Scores
 LEVEL = 0.95
 FEW_GROUPS = 30
 RESAMPLES = 2000
+BLOCK = 200  # resamples that are drawn at a time: 2,000 groups in them are 3 MB
 
 
 @dataclass(frozen=True)
@@ -160,12 +162,13 @@ def studentised(
     for fold in told:
         size = len(fold.shares)
         distance = fold.pulls.mean(axis=0) / fold.shares
-        drawn = draws.integers(size, size=(resamples, size))
-        shares = fold.shares[drawn]
-        shares /= shares.sum(axis=1, keepdims=True)
-        off = (shares * distance[drawn]).sum(axis=1)
-        moved += off / len(told)
-        error += jackknifed(shares * (distance[drawn] - off[:, None]), shares) / len(told) ** 2
+        for block in pieces(resamples, BLOCK):
+            drawn = draws.integers(size, size=(block.stop - block.start, size))
+            shares = fold.shares[drawn]
+            shares /= shares.sum(axis=1, keepdims=True)
+            off = (shares * distance[drawn]).sum(axis=1)
+            moved[block] += off / len(told)
+            error[block] += jackknifed(shares * (distance[drawn] - off[:, None]), shares) / len(told) ** 2
         own += float(jackknifed(fold.pulls.mean(axis=0), fold.shares)) / len(told) ** 2
     error = np.where(error > own * 1e-9, error, own)
     if share is not None:
