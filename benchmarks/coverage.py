@@ -61,7 +61,7 @@ class Population:
 
     likeness: of two clips of a group; large_accuracy, large_likeness: of groups of over 21 clips, where they differ
     seeds, draws: how many; seed_spread, draw_spread: standard deviations of the accuracy over them
-    agreement: of two seeds, the share of clips on which they cannot differ
+    agreement: of all seeds, the share of clips that one deviate decides for them all
     """
 
     sizes: Sizes
