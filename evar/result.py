@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from evar.base.errors import few
+from evar.base.percent import rounded_percent
 
 
 class ResultPart:
@@ -38,7 +39,7 @@ class What(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored(ResultPart):
-    """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups what they were resampled by.
+    """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups their recordings, speakers or such.
 
     parts: score of each fold (or of "test"); seeds: of each seed; draw_scores: of each draw of few shots.
     classes_left_out: of means over classes, for want of positive test clips. metrics: the other metrics of this kind of
@@ -90,15 +91,18 @@ class DataUsed(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing(ResultPart):
-    """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep or few shots.
+    """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep, few shots, test clips
+    of a single group, or folds without a clip.
 
-    sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it.
+    sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it;
+    empty_folds: of the task, that had no clip to test.
     """
 
     ranked: bool
     sweep: bool
     step: int | None
     random_weights: bool
+    empty_folds: list[str]
     protocol: str
     protocol_version: int
     task_digest: str
@@ -180,8 +184,7 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     def __repr__(self) -> str:
         """The result on one line."""
         named = f"{self.task} {self.encoder} {self.output} {self.probe}"
-        score = f"{100 * self.score:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
-        return f"Result({self.run}: {named}, {self.metric} {score}, n={self.n})"
+        return f"Result({self.run}: {named}, {self.metric} {self._score}, n={self.n})"
 
     @property
     def line(self) -> str:
@@ -190,25 +193,48 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
             self.task,
             self.encoder,
             self.probe if self.output == "last" else f"{self.output} {self.probe}",
-            f"{self.metric} {100 * self.score:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]",
+            f"{self.metric} {self._score}",
             f"n={self.n}",
         ]
         remarks = {
             "random weights": self.random_weights and "random weights" not in self.encoder,
-            f"coverage {100 * self.coverage:.1f} %": self.coverage < 1,
+            f"coverage {rounded_percent(self.coverage)} %": self.coverage < 1,
             f"limit {self.limit}": self.limit is not None,
-            f"{len(self.seeds)} seeds, deviation {100 * self.deviation:.1f}": len(self.seeds) > 1,
+            f"{len(self.seeds)} seeds, deviation {rounded_percent(self.deviation)}": len(self.seeds) > 1,
             "one of a sweep": self.sweep,
             f"{self.shots}-shot, {self.draws} draw{'s' * (self.draws != 1)}": self.shots is not None,
             f"{self.short_classes} classes have fewer clips": self.short_classes > 0,
             f"layers {few(dict.fromkeys(self.chosen_output.values()))} by validation": bool(self.chosen_output),
-            "not ranked": not self.ranked,
+            f"not ranked: {self.why_unranked}": not self.ranked,
             "not converged": not self.converged,
             "setting at the grid's edge": self.at_edge,
-            f"only {self.groups} groups": self.few_groups,
+            f"{self.groups} groups, too few to claim a difference": self.few_groups,
         }
         said = [remark for remark, holds in remarks.items() if holds]
         return "  ".join([*parts, f"({', '.join(said)})"] if said else parts)
+
+    @property
+    def why_unranked(self) -> str:
+        """Why the run must never stand in a ranking; empty where it may."""
+        if self.ranked:
+            return ""
+        if self.limit is not None:
+            return f"smoke run of {self.limit} clips a part"
+        if self.shots is not None:
+            return f"{self.shots} training clips a class"
+        if self.groups == 1:
+            return "all test clips are of one group"
+        if self.empty_folds:
+            return f"no clips in fold {', '.join(self.empty_folds)}"
+        if self.step is not None:
+            return f"in training, step {self.step:,}, coverage {rounded_percent(self.coverage)} %"
+        if self.sweep:
+            return "one layer of a sweep"
+        return f"coverage {rounded_percent(self.coverage)} %"
+
+    @property
+    def _score(self) -> str:
+        return f"{rounded_percent(self.score)} % [{rounded_percent(self.low)}, {rounded_percent(self.high)}]"
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """Section -> field -> value."""

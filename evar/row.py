@@ -10,7 +10,7 @@ from evar.preparation import Prepared
 from evar.result import Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
 from evar.scoring import summary
 
-PROTOCOL_VERSION = 2  # grows when the same run would mean another thing: splits, cropping, selection, metrics
+PROTOCOL_VERSION = 3  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
 
 def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config) -> Result:
@@ -82,13 +82,15 @@ def _data(prepared: Prepared, fit: ProbeFit, config: Config) -> DataUsed:
 
 def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Config) -> Standing:
     task = prepared.manifest.task
-    whole = config.limit is None and fit.shots is None and prepared.coverage >= task.min_coverage
+    empty_folds = [fold for fold in task.folds or [] if fold not in fit.score.parts]
+    whole = config.limit is None and fit.shots is None and not empty_folds and prepared.coverage >= task.min_coverage
     in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
     return Standing(
-        ranked=whole and not in_sweep,
+        ranked=whole and not in_sweep and fit.score.groups > 1,
         sweep=in_sweep,
         step=None,
         random_weights=encoder.identity.random,
+        empty_folds=empty_folds,
         protocol=task.protocol,
         protocol_version=PROTOCOL_VERSION,
         task_digest=task.digest,

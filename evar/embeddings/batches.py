@@ -1,9 +1,9 @@
 """Batches of equal shape: clips of the store, fitted to the task's length.
 
 A longer clip is cropped: from its start, or, for a fixed split's training clips, at an offset drawn from a generator
-seeded by the clip's own path (the papers' random crop, made deterministic). A shorter clip is zero-padded, and the
-padding counts as signal, as in the papers. Every batch has the same number of clips; the last one is filled up with
-silence, so that one compiled shape, and one rounding, serves all.
+seeded by the clip's own samples (the papers' random crop, made deterministic), so that no name or folder moves it. A
+shorter clip is zero-padded, and the padding counts as signal, as in the papers. Every batch has the same number of
+clips; the last one is filled up with silence, so that one compiled shape, and one rounding, serves all.
 """
 
 import hashlib
@@ -70,13 +70,13 @@ def make_plan(store: Store, store_rows: NDArray[np.int64], random_crops: NDArray
     lengths = store.index["length"].to_numpy()[store_rows]
     starts = np.zeros(len(store_rows), dtype=np.int64)
     for place in np.flatnonzero(random_crops & (lengths > samples)):
-        starts[place] = crop_start(store.index["path"].iloc[store_rows[place]], int(lengths[place]), samples)
+        starts[place] = crop_start(store.index["content"].iloc[store_rows[place]], int(lengths[place]), samples)
     return Plan(store, store_rows, starts, samples)
 
 
-def crop_start(path: str, length: int, samples: int) -> int:
-    """First sample of the crop of `samples` from `length`: uniform, and the same whenever the path is the same."""
-    seed = hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()[:8]
+def crop_start(content: str, length: int, samples: int) -> int:
+    """First sample of the crop of `samples` from `length`: uniform, the same for the same content (a hash of it)."""
+    seed = hashlib.sha256(content.encode()).digest()[:8]
     return int(np.random.default_rng(int.from_bytes(seed, "little")).integers(length - samples + 1))
 
 

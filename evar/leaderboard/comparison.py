@@ -12,7 +12,6 @@ from typing import Any
 
 from evar.base.errors import DataError, UsageError, unknown
 from evar.leaderboard.names import rivals, row_of, run_of, tasks_of
-from evar.leaderboard.ranking import why_apart
 from evar.leaderboard.runs import read_predictions, read_rows
 from evar.result import Result
 from evar.scoring import compare as scoring
@@ -22,7 +21,6 @@ from evar.scoring.intervals import FEW_GROUPS
 log = logging.getLogger(__name__)
 
 PROBE = "logistic"
-SEED = 42
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,8 @@ class ComparedRows:
         """Who is better, or that nobody can say."""
         found = self.found
         if found.few_groups:
-            return f"no claim: only {found.groups} groups, fewer than {FEW_GROUPS} support none"
+            worth = f" of unequal size, worth {found.effective:.0f} equal ones," if found.groups >= FEW_GROUPS else ","
+            return f"no claim: only {found.groups} groups{worth} fewer than {FEW_GROUPS} support none"
         if found.separable:
             return "A is better" if found.difference > 0 else "B is better"
         if found.low <= 0 <= found.high:
@@ -46,17 +45,16 @@ class ComparedRows:
         return "not separable: McNemar's test finds no difference"
 
 
-def compare(a: str, b: str, results: str | Path = "results", *, seed: int = SEED, **which: Any) -> list[ComparedRows]:
+def compare(a: str, b: str, results: str | Path = "results", **which: Any) -> list[ComparedRows]:
     """Compare two runs or encoders, paired on the clips that both were tested on, task by task.
 
     a, b:   a run's id, or the name of an encoder or its weights, of which the latest ranked row is taken
     which:  task: a comma list, else all that both have; probe: of the rows, else that of a run's id, else logistic
-    seed:   of the resamples
 
     Raises UsageError, with near names, and DataError where two rows cannot be compared.
     """
     pairs = ComparedPairs.of(Path(results), a, b, **which)
-    return [pairs.compare(task, seed) for task in pairs.tasks]
+    return [pairs.compare(task) for task in pairs.tasks]
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,10 @@ class ComparedPairs:
         probe = probe or next((row.probe for name in (a, b) if (row := run_of(rows, name))), PROBE)
         return cls(results, a, b, rows, probe, _tasks(rows, a, b, task, probe))
 
-    def compare(self, task: str, seed: int) -> ComparedRows:
+    def compare(self, task: str) -> ComparedRows:
         """Compare the rows of a task; notes what else differs between them. Raises UsageError and DataError."""
         a, b = self._row(self.a, task), self._row(self.b, task)
-        found = compare_rows(self.results, a, b, seed)
+        found = compare_rows(self.results, a, b)
         for remark in _differences(a, b):
             log.warning(remark)
         return found
@@ -94,7 +92,7 @@ class ComparedPairs:
         return row
 
 
-def compare_rows(results: Path, a: Result, b: Result, seed: int = SEED) -> ComparedRows:
+def compare_rows(results: Path, a: Result, b: Result) -> ComparedRows:
     """Compare the kept predictions of two rows of one task. Raises DataError where they cannot be compared."""
     where = f"{a.task}: runs {a.run} and {b.run}"
     if a.run == b.run:
@@ -107,7 +105,7 @@ def compare_rows(results: Path, a: Result, b: Result, seed: int = SEED) -> Compa
         )
     kept_a, kept_b = (read_predictions(results, row.run) for row in (a, b))
     try:
-        return ComparedRows(a, b, scoring.compare(kept_a, kept_b, a.metric, seed))
+        return ComparedRows(a, b, scoring.compare(kept_a, kept_b, a.metric))
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
 
@@ -138,5 +136,5 @@ def _differences(a: Result, b: Result) -> Iterator[str]:
         if getattr(a, what) != getattr(b, what):
             yield f"{a.task}: runs {a.run} and {b.run} differ in their {what.replace('_', ' ')}"
     for letter, row in (("A", a), ("B", b)):
-        if reason := why_apart(row):
+        if reason := row.why_unranked:
             yield f"{a.task}: {letter}, run {row.run}, is never ranked: {reason}"

@@ -8,8 +8,9 @@ pre-training run scored on its way is a path of its own, which begins again wher
 import json
 from collections.abc import Iterable, Mapping
 
+from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
-from evar.leaderboard.ranking import probe_names, why_apart
+from evar.leaderboard.ranking import probe_names
 from evar.leaderboard.text_tables import names_with_options, per_cent
 from evar.result import Result
 
@@ -30,7 +31,7 @@ def history_table(rows: Iterable[Result], ids: Mapping[str, str]) -> TextTable:
         for row in members:
             score = per_cent(row.score, row.low, row.high)
             what = (ids[row.run], encoders[row.run], row.task, probes.of(row), row.output, row.time, row.weights)
-            lines.append(tuple(map(Text, (*what, score, _change(before, row), why_apart(row)))))
+            lines.append(tuple(map(Text, (*what, score, _change(before, row), row.why_unranked))))
             before = row
     return TextTable("History", HEADER, tuple(lines), (NOTE,))
 
@@ -49,4 +50,4 @@ def _place(row: Result) -> tuple[str, ...]:
 def _change(before: Result | None, row: Result) -> str:
     if before is None or (before.step is not None and row.step is not None and row.step <= before.step):
         return ""
-    return f"{100 * (row.score - before.score):+.1f}"
+    return rounded_percent(row.score - before.score, sign=True)

@@ -91,7 +91,7 @@ class Board:
 def build(rows: Sequence[Result], separable: Verdict) -> Board:
     """The tables of `rows` (oldest first), and the latest run of what is in none of them."""
     current = _current_versions(rows)
-    reasons = [(row, why_apart(row) or _outdated(row, *current)) for row in rows]
+    reasons = [(row, row.why_unranked or _outdated(row, *current)) for row in rows]
     latest = latest_runs([row for row, reason in reasons if not reason])
     apart = latest_runs([row for row, reason in reasons if reason])
     why = {row.run: reason for row, reason in reasons}
@@ -107,21 +107,6 @@ def build(rows: Sequence[Result], separable: Verdict) -> Board:
 def subject_of(row: Result) -> Subject:
     """What the row is about."""
     return Subject(row.encoder, row.weights, row.weights_digest, json.dumps(row.encoder_options, sort_keys=True))
-
-
-def why_apart(row: Result) -> str:
-    """Why a row must never stand in a ranking; empty where it may."""
-    if row.ranked:
-        return ""
-    if row.limit is not None:
-        return f"smoke run of {row.limit} clips a part"
-    if row.shots is not None:
-        return f"{row.shots} training clips a class"
-    if row.step is not None:
-        return f"in training, step {row.step:,}, coverage {100 * row.coverage:.1f} %"
-    if row.sweep:
-        return "one layer of a sweep"
-    return f"coverage {100 * row.coverage:.1f} %"
 
 
 def latest_runs(rows: Iterable[Result]) -> list[Result]:
@@ -168,7 +153,7 @@ def _current_versions(rows: Sequence[Result]) -> tuple[int, dict[str, str]]:
 
     One version for all tasks: a table has a mean over them.
     """
-    rankable = [row for row in rows if not why_apart(row)]
+    rankable = [row for row in rows if not row.why_unranked]
     newest = max((row.protocol_version for row in rankable), default=0)
     current = [row for row in rankable if row.protocol_version == newest]
     return newest, {row.task: row.task_digest for row in current}

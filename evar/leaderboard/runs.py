@@ -180,7 +180,7 @@ def read_predictions(results: Path, run: str) -> Kept:
         arrays = _arrays(path)
         if arrays.pop("run").tolist() != run:
             raise ValueError("it is of another run")
-        clips, predictions = arrays.pop("clips").tolist(), Predictions(**arrays)
+        clips, predictions = arrays.pop("clips").tolist(), Predictions(**arrays, draws=result.draws or 1)
         _require_fitting(predictions, clips, len(selection.classes))
         if result.metric in METRICS:
             score = mean_score(predictions, result.metric)

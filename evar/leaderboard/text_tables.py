@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import get_args
 
+from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published
@@ -58,7 +59,8 @@ def imported_tables(rows: Sequence[Imported]) -> list[TextTable]:
 
 def per_cent(value: float, low: float | None = None, high: float | None = None) -> str:
     """A share as "84.1", with its interval as "84.1 ± 0.8"."""
-    return f"{100 * value:.1f}" + ("" if low is None or high is None else f" ± {50 * (high - low):.1f}")
+    half = "" if low is None or high is None else f" ± {rounded_percent((high - low) / 2)}"
+    return rounded_percent(value) + half
 
 
 def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
@@ -123,7 +125,7 @@ def _score(cell: Cell | None) -> Text:
     if cell is None:
         return Text("")
     row = cell.result
-    coverage = f" ({100 * row.coverage:.1f} % of clips)" if row.coverage < FULL_COVERAGE else ""
+    coverage = f" ({per_cent(row.coverage)} % of clips)" if row.coverage < FULL_COVERAGE else ""
     few = " (few groups)" if row.few_groups else ""
     return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
 

@@ -18,7 +18,6 @@ from evar.result import Result
 from evar.scoring.compare import compare
 
 NAME = "comparisons.json"
-SEED = 42  # of the draws: the same rows give the same marks
 
 
 class Verdicts:
@@ -59,7 +58,7 @@ class Verdicts:
     def _compare(self, best: Result, other: Result) -> bool:
         """Raises DataError where the predictions are missing, broken, or not of the same clips."""
         kept = [read_predictions(self.results, row.run) for row in (best, other)]
-        return compare(kept[0], kept[1], best.metric, SEED).separable
+        return compare(kept[0], kept[1], best.metric).separable
 
 
 def _read(path: Path) -> dict[str, bool]:

@@ -38,7 +38,7 @@ def shots_curve(path: Path, title: str, metric: str, points: Sequence[CurvePoint
         shots = [int(point.name) for point in points]
         dots = [(number, 100 * score) for number, point in zip(shots, points, strict=True) for score in point.spread]
         axes.plot(*zip(*dots, strict=True), ".", color=ORANGE, alpha=0.6, label="each draw of the training clips")
-        _errorbar(axes, shots, points, "mean of the draws, interval over test clips")
+        _errorbar(axes, shots, points, "mean of the draws, 95 % interval")
         axes.set_xscale("log", base=2)
         axes.set_xticks(shots, [point.name for point in points])
         axes.minorticks_off()

@@ -19,6 +19,7 @@ class Predictions:
     rows:     (clip,) int64, rising
     groups:   (clip,) names: recording, speaker, ...
     folds:    (clip,) names of the round that tested the clip
+    draws:    of training clips, where few were drawn several times: the seeds lie draw by draw
     """
 
     logits: Floats
@@ -26,12 +27,15 @@ class Predictions:
     rows: Rows
     groups: NDArray[np.str_]
     folds: NDArray[np.str_]
+    draws: int = 1
 
     def __post_init__(self) -> None:
         """Raise ValueError where shapes disagree, a row appears twice, or a logit is not finite."""
         if self.logits.ndim != 3 or 0 in self.logits.shape:
             raise ValueError(f"logits must be (seed, clip, class), none of them 0, not {self.logits.shape}")
-        _, clips, classes = self.logits.shape
+        seeds, clips, classes = self.logits.shape
+        if self.draws < 1 or seeds % self.draws:
+            raise ValueError(f"{seeds} seeds are none of {self.draws} draws")
         if self.targets.shape not in {(clips,), (clips, classes)}:
             raise ValueError(f"targets must be ({clips},) or ({clips}, {classes}), not {self.targets.shape}")
         for name in ("rows", "groups", "folds"):
@@ -45,7 +49,7 @@ class Predictions:
 
 def together(draws: Sequence[Predictions]) -> Predictions:
     """Predictions of the same clips by several draws, as one with all their seeds, draw by draw."""
-    return replace(draws[0], logits=np.concatenate([each.logits for each in draws]))
+    return replace(draws[0], logits=np.concatenate([each.logits for each in draws]), draws=len(draws))
 
 
 def predict(examples: Examples, rounds: Sequence[Round], chosen: Sequence[Chosen]) -> Predictions:

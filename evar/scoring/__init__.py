@@ -1,1 +1,1 @@
-"""Scores of predictions: metrics, and their intervals by bootstrap over groups of test clips."""
+"""Scores of predictions: metrics, and their intervals, which allow for the groups of test clips and for seeds."""

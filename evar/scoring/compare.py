@@ -1,8 +1,9 @@
 """Is one encoder really better than another? Paired comparison of two runs' predictions on the clips that both have.
 
-The same groups are drawn for both in every resample, so what makes a clip hard for both cancels out. The protocol is
-that of `intervals.py`: groups drawn within folds, the mean over folds, seeds averaged on the same draw; the interval of
-the difference d is d +- t e, with e the spread of the resampled differences.
+The same groups are left out of both (`jackknife.py`), so what makes a clip hard for both cancels out. The interval of
+the difference d is d +- t e: e has the spread between groups of what each pulls on A less what it pulls on B, and what
+the seeds, or draws of few training clips, add to either run, as in `intervals.py`; t is Student's quantile for all of
+them together. So an encoder whose probe is fitted anew under other seeds is no better one.
 
 Where every clip is its own group and each run has one seed, McNemar's exact test (1947, Psychometrika 12, pp. 153-157)
 judges accuracy too: of the clips that just one of the two gets right, is either's share of them other than a half? The
@@ -11,18 +12,16 @@ support no such claim.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from evar.base.errors import DataError, few
 from evar.probes.predictions import Predictions
-from evar.scoring.bootstrap import RESAMPLES, resampled_scores
-from evar.scoring.intervals import FEW_GROUPS, LEVEL, fold_names, plain_interval, standard_error, student
+from evar.scoring.intervals import FEW_GROUPS, LEVEL, Variance, freedom, plain_interval, seed_variance, total
+from evar.scoring.jackknife import effective_groups, pulls_by_fold, variance
 from evar.scoring.metrics import lookup
-from evar.scoring.weighted import Prepared, each_once
 
 ROUNDING = 1e-9  # a smaller difference is none: means of other numbers of seeds differ in the last bit
 
@@ -50,7 +49,8 @@ class Comparison:
     """Scores of runs A and B on the clips in common, and the 95 % interval of the difference a - b.
 
     clips:             clips in common; left_out: clips that only one of the runs has
-    groups, folds:     groups that were drawn, summed over folds, and the number of folds
+    groups, folds:     groups of clips, summed over folds, and the number of folds
+    effective:         how many groups of equal size they are worth
     mcnemar:           None where the test does not apply
     """
 
@@ -62,6 +62,7 @@ class Comparison:
     clips: int
     left_out: int
     groups: int
+    effective: float
     folds: int
     mcnemar: McNemar | None
 
@@ -73,7 +74,7 @@ class Comparison:
     @property
     def few_groups(self) -> bool:
         """Whether there are too few groups to claim anything."""
-        return self.groups < FEW_GROUPS
+        return self.effective < FEW_GROUPS
 
     @property
     def separable(self) -> bool:
@@ -83,36 +84,31 @@ class Comparison:
         return by_interval and by_test and not self.few_groups
 
 
-def compare(a: RunOutput, b: RunOutput, metric: str, seed: int, resamples: int = RESAMPLES) -> Comparison:
-    """Compare two runs by the metric of this name; the draws come from `seed`.
+def compare(a: RunOutput, b: RunOutput, metric: str) -> Comparison:
+    """Compare two runs by the metric of this name.
 
     Raises UsageError for an unknown metric, DataError where the runs are of different tables or have no clip in common.
     """
-    first, second = pair(a, b)
-    folds, draws = fold_names(first), np.random.default_rng(seed)
-    split = len(first.logits)
-    scores, resampled, groups = np.zeros(2), np.zeros(resamples), 0
-    for fold in folds:
-        clips = np.flatnonzero(first.folds == fold)
-        prepared = [*_prepare(first, clips, metric), *_prepare(second, clips, metric)]
-        each = np.concatenate([score(each_once(len(clips))) for score in prepared])
-        drawn = resampled_scores(prepared, first.groups[clips], resamples, draws)
-        scores += np.array([each[:split].mean(), each[split:].mean()]) / len(folds)
-        resampled += (drawn[:split].mean(axis=0) - drawn[split:].mean(axis=0)) / len(folds)
-        groups += len(np.unique(first.groups[clips]))
-    error = standard_error(resampled, groups, len(folds))
-    low, high = plain_interval(float(scores[0] - scores[1]), error, student(groups, len(folds)))
+    pairs = pair(a, b)
+    folds_a, folds_b = (pulls_by_fold(each, metric) for each in pairs)
+    score_a, score_b = (float(np.mean([fold.scores.mean() for fold in folds.values()])) for folds in (folds_a, folds_b))
+    pulls = [folds_a[name].pulls.mean(axis=0) - folds_b[name].pulls.mean(axis=0) for name in folds_a]
+    folds = list(folds_a.values())
+    clips = Variance(variance(pulls, [fold.shares for fold in folds]), freedom(folds))
+    seeds = [*seed_variance(folds, pairs[0].draws), *seed_variance(list(folds_b.values()), pairs[1].draws)]
+    low, high = plain_interval(score_a - score_b, *total(clips, seeds))
     return Comparison(
         metric=metric,
-        a=float(scores[0]),
-        b=float(scores[1]),
+        a=score_a,
+        b=score_b,
         low=max(low, -_span(metric)),
         high=min(high, _span(metric)),
-        clips=len(first.rows),
-        left_out=len(a.clips) + len(b.clips) - 2 * len(first.rows),
-        groups=groups,
+        clips=len(pairs[0].rows),
+        left_out=len(a.clips) + len(b.clips) - 2 * len(pairs[0].rows),
+        groups=sum(fold.groups for fold in folds),
+        effective=effective_groups(folds),
         folds=len(folds),
-        mcnemar=mcnemar(first, second) if metric == "accuracy" else None,
+        mcnemar=mcnemar(*pairs) if metric == "accuracy" else None,
     )
 
 
@@ -151,19 +147,14 @@ def mcnemar(a: Predictions, b: Predictions) -> McNemar | None:
     return McNemar(only_a, only_b, p)
 
 
-def _prepare(predictions: Predictions, clips: NDArray[np.intp], metric: str) -> list[Prepared]:
-    """The metric for these clips, one for each seed."""
-    targets = predictions.targets[clips]
-    return [lookup(metric).prepare(logits[clips], targets) for logits in predictions.logits]
-
-
 def _take(predictions: Predictions, rows: list[int]) -> Predictions:
-    return Predictions(
-        predictions.logits[:, rows],
-        predictions.targets[rows],
-        np.arange(len(rows)),
-        predictions.groups[rows],
-        predictions.folds[rows],
+    return replace(
+        predictions,
+        logits=predictions.logits[:, rows],
+        targets=predictions.targets[rows],
+        rows=np.arange(len(rows)),
+        groups=predictions.groups[rows],
+        folds=predictions.folds[rows],
     )
 
 

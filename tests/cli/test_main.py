@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -103,6 +104,29 @@ def test_fold_task_scores_the_unweighted_mean_over_folds(tmp_path, monkeypatch):
     parts = json.loads(rows().loc[0, "parts"])
     assert list(parts) == ["0", "1", "2", "3"]
     assert rows().loc[0, "score"] == pytest.approx(np.mean(list(parts.values())), abs=1e-5)
+
+
+def test_test_clips_of_one_group_are_scored_and_not_ranked(here, capsys):
+    table = Path("data/tones/clips.csv")
+    table.write_text(re.sub(r",test,.*", ",test,everybody", table.read_text()))
+    assert evaluate() == 0
+    assert "not ranked" in capsys.readouterr().out
+    assert rows().loc[0, ["groups", "ranked", "low", "high"]].tolist() == [1, "no", 0, 1]
+    assert main(["leaderboard", "--published", "none"]) == 0
+    assert "all test clips are of one group" in capsys.readouterr().out
+
+
+def test_task_with_a_fold_without_clips_is_scored_and_not_ranked(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    write_tones(tmp_path, folds=4, clips=5)
+    table = Path("data/tones/clips.csv")
+    table.write_text("".join(line for line in table.read_text().splitlines(True) if ",2," not in line))
+    assert evaluate() == 0
+    assert json.loads(rows().loc[0, "empty_folds"]) == ["2"]
+    assert rows().loc[0, "ranked"] == "no"
+    assert main(["leaderboard", "--published", "none"]) == 0
+    assert "no clips in fold 2" in capsys.readouterr().out
 
 
 def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
 from evar.data.task import CORE
 from evar.leaderboard.formats import LEGEND
@@ -42,6 +43,18 @@ def three(**others):
 def test_scores_are_per_cent_with_half_the_interval():
     assert per_cent(0.8, 0.78, 0.83) == "80.0 ± 2.5"
     assert per_cent(0.8) == "80.0"
+
+
+@pytest.mark.parametrize("score", [0.4855, 0.48549999999999993, 0.48550000000000004])
+def test_a_score_is_rounded_alike_everywhere(score):
+    row = make_row(score=score)
+    assert per_cent(score) == "48.6"
+    assert "accuracy 48.6 %" in repr(row)
+
+
+def test_change_has_its_sign_and_what_is_infinite_its_name():
+    assert [rounded_percent(share, sign=True) for share in (0.0125, -0.0125, 0.0)] == ["+1.2", "-1.2", "+0.0"]
+    assert [rounded_percent(0.12345, 2), rounded_percent(float("inf"))] == ["12.34", "inf"]
 
 
 def test_terminal_marks_the_best_and_what_is_not_separable():

@@ -3,7 +3,7 @@
 import pytest
 
 from evar.data.task import CORE
-from evar.leaderboard.ranking import build, latest_runs, mean_of_core, task_order, why_apart
+from evar.leaderboard.ranking import build, latest_runs, mean_of_core, task_order
 from tests.leaderboard.rows import make_row
 
 
@@ -54,6 +54,8 @@ def test_other_weights_or_options_are_another_line(difference):
         ({"shots": 4}, "4 training clips a class"),
         ({"step": 1500}, "in training, step 1,500, coverage 100.0 %"),
         ({"sweep": True}, "one layer of a sweep"),
+        ({"groups": 1}, "all test clips are of one group"),
+        ({"empty_folds": ["2", "7"]}, "no clips in fold 2, 7"),
         ({"coverage": 0.089}, "coverage 8.9 %"),
     ],
 )
@@ -64,7 +66,7 @@ def test_rows_that_may_not_be_ranked_stand_apart_with_the_reason(row, reason):
 
 
 def test_a_ranked_row_has_no_reason_to_stand_apart():
-    assert why_apart(make_row()) == ""
+    assert make_row().why_unranked == ""
 
 
 def test_rows_of_an_older_protocol_or_task_file_stand_apart():

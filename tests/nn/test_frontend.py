@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from evar.encoders.logmel import LogMelStatistics
 from evar.nn.frontend import EPS, MELS, SAMPLE_RATES, LogMel
 
 
@@ -55,3 +56,35 @@ def test_a_clip_is_the_same_in_any_batch(log_mel: LogMel) -> None:
 def test_other_rates_are_refused() -> None:
     with pytest.raises(ValueError, match="not at 44100"):
         LogMel(44_100)
+
+
+def written_out(waveform: np.ndarray) -> np.ndarray:
+    """The log-mel (mel, frame) of a waveform (sample,) at 16 kHz, in float64, as docs/protocols.md has it."""
+    padded = np.pad(waveform, 200, mode="reflect")
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    frames = np.stack([padded[start : start + 400] * hann for start in range(0, len(waveform) + 1, 160)])
+    power = np.abs(np.fft.rfft(frames)) ** 2
+
+    def hertz(mel: np.ndarray) -> np.ndarray:
+        return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+
+    def mel(hz: float) -> float:
+        return hz * 3 / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
+
+    corners, bins = hertz(np.linspace(mel(50), mel(8000), 82)), np.arange(201) * 40.0
+    low, middle, high = (corners[start : start + 80, None] for start in range(3))
+    filters = np.maximum(0, np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)))
+    return np.log(power @ (filters * 2 / (high - low)).T + 2**-23).T
+
+
+def test_log_mel_is_that_of_the_document() -> None:
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, 5000).astype(np.float32)
+    ours = LogMel(16_000)(torch.from_numpy(waveform)[None])[0].numpy()
+    np.testing.assert_allclose(ours, written_out(waveform.astype(float)), atol=2e-4)
+
+
+def test_statistics_are_means_then_biased_deviations_over_frames() -> None:
+    waveform = np.random.default_rng(1).uniform(-0.5, 0.5, 5000).astype(np.float32)
+    log_mel = written_out(waveform.astype(float))
+    found = LogMelStatistics().encode(torch.from_numpy(waveform)[None])["last"][0].numpy()
+    np.testing.assert_allclose(found, np.concatenate([log_mel.mean(axis=1), log_mel.std(axis=1)]), atol=2e-4)

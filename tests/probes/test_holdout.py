@@ -55,6 +55,30 @@ def test_grouped_tenth_never_parts_a_group_and_leaves_one_on_each_side(
 
 @given(grouped_rows(), st.integers(0, 5))
 @quick
+def test_grouped_tenth_takes_what_fits_of_the_groups_in_random_order(
+    drawn: tuple[np.ndarray, np.ndarray], seed: int
+) -> None:
+    train, groups = drawn
+    sizes = dict(zip(*np.unique(groups[train], return_counts=True), strict=True))
+    names, room, taken = sorted(sizes), max(1, round(len(train) / 10)), set()
+    for number in np.random.default_rng(seed).permutation(len(names)):
+        if sizes[names[number]] <= room and len(taken) < len(names) - 1:
+            taken.add(names[number])
+            room -= sizes[names[number]]
+    taken = taken or {min(names, key=lambda name: sizes[name])}
+    _, held = holdout.grouped_tenth(train, labels(groups), groups, seed)
+    assert set(groups[held]) == taken
+
+
+def test_random_tenth_is_the_beginning_of_a_permutation() -> None:
+    train = np.arange(5, 105)
+    kept, held = holdout.random_tenth(train, labels(np.arange(105)), 3)
+    shuffled = np.random.default_rng(3).permutation(train)
+    assert (sorted(shuffled[:10]), sorted(shuffled[10:])) == (held.tolist(), kept.tolist())
+
+
+@given(grouped_rows(), st.integers(0, 5))
+@quick
 def test_grouped_tenth_is_no_larger_than_a_tenth_or_the_smallest_group(
     drawn: tuple[np.ndarray, np.ndarray], seed: int
 ) -> None:

@@ -32,6 +32,13 @@ def test_initial_weights_are_within_the_root_of_the_units_before() -> None:
         assert weights.abs().max() > 0.9 * bound
 
 
+def test_initial_values_are_drawn_layer_by_layer_weights_before_biases() -> None:
+    drawn, generator = initial((7, 5, 3), torch.Generator().manual_seed(4)), torch.Generator().manual_seed(4)
+    for each, shape, before in zip(drawn, [(5, 7), (5,), (3, 5), (3,)], [7, 7, 5, 5], strict=True):
+        expected = torch.empty(shape).uniform_(-(before**-0.5), before**-0.5, generator=generator)
+        assert torch.equal(each.view(shape), expected)
+
+
 def test_loss_is_divided_by_the_number_of_classes() -> None:
     logits = torch.randn(1, 6, 4, generator=torch.Generator().manual_seed(0))
     y = torch.tensor([[0, 1, 2, 3, 0, 1]])

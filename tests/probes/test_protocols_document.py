@@ -11,6 +11,8 @@ SENTENCES = [
 ]
 FILES = [
     ROOT / "tests" / "contract" / "test_probes.py",
+    *(ROOT / "tests").glob("nn/*.py"),
+    *(ROOT / "tests").glob("embeddings/*.py"),
     *(ROOT / "tests").glob("probes/**/*.py"),
     *(ROOT / "tests").glob("scoring/*.py"),
     ROOT / "tests" / "data" / "test_leaks.py",

@@ -39,6 +39,12 @@ def test_announced_number_of_fits_is_made(
     assert [len(each.fits) for each in chosen] == [seeds] * len(rounds)
 
 
+def test_seeds_count_up_from_the_run_s_for_every_round_and_setting() -> None:
+    probe = Recorder({0.1: 0.5, 1.0: 0.6}, "random", seeds=3)
+    run(probe, folds(4))
+    assert [problem.seed for problem in probe.problems] == [42, 43, 44] * 8
+
+
 def test_ten_folds_and_eight_settings_take_45_pairs_and_10_refits() -> None:
     assert selection.count(open_probe("logistic"), folds(10)) == 45 * 8 + 10
 

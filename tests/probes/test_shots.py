@@ -47,6 +47,13 @@ def test_draw_takes_n_training_clips_of_each_class(rounds: list[Round], number: 
         assert few.valid is whole.valid
 
 
+def test_draw_is_the_first_of_each_class_in_a_permutation_of_all_clips() -> None:
+    (whole,) = fixed(True)
+    order = [row for row in np.random.default_rng([42, 1]).permutation(50).tolist() if row in whole.train]
+    expected = sorted(row for k in range(3) for row in [row for row in order if Y[row] == k][:4])
+    assert drawn(fixed(True), 4, draw=1)[0].train.tolist() == expected
+
+
 def test_fewer_shots_of_a_draw_are_among_its_more_shots() -> None:
     for rounds in (fixed(True), folds(5)):
         for some, more in zip(drawn(rounds, 2), drawn(rounds, 5), strict=True):

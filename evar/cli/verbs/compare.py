@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from evar.base.percent import rounded_percent
 from evar.cli.errors import each
-from evar.cli.options import add_json, add_results, add_settings
+from evar.cli.options import add_json, add_results
 from evar.cli.terminal import table
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
     )
     add_results(parser)
-    add_settings(parser, "seed", seed="of the resamples")
     add_json(parser, "comparisons")
 
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     compared: list[ComparedRows] = []
 
     def work(task: str) -> None:
-        compared.append(pairs.compare(task, arguments.seed))
+        compared.append(pairs.compare(task))
         if arguments.json:
             print(json.dumps(as_json(compared[-1])), flush=True)
         elif arguments.task is not None:
@@ -66,7 +66,7 @@ def report(pair: "ComparedRows") -> str:
     header = f"{a.task}  {a.metric}  {clips}{groups}{folds}"
     scores = table(
         ("", "encoder", "weights", "output", "probe", "score", "run"),
-        [(letter, row.encoder, row.weights, row.output, row.probe, f"{100 * score:.2f} %", row.run)
+        [(letter, row.encoder, row.weights, row.output, row.probe, f"{rounded_percent(score, 2)} %", row.run)
          for letter, row, score in (("A", a, found.a), ("B", b, found.b))],
     )  # fmt: skip
     lines = [header, scores, f"A - B  {difference(found)} points, 95 % interval"]
@@ -79,26 +79,28 @@ def report(pair: "ComparedRows") -> str:
 
 def overview(pairs: Sequence["ComparedRows"]) -> str:
     """All tasks for people: a line each, the mean difference, wins and losses."""
-    lines = table(
-        ("task", "metric", "A", "B", "A - B [95 % interval]", "", "run A", "run B"),
-        [(pair.a.task, pair.a.metric, f"{100 * pair.found.a:.1f}", f"{100 * pair.found.b:.1f}", difference(pair.found),
-          pair.verdict, pair.a.run, pair.b.run) for pair in pairs],
-    )  # fmt: skip
+    rows = []
+    for pair in pairs:
+        a, b, found = pair.a, pair.b, pair.found
+        scores = (rounded_percent(found.a), rounded_percent(found.b), difference(found))
+        rows.append((a.task, a.metric, *scores, pair.verdict, a.run, b.run))
+    lines = table(("task", "metric", "A", "B", "A - B [95 % interval]", "", "run A", "run B"), rows)
     founds = [pair.found for pair in pairs]
-    mean = sum(found.difference for found in founds) / len(founds)
+    mean = rounded_percent(sum(found.difference for found in founds) / len(founds), 2, sign=True)
     better, worse = (sum(found.separable and sign * found.difference > 0 for found in founds) for sign in (1, -1))
     higher, lower = (sum(sign * found.difference > 0 for found in founds) for sign in (1, -1))
     tasks = "1 task" if len(founds) == 1 else f"{len(founds)} tasks"
     return (
         f"{lines}\n"
-        f"mean difference {100 * mean:+.2f} points over {tasks}; A higher on {higher}, lower on {lower}; "
+        f"mean difference {mean} points over {tasks}; A higher on {higher}, lower on {lower}; "
         f"better on {better}, worse on {worse}, no claim on {len(founds) - better - worse}"
     )
 
 
 def difference(found: "Comparison") -> str:
     """The difference in points with its interval."""
-    return f"{100 * found.difference:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
+    d, low, high = (rounded_percent(each, 2, sign=True) for each in (found.difference, found.low, found.high))
+    return f"{d} [{low}, {high}]"
 
 
 def as_json(pair: "ComparedRows") -> dict[str, object]:

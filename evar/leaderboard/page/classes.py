@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.percent import rounded_percent
 from evar.leaderboard.runs import Kept
 from evar.scoring.metrics import metric
 
@@ -90,4 +91,4 @@ def _mean_where_there(by_fold: Sequence[NDArray[np.float64]]) -> NDArray[np.floa
 
 
 def _share(value: float) -> float | None:
-    return None if np.isnan(value) else round(100 * float(value), 1)
+    return None if np.isnan(value) else float(rounded_percent(value))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from evar.base.errors import few
+from evar.base.percent import rounded_percent
 from evar.leaderboard.runs import Kept
 from evar.probes.contract import Floats, Targets
 
@@ -53,7 +54,7 @@ def _single_label(kept: Kept, clip: int) -> HardClip:
     probabilities = softmax(kept.predictions.logits[:, clip].astype(np.float64), axis=1).mean(axis=0)
     true = int(kept.predictions.targets[clip])
     said = int(probabilities.argmax())
-    probability = round(100 * float(probabilities[true]), 1)
+    probability = float(rounded_percent(probabilities[true]))
     return HardClip(kept.clips[clip], kept.classes[true], kept.classes[said], probability)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evar.base.percent import rounded_percent
 from evar.leaderboard.runs import Kept
 
 MOST_CLASSES = 50  # of a matrix that can be read
@@ -36,15 +37,17 @@ def confusion_of(kept: Kept) -> Confusion:
     pairs, times = np.unique((targets * count + said).ravel(), return_counts=True)
     clips = np.bincount(targets, minlength=count)
     true, taken, mean = pairs // count, pairs % count, times / len(said)
-    share = 100 * mean / clips[true]
+    share = mean / clips[true]
     wrong = np.flatnonzero(true != taken)
     first = wrong[np.lexsort((pairs[wrong], -mean[wrong]))][:MOST_CONFUSIONS]
     top = tuple(
-        ConfusedPair(kept.classes[true[k]], kept.classes[taken[k]], round(float(share[k]), 1), round(float(mean[k]), 1))
+        ConfusedPair(
+            kept.classes[true[k]], kept.classes[taken[k]], float(rounded_percent(share[k])), round(float(mean[k]), 1)
+        )
         for k in first
     )
     if count > MOST_CLASSES:
         return Confusion(kept.classes, (), top)
     matrix = np.zeros((count, count), dtype=np.int64)
-    matrix[true, taken] = np.rint(share)
+    matrix[true, taken] = np.rint(100 * share)
     return Confusion(kept.classes, tuple(map(tuple, matrix.tolist())), top)

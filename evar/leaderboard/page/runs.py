@@ -56,7 +56,7 @@ class ShownRun:
             ("random weights", row.random_weights),
             ("setting at the grid's edge", row.at_edge),
             ("not converged", not row.converged),
-            (f"only {row.groups} groups", row.few_groups),
+            (f"{row.groups} groups, too few to claim a difference", row.few_groups),
             (f"{row.classes_left_out} classes without a positive clip left out", row.classes_left_out > 0),
         ]
         return ", ".join(remark for remark, holds in said if holds)

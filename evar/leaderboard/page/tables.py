@@ -88,10 +88,10 @@ def _shown(cell: Cell | None, span: tuple[float, float], detailed: Container[str
         return None
     row, (low, high) = cell.result, span
     shade = round(SHADES * (row.score - low) / (high - low)) if high > low else SHADES // 2
-    half = f"{50 * (row.high - row.low):.1f}"
+    half = per_cent((row.high - row.low) / 2)
     return Shown(per_cent(row.score), half, _remarks(row), cell.best, cell.tied, shade, anchor(row.run, detailed))
 
 
 def _remarks(row: Result) -> str:
-    coverage = f"{100 * row.coverage:.1f} % of clips" if row.coverage < FULL_COVERAGE else ""
+    coverage = f"{per_cent(row.coverage)} % of clips" if row.coverage < FULL_COVERAGE else ""
     return ", ".join(part for part in (coverage, "few groups" if row.few_groups else "") if part)
