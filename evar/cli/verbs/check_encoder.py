@@ -3,13 +3,12 @@
 import argparse
 
 from evar import encoders
-from evar.base import plugins
-from evar.base.errors import EvarError
+from evar.base.errors import EvarError, printable
 from evar.base.progress import say
-from evar.base.spec import parse_call
 from evar.embeddings.device import choose_device
 from evar.encoders.checks import CHECKS, Check, ContractBroken
 from evar.encoders.contract import Encoder
+from evar.encoders.outside import told
 from evar.nn.memory import enough_memory
 from evar.nn.releases import named_or_file
 
@@ -20,25 +19,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Run every check of the contract on an encoder. 0 where it keeps all of them, else 2."""
     device = choose_device(arguments.device)
     weights = named_or_file(arguments.weights, arguments.cache)
-    plugins.load(encoders.PACKAGE, encoders.OPENER, parse_call(arguments.encoder, "encoder")[0], "encoder")
+    encoders.opener_of(arguments.encoder)  # a typo is no check that fails
     try:
         with enough_memory(arguments.encoder, f"the memory of {device}"):
             encoder = encoders.open_encoder(arguments.encoder, weights).to(device)
     except Exception as error:  # whatever someone's own encoder raises is what they want to know
-        said = error if isinstance(error, EvarError) else f"raises {type(error).__name__}: {error}"
-        print(f"fails opens\n      {' '.join(str(said).split())}")
+        print(f"fails opens\n      {_said(error)}")
         say(f"it does not open; the {len(CHECKS)} checks were not run")
         return BROKEN
-    outputs = ", ".join(encoder.outputs)
-    print(f"{encoder.identity.name}  {encoder.identity.weights}  {encoder.sample_rate} Hz  outputs: {outputs}")
-    failed = 0
-    for check in CHECKS:
+    outputs, identity = ", ".join(encoder.outputs), encoder.identity
+    named = f"{printable(identity.name)}  {printable(identity.weights)}"
+    print(f"{named}  {encoder.sample_rate} Hz  outputs: {printable(outputs)}")
+    checks, failed = (*CHECKS, *encoder.own_checks), 0
+    for check in checks:
         problem = problem_with(encoder, check)
         failed += bool(problem)
         print(f"{'fails' if problem else 'ok   '} {check.__name__.replace('_', ' ')}", flush=True)
         if problem:
             print(f"      {problem}", flush=True)
-    say(f"{len(CHECKS) - failed} of {len(CHECKS)} checks passed")
+    say(f"{len(checks) - failed} of {len(checks)} checks passed")
     return BROKEN if failed else KEPT
 
 
@@ -46,8 +45,11 @@ def problem_with(encoder: Encoder, check: Check) -> str:
     """What an encoder does wrong, in one line; "" where it does nothing wrong."""
     try:
         check(encoder)
-    except ContractBroken as broken:
-        return " ".join(str(broken).split())
     except Exception as error:  # whatever someone's own encoder raises is what they want to know
-        return f"raises {type(error).__name__}: {' '.join(str(error).split())}"
+        return _said(error)
     return ""
+
+
+def _said(error: Exception) -> str:
+    known = isinstance(error, EvarError | ContractBroken)
+    return printable(str(error)) if known else f"raises {told(error)}"
