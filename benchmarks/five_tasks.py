@@ -4,7 +4,7 @@
     python -m benchmarks.five_tasks --scale 0.01              on two cores; its extrapolation is one, and says so
 
 The clips are synthetic (`synthetic.py`): rows, seconds, classes, splits and groups are those of the tasks, the classes
-can be learned. What is timed is the pipeline itself, `evar.pipeline.evaluations`, with the probe and its interval, and
+can be learned. What is timed is the pipeline itself, `evar.pipeline.Evaluator`, with the probe and its interval, and
 the row being kept; making the store is not timed, and each is deleted afterwards. Imports and the device's start are
 not timed. Times are seconds; the limit is `limits.py`'s, the better of before and after all tasks.
 """
@@ -28,14 +28,13 @@ from evar.base.errors import EvarError, UsageError
 from evar.base.progress import say, show_progress
 from evar.cli.options import argument
 from evar.cli.terminal import size, table
-from evar.cli.verbs.eval import result_line
 from evar.config import Config, share
 from evar.data.task import CORE, Task, load_task
 from evar.embeddings.device import choose_device, choose_precision, describe
 from evar.encoders.contract import Encoder
 from evar.encoders.m2d import M2D
 from evar.leaderboard import table as leaderboard
-from evar.preparation import prepare_task
+from evar.preparation import Prepared, prepare_task
 from evar.probes import selection
 from evar.scoring import intervals
 
@@ -44,7 +43,7 @@ STAGES = (
     ("read", pipeline, "prepare_task"),
     ("read", pipeline, "make_plan"),
     ("embed", pipeline, "embed"),
-    ("leaks", pipeline, "look_for_leaks"),
+    ("leaks", Prepared, "note_leaks"),
     ("probe", selection, "run"),
     ("probe", fitting, "predict"),
     ("score", intervals, "score_predictions"),
@@ -122,13 +121,13 @@ def measure(
         page_cache.drop(files)
     stored = sum(file.stat().st_size for file in files)
     print(f"{task.name}: store of {size(stored)}, {page_cache.share(files):.0%} of it in the page cache", flush=True)
-    probe = probes.open_probe(arguments.probe)
+    probe = probes.open_probe(arguments.probe, str(device))
     stages = Stages()
     with stages.watching(STAGES):
-        (evaluation,) = pipeline.evaluations(small, encoder, [probe], config, folder / "results")
+        (evaluation,) = pipeline.Evaluator(encoder, [probe], config, folder / "results").evaluations(small)
     flops = len(clips) * flops_a_clip(encoder, task.seconds) if isinstance(encoder, M2D) else 0.0
     full = task.expects.rows if task.expects else len(clips)
-    line = result_line(evaluation)
+    line = evaluation.result.line
     say(line)
     return Measured(task.name, len(clips), full, stages.seconds, stages.total, flops, line)
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks.reference import MODEL
 from evar import encoders, plots, probes
 from evar.base.progress import show_progress
-from evar.cli.verbs.eval import result_line
 from evar.config import Config
 from evar.data.task import load_task
+from evar.embeddings.device import choose_device
 from evar.encoders.contract import Encoder
-from evar.pipeline import evaluations
+from evar.pipeline import Evaluator
 from tests import recipe
 
 RATES = (3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -43,11 +43,12 @@ def open_encoders(folder: Path) -> Iterator[tuple[str, Encoder]]:
 
 def measure(name: str, encoder: Encoder, config: Config) -> plots.RateCurve:
     """The scores of one encoder."""
-    fits = [probes.open_probe(call) for call in (*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic")]
+    calls, device = [*(f"m2d_paper(lr={rate})" for rate in RATES), "logistic"], str(choose_device(config.device))
+    fits = [probes.open_probe(call, device) for call in calls]
     points = []
-    for evaluation in evaluations(load_task("us8k"), encoder, fits, config):
+    for evaluation in Evaluator(encoder, fits, config).evaluations(load_task("us8k")):
         result = evaluation.result
-        print(f"{result_line(evaluation)}  {result.probe_options.get('lr', '')}", flush=True)
+        print(f"{evaluation.result.line}  {result.probe_options.get('lr', '')}", flush=True)
         points.append(plots.CurvePoint(name, result.score, result.low, result.high))
     return plots.RateCurve(name, RATES, tuple(points[:-1]), points[-1])
 

@@ -17,11 +17,9 @@ import numpy as np
 from benchmarks.limits import timed
 from evar.base import provenance
 from evar.data.task import CORE
-from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
-from evar.leaderboard.ranking import build
+from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import read_rows
-from evar.leaderboard.verdicts import Verdicts
 from tests.leaderboard.made import add, make_scored
 
 CLASSES = tuple(f"class {number}" for number in range(10))
@@ -70,10 +68,7 @@ def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 200
 
 def render(results: Path) -> str:
     """What `evar leaderboard --format html` does."""
-    rows, verdicts = read_rows(results), Verdicts(results)
-    board = build(rows, verdicts.separable)
-    verdicts.keep()
-    return render_page(results, rows, board, read_published())
+    return Leaderboard(results, read_rows(results), read_published(), []).text("html")
 
 
 def make(results: Path, encoders: int, tasks: tuple[str, ...], rows: int) -> None:

@@ -30,7 +30,7 @@ from evar.cli.terminal import size
 from evar.data.manifest import Round
 from evar.embeddings.device import choose_device, describe, peak_memory_bytes
 from evar.probes import selection
-from evar.probes.contract import Fitted, Floats, Problem, Rows, Setting, Targets
+from evar.probes.contract import Chosen, Examples, Floats, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import Standardiser
 from evar.probes.logistic import GRID, MAX_ITER, Logistic, LogisticFit
 from evar.probes.solver.precision import fast_products
@@ -70,7 +70,8 @@ def us8k(scale: float, device: torch.device) -> None:
     rounds = [Round(str(f), np.flatnonzero(folds != f), None, np.flatnonzero(folds == f)) for f in range(10)]
     probe = Kept(device)
     limit = products_limit(device)
-    took, chosen = timed(lambda: select(probe, x, targets, rounds, classes))
+    examples = ungrouped(x, targets, classes)
+    took, chosen = timed(lambda: select(probe, examples, rounds))
     report("us8k", x, probe, took, limit)
     right = [
         fit.logits(x[r.test]).argmax(1) == targets[r.test]
@@ -78,7 +79,7 @@ def us8k(scale: float, device: torch.device) -> None:
         for fit in c.fits
     ]
     print(f"  accuracy {np.concatenate(right).mean():.1%}, chosen C {sorted({c.setting for c in chosen})}", flush=True)
-    compare(x, targets, probe.problems, took)
+    compare(examples, probe.problems, took)
 
 
 def as20k(scale: float, device: torch.device) -> list[Row]:
@@ -86,13 +87,13 @@ def as20k(scale: float, device: torch.device) -> list[Row]:
     rows, dim, labels = round(20_000 * scale), round(DIM * scale), max(10, round(527 * scale))
     x = embeddings(np.zeros(rows, dtype=np.int64), 1, dim, signal=0.0)
     targets = multi_label(x, labels)
-    train, test = np.arange(rows), np.arange(10)
+    examples, train, test = ungrouped(x, targets, labels), np.arange(rows), np.arange(10)
     limit = products_limit(device)
     probe = Kept(device)
-    took, _ = timed(lambda: probe.fit(x, targets, [Problem(train, NO_ROWS, ONE_C, 0)], labels, *UNUSED))
+    took, _ = timed(lambda: probe.fit(examples, [Problem(train, NO_ROWS, ONE_C, 0)], unused))
     one = report(f"as20k, one fit, C = {ONE_C:g}", x, probe, took, limit)
     probe = Kept(device)
-    took, (chosen,) = timed(lambda: select(probe, x, targets, [Round("all", train, None, test)], labels))
+    took, (chosen,) = timed(lambda: select(probe, examples, [Round("all", train, None, test)]))
     name = f"as20k, selection (C = {chosen.setting:g}, validation mAP {max(chosen.curve.values()):.3f})"
     return [one, report(name, x, probe, took, limit)]
 
@@ -107,8 +108,8 @@ def vc1(scale: float, device: torch.device) -> list[Row]:
         iterations = MAX_ITER if device.type == "cuda" else CPU_ITERATIONS
         probe = Kept(device, iterations)
         limit = products_limit(device)
-        problems = [Problem(np.arange(rows), NO_ROWS, c, 0) for c in GRID]
-        took, _ = timed(lambda: probe.fit(x, targets, problems, classes, *UNUSED))
+        examples, problems = ungrouped(x, targets, classes), [Problem(np.arange(rows), NO_ROWS, c, 0) for c in GRID]
+        took, _ = timed(lambda: probe.fit(examples, problems, unused))
         row = report(f"vc1, 8 values of C, at most {iterations} iterations", x, probe, took, limit)
         peak = machine.peak_memory_bytes()
         print(
@@ -118,7 +119,11 @@ def vc1(scale: float, device: torch.device) -> list[Row]:
 
 
 SIZES = {"us8k": us8k, "as20k": as20k, "vc1": vc1}
-UNUSED: tuple[Any, ...] = (lambda *_: 0.0, lambda amount: None)  # score, advance
+
+
+def unused(logits: Floats, targets: Targets) -> float:
+    """The score of fits that nobody judges."""
+    raise AssertionError
 
 
 class Kept(Logistic):
@@ -127,22 +132,25 @@ class Kept(Logistic):
     def __init__(self, device: torch.device, max_iter: int = MAX_ITER) -> None:
         super().__init__(GRID, max_iter)
         self.device = str(device)
-        self.problems: list[Problem] = []
+        self.problems: list[Problem[float]] = []
         self.fits: list[LogisticFit] = []
 
-    def fit(self, x: Floats, y: Targets, problems: Sequence[Problem], *others: Any) -> list[Fitted]:
+    def fit(self, examples: Examples, problems: Sequence[Problem[float]], score: ScoreFunction) -> list[LogisticFit]:
         """As ever."""
-        found = super().fit(x, y, problems, *others)
+        found = super().fit(examples, problems, score)
         self.problems += problems
-        self.fits += [fit for fit in found if isinstance(fit, LogisticFit)]
+        self.fits += found
         return found
 
 
-def select(probe: Kept, x: Floats, y: Targets, rounds: Sequence[Round], classes: int) -> list[Any]:
+def ungrouped(x: Floats, y: Targets, classes: int) -> Examples:
+    """Each clip a group of its own."""
+    return Examples(x, y, np.arange(len(x)).astype(np.str_), classes)
+
+
+def select(probe: Kept, examples: Examples, rounds: Sequence[Round]) -> list[Chosen]:
     """What the pipeline does: choose C on validation rows, then the final fits."""
-    groups = np.arange(len(x)).astype(np.str_)
-    score = metric("accuracy" if y.ndim == 1 else "mAP")
-    return selection.run(probe, x, y, groups, rounds, classes, score, 42, lambda amount: None)
+    return selection.run(probe, examples, rounds, metric("accuracy" if examples.y.ndim == 1 else "mAP"), 42)
 
 
 def report(name: str, x: Floats, probe: Kept, took: float, limit: float) -> Row:
@@ -171,11 +179,11 @@ def report(name: str, x: Floats, probe: Kept, took: float, limit: float) -> Row:
     }
 
 
-def compare(x: Floats, y: Targets, problems: Sequence[Problem], took: float) -> None:
+def compare(examples: Examples, problems: Sequence[Problem[float]], took: float) -> None:
     """scikit-learn on an even sample of the problems, by its better number of threads."""
-    threads = min({1, machine.cores()}, key=lambda count: by_scikit_learn(x, y, problems[len(problems) // 2], count))
-    sample = problems[SAMPLE_STEP // 2 :: SAMPLE_STEP]
-    seconds = np.mean([by_scikit_learn(x, y, problem, threads) for problem in sample]) * len(problems)
+    middle, sample = problems[len(problems) // 2], problems[SAMPLE_STEP // 2 :: SAMPLE_STEP]
+    threads = min({1, machine.cores()}, key=lambda count: by_scikit_learn(examples, middle, count))
+    seconds = np.mean([by_scikit_learn(examples, problem, threads) for problem in sample]) * len(problems)
     print(
         f"  scikit-learn at its default tolerance, {threads} threads: {seconds:,.0f} s for {len(problems)} fits "
         f"(extrapolated from {len(sample)}); ours is {seconds / took:.1f} times faster",
@@ -183,21 +191,13 @@ def compare(x: Floats, y: Targets, problems: Sequence[Problem], took: float) -> 
     )
 
 
-def by_scikit_learn(x: Floats, y: Targets, problem: Problem, threads: int) -> float:
+def by_scikit_learn(examples: Examples, problem: Problem[float], threads: int) -> float:
     """Seconds of one fit."""
-    train = x[problem.train]
-    z = Standardiser.of(train)(train)
+    x, y = examples.x[problem.train], examples.y[problem.train]
+    z, model = Standardiser.of(x)(x), LogisticRegression(C=problem.setting, max_iter=MAX_ITER)
     with threadpool_limits(threads):
-        took, _ = timed(
-            lambda: LogisticRegression(C=strength(problem.setting), max_iter=MAX_ITER).fit(z, y[problem.train])
-        )
+        took, _ = timed(lambda: model.fit(z, y))
     return took
-
-
-def strength(setting: Setting) -> float:
-    """C."""
-    assert isinstance(setting, float)
-    return setting
 
 
 def products_limit(device: torch.device) -> float:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from evar import encoders, probes
 from evar.base.progress import show_progress
-from evar.cli.verbs.eval import result_line
 from evar.config import Config
 from evar.data.task import load_task
-from evar.pipeline import evaluations
+from evar.embeddings.device import choose_device
+from evar.pipeline import Evaluator
 from tests import recipe
 
 MODEL = "m2d_vit_base-80x608p16x16"
@@ -46,10 +46,10 @@ def main(shared: Path) -> int:
     with tempfile.TemporaryDirectory() as name:
         encoder = encoders.open_encoder("m2d", recipe.write(Path(name), MODEL))
         config = Config(data=shared / "data", cache=Path(name), precision="float32", workers=2, min_coverage=0.05)
-        fits = [probes.open_probe(probe) for probe in PROBES]
+        fits = [probes.open_probe(probe, str(choose_device(config.device))) for probe in PROBES]
         for theirs in REFERENCE:
-            for evaluation in evaluations(load_task(theirs.task), encoder, fits, config):
-                print(result_line(evaluation))
+            for evaluation in Evaluator(encoder, fits, config).evaluations(load_task(theirs.task)):
+                print(evaluation.result.line)
                 if evaluation.result.probe == "m2d_paper":
                     far += report(theirs, [100 * score for score in evaluation.result.seeds])
                 else:

@@ -13,7 +13,7 @@ import torch
 
 from evar.embeddings.device import choose_device, describe
 from evar.nn.exact import exact_float32
-from evar.probes.contract import Problem, Rows
+from evar.probes.contract import Examples, Problem, Rows
 from evar.probes.m2d_paper import BATCH_SIZE
 from evar.probes.training import Data, Job, NetworkRecipe, SlotBlock, slots
 
@@ -27,19 +27,19 @@ def main(device: torch.device, counts: list[int]) -> None:
     draws = np.random.default_rng(0)
     x, y = draws.normal(size=(CLIPS, DIM)).astype(np.float32), draws.integers(CLASSES, size=CLIPS)
     problem = Problem(np.arange(CLIPS), NO_ROWS, None, 0)
-    data = Data.of(x, y, [problem], device)
+    data = Data.of(Examples(x, y, np.zeros(CLIPS, dtype=np.str_), CLASSES), [problem], device)
     print(f"{describe(device)}  torch {torch.__version__}")
     for name, hidden in (("linear", ()), ("512 units", (512,))):
         recipe = NetworkRecipe(hidden, 1, 1, BATCH_SIZE, decoupled=True)
-        sizes = (DIM, *hidden, CLASSES)
         steps = -(-CLIPS // BATCH_SIZE)
         said = []
         for count in counts:
-            blocks = [SlotBlock(data, [Job(problem, 1e-3, 0.0)] * count, sizes, lambda *_: 0.0, recipe, count)] * 3
+            blocks = [SlotBlock(data, [Job(problem, 1e-3, 0.0)] * count, lambda *_: 0.0, recipe, count)] * 3
             with exact_float32():
                 took = min(seconds(block) for block in blocks)
             said.append(f"{count} {1000 * took / steps / count:.2f}")
-        print(f"{name:<10} ms a step and network, by slots: {'  '.join(said)}  (chosen: {slots(200, sizes, device)})")
+        chosen = slots(BATCH_SIZE, data.sizes(recipe), device)
+        print(f"{name:<10} ms a step and network, by slots: {'  '.join(said)}  (chosen: {chosen})")
 
 
 def seconds(block: SlotBlock) -> float:

@@ -10,20 +10,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evar.base.progress import show_progress as show_progress
     from evar.config import Config as Config
+    from evar.data.new_task import new_task as new_task
     from evar.data.task import load_task as load_task
     from evar.encoders import open_encoder as open_encoder
+    from evar.leaderboard.comparison import compare as compare
+    from evar.leaderboard.imported import import_results as import_results
+    from evar.leaderboard.read import read_leaderboard as read_leaderboard
+    from evar.leaderboard.runs import read_rows as read_rows
     from evar.pipeline import evaluate as evaluate
+    from evar.preparation import check as check
+    from evar.preparation import list_tasks as list_tasks
+    from evar.preparation import prepare as prepare
+    from evar.pretraining import Scoring as Scoring
+    from evar.pretraining import pretrain_encoder as pretrain_encoder
     from evar.probes import open_probe as open_probe
+    from evar.result import Result as Result
 
 __version__ = "0.1.0"
 
 
 _PUBLIC = {
     "Config": "evar.config",
+    "Result": "evar.result",
+    "Scoring": "evar.pretraining",
+    "check": "evar.preparation",
+    "compare": "evar.leaderboard.comparison",
     "evaluate": "evar.pipeline",
+    "import_results": "evar.leaderboard.imported",
+    "list_tasks": "evar.preparation",
     "load_task": "evar.data.task",
+    "new_task": "evar.data.new_task",
     "open_encoder": "evar.encoders",
     "open_probe": "evar.probes",
+    "prepare": "evar.preparation",
+    "pretrain_encoder": "evar.pretraining",
+    "read_leaderboard": "evar.leaderboard.read",
+    "read_rows": "evar.leaderboard.runs",
     "show_progress": "evar.base.progress",
 }
 """Name -> the module that defines it."""

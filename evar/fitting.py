@@ -13,7 +13,7 @@ from evar.data.manifest import Manifest
 from evar.embeddings.extract import Embeddings
 from evar.probes import selection, sweep
 from evar.probes import shots as few_shots
-from evar.probes.contract import Chosen, Probe
+from evar.probes.contract import Chosen, Examples, Probe
 from evar.probes.predictions import Predictions, predict, together
 from evar.scoring import intervals, metrics
 from evar.scoring.intervals import Score
@@ -92,12 +92,12 @@ def fit_probe(
 ) -> ProbeFit:
     """Choose the probe's setting on validation rows, fit it for every round, read the test rows, score them."""
     begin = time.perf_counter()
-    x, y, groups, rounds = embeddings.outputs[output], clips.targets, clips.groups, clips.rounds()
+    examples, rounds = _examples(clips, embeddings, output), clips.rounds()
     metric = metrics.metric(clips.task.metric)
     total = selection.count(probe, rounds, judge=judge)
-    with progress(f"probe {probe.name}", total=total, unit="fit") as advance:
-        chosen = selection.run(probe, x, y, groups, rounds, len(clips.classes), metric, seed, advance, judge=judge)
-    predictions = predict(x, y, groups, rounds, chosen)
+    with progress(f"probe {probe.name}", total=total, unit="fit"):
+        chosen = selection.run(probe, examples, rounds, metric, seed, judge=judge)
+    predictions = predict(examples, rounds, chosen)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
     for each, outcome in zip(rounds, chosen, strict=True):
         if outcome.unseen:
@@ -120,16 +120,16 @@ def fit_shots(
 ) -> ProbeFit:
     """Fit the probe on `shots` training clips a class, drawn `draws` times; draws are averaged as seeds are."""
     begin = time.perf_counter()
-    x, y, groups, rounds = embeddings.outputs[output], clips.targets, clips.groups, clips.rounds()
-    drawn = [each for number in range(draws) for each in few_shots.draw(rounds, y, groups, shots, number, seed)]
+    examples, rounds = _examples(clips, embeddings, output), clips.rounds()
+    drawn = [each for number in range(draws) for each in few_shots.draw(examples, rounds, shots, number, seed)]
     score = metrics.metric(clips.task.metric)
-    with progress(f"probe {probe.name}, {shots} shots", total=selection.count(probe, drawn), unit="fit") as advance:
-        chosen = selection.run(probe, x, y, groups, drawn, len(clips.classes), score, seed, advance)
+    with progress(f"probe {probe.name}, {shots} shots", total=selection.count(probe, drawn), unit="fit"):
+        chosen = selection.run(probe, examples, drawn, score, seed)
     by_draw = [chosen[start : start + len(rounds)] for start in range(0, len(chosen), len(rounds))]
-    predictions = together([predict(x, y, groups, rounds, finals) for finals in by_draw])
+    predictions = together([predict(examples, rounds, finals) for finals in by_draw])
     scored = intervals.score_predictions(predictions, clips.task.metric, seed)
     table = np.reshape(scored.seeds, (draws, probe.seeds))
-    if short := few_shots.short_classes(rounds, y, len(clips.classes), shots):
+    if short := few_shots.short_classes(examples, rounds, shots):
         names = few(clips.classes[number] for number in short)
         log.warning(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
     return ProbeFit(
@@ -141,3 +141,7 @@ def fit_shots(
         time.perf_counter() - begin,
         shots=Shots(shots, tuple(table.mean(axis=1).tolist()), len(short)),
     )
+
+
+def _examples(clips: Manifest, embeddings: Embeddings, output: str) -> Examples:
+    return Examples(embeddings.outputs[output], clips.targets, clips.groups, len(clips.classes))

@@ -23,45 +23,22 @@ from evar.data.manifest import Manifest
 from evar.data.task import Task, load_tasks
 from evar.embeddings import inventory
 from evar.embeddings.batches import make_plan
-from evar.embeddings.device import choose_runtime
+from evar.embeddings.device import Runtime, choose_runtime
 from evar.embeddings.extract import Embeddings, embed
 from evar.encoders.contract import Encoder
 from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
 from evar.fitting import ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import table as leaderboard
-from evar.leaderboard.runs import record_path
+from evar.leaderboard.runs import Kept, record_path
 from evar.nn import releases
-from evar.preparation import look_for_leaks, prepare_task, require_coverage
+from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes import open_probes
 from evar.probes.contract import Probe
-from evar.probes.predictions import Predictions
 from evar.result import Result
 from evar.row import make_result
-from evar.scoring.intervals import Score
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A leaderboard row, and what it was computed from. curves: round -> setting -> mean validation score."""
-
-    result: Result
-    score: Score
-    predictions: Predictions
-    clips: list[str]
-    classes: tuple[str, ...]
-    curves: dict[str, dict[str, float]]
-
-    def save(self, results: Path) -> Path:
-        """Keep the run in a folder and add its row; what cannot be kept is noted, so that nothing is lost."""
-        try:
-            return leaderboard.append(results, self.result, self.predictions, self.clips, self.classes, self.curves)
-        except EvarError:
-            if not record_path(results, self.result.run).exists():
-                log.error(f"not saved: {json.dumps(asdict(self.result))}")
-            raise
 
 
 def evaluate(
@@ -96,12 +73,86 @@ def evaluate(
         raise UsageError("evar.evaluate: a task comes first, then an encoder")
     config = config_of(settings, config)
     tasks = [task] if isinstance(task, Task) else load_tasks(str(task))
-    probes = open_probes(probe)
-    choose_runtime(config.device, config.precision)
-    if results is not None:
-        leaderboard.check(Path(results))
-    opened = open_encoder(encoder, weights, name, config)
-    return [each.result for one in tasks for each in evaluations(one, opened, probes, config, results)]
+    evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name)
+    return [evaluation.result for each in tasks for evaluation in evaluator.evaluations(each)]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A run's result, and what is kept beside it."""
+
+    result: Result
+    kept: Kept
+
+    def save(self, results: Path) -> Path:
+        """Keep the run in a folder and add its row; what cannot be kept is noted, so that nothing is lost."""
+        try:
+            return leaderboard.append(results, self.result, self.kept)
+        except EvarError:
+            if not record_path(results, self.result.run).exists():
+                log.error(f"not saved: {json.dumps(asdict(self.result))}")
+            raise
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """An encoder and probes, opened once for any number of tasks; results: where runs are kept, None for nowhere."""
+
+    encoder: Encoder
+    probes: Sequence[Probe]
+    config: Config
+    results: Path | None = None
+
+    @classmethod
+    def open(
+        cls,
+        encoder: str | nn.Module,
+        probe: str,
+        config: Config,
+        results: str | Path | None,
+        *,
+        weights: str | Path | None = None,
+        name: str | None = None,
+    ) -> "Evaluator":
+        """See `evaluate`. Everything that can be wrong is found here, before any work; the encoder is opened last."""
+        runtime = choose_runtime(config.device, config.precision)
+        probes = open_probes(probe, str(runtime.device))
+        if results is not None:
+            leaderboard.require_writable(Path(results))
+        opened = open_encoder(encoder, weights, name, config)
+        return cls(opened, probes, config, None if results is None else Path(results))
+
+    def evaluations(self, task: Task) -> Iterator[Evaluation]:
+        """One evaluation for each output and probe, and for each number of shots; kept in `results` as it is there.
+
+        Raises EvarError where the data, the encoder or the cache does not allow it.
+        """
+        try:
+            for evaluation in self._scored(task):
+                if self.results is not None:
+                    evaluation.save(self.results)
+                yield evaluation
+        finally:
+            if hidden := unreadable(self.encoder):
+                name = self.encoder.identity.name
+                log.warning(f"{name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept")
+                _forget(self.config.cache, self.encoder.identity.code)
+
+    def _scored(self, task: Task) -> Iterator[Evaluation]:
+        config, encoder = self.config, self.encoder
+        if config.shots and task.kind == "multi-label":
+            raise UsageError(
+                f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here"
+            )
+        runtime = choose_runtime(config.device, config.precision, config.batch_size)
+        prepared = prepare_task(task, encoder.sample_rate, config)
+        require_coverage(prepared, config)
+        prepared.note_leaks()  # before hours of embedding
+        embeddings = embed_clips(prepared, encoder, runtime, config)
+        for probe in self.probes:
+            for fit in _fits(prepared.clips, embeddings, encoder.outputs, probe, config):
+                result = make_result(prepared, encoder, embeddings, fit, config)
+                yield Evaluation(result, _kept(prepared.clips, fit))
 
 
 def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str | None, config: Config) -> Encoder:
@@ -118,42 +169,11 @@ def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str
     return opened
 
 
-def evaluations(
-    task: Task, encoder: Encoder, probes: Sequence[Probe], config: Config, results: str | Path | None = None
-) -> Iterator[Evaluation]:
-    """One evaluation for each output and probe, and for each number of shots; saved in `results` as it is there.
-
-    Raises EvarError where the data, the encoder or the cache does not allow it.
-    """
-    try:
-        for evaluation in _scored(task, encoder, probes, config):
-            if results is not None:
-                evaluation.save(Path(results))
-            yield evaluation
-    finally:
-        if hidden := unreadable(encoder):
-            name = encoder.identity.name
-            log.warning(f"{name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept")
-            _forget(config.cache, encoder.identity.code)
-
-
-def _scored(task: Task, encoder: Encoder, probes: Sequence[Probe], config: Config) -> Iterator[Evaluation]:
-    if config.shots and task.kind == "multi-label":
-        raise UsageError(f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here")
-    runtime = choose_runtime(config.device, config.precision, config.batch_size)
-    prepared = prepare_task(task, encoder.sample_rate, config)
-    require_coverage(prepared, config)
-    leaks = look_for_leaks(prepared)
+def embed_clips(prepared: Prepared, encoder: Encoder, runtime: Runtime, config: Config) -> Embeddings:
+    """The embeddings of a task's clips, each cut or padded to the task's seconds."""
     clips = prepared.clips
-    plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, task.seconds)
-    embeddings = embed(encoder, plan, runtime, config.cache)
-    for probe in probes:
-        probe.device = str(runtime.device)
-        for fit in _fits(clips, embeddings, encoder.outputs, probe, config):
-            result = make_result(prepared, encoder, embeddings, fit, config, runtime.device, leaks)
-            curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
-            names = clips.table["path"].tolist()
-            yield Evaluation(result, fit.score, fit.predictions, names, clips.classes, curves)
+    plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, clips.task.seconds)
+    return embed(encoder, plan, runtime, config.cache)
 
 
 def _fits(
@@ -166,6 +186,12 @@ def _fits(
     for output in outputs:
         for shots in config.shots:
             yield fit_shots(clips, embeddings, output, probe, shots, config.draws or DRAWS, config.seed)
+
+
+def _kept(clips: Manifest, fit: ProbeFit) -> Kept:
+    paths = clips.table["path"].to_numpy()[fit.predictions.rows].tolist()
+    curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
+    return Kept(fit.predictions, paths, clips.classes, curves)
 
 
 def _forget(cache: Path, code: str) -> None:

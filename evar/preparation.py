@@ -1,21 +1,35 @@
-"""The first half of the pipeline: from a task's dataset to decoded clips that may be scored."""
+"""The first half of the pipeline: from a task's dataset to decoded clips that may be scored.
+
+evar.prepare("us8k", data="/data")       # decoded once, for a sample rate
+evar.check("us8k", data="/data")         # what this copy lacks, repeats or leaks
+"""
 
 import logging
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
-from evar.base.errors import DataError, few
-from evar.config import Config
+from evar.base.errors import DataError, EvarError, UsageError, few
+from evar.config import Config, config_of
+from evar.data import ffmpeg
+from evar.data import store as stores
 from evar.data.audio import MISSING
+from evar.data.check import check as make_report
 from evar.data.check import problem
-from evar.data.leaks import find_leaks
-from evar.data.manifest import Manifest, read_manifest
-from evar.data.store import Store, prepare, short_clips
-from evar.data.task import Task
-from evar.near_duplicates.record import known
+from evar.data.downloads.dataset import download
+from evar.data.downloads.fetch import Fetcher
+from evar.data.leaks import Leaks, find_leaks
+from evar.data.manifest import Manifest, find_root, read_manifest
+from evar.data.report import Report
+from evar.data.store import Store, short_clips
+from evar.data.task import Task, load_task, load_tasks, task_files
+from evar.near_duplicates.record import NearDuplicates, find, known
 
 log = logging.getLogger(__name__)
+
+RATE = 16_000  # Hz, of most encoders
 
 
 @dataclass(frozen=True)
@@ -33,20 +47,122 @@ class Prepared:
         """The manifest of the usable clips alone, in the store's order."""
         return self.manifest.keep(self.store.usable)
 
+    @cached_property
+    def leaks(self) -> dict[str, int | None]:
+        """Test clips by what they share with the other side of the split; None of near-duplicates not looked for."""
+        found, near = self._found
+        counts = {kind: found.counts[kind] for kind in ("duplicates", "groups", "silent")}
+        return {"duplicates": counts.pop("duplicates"), "near_duplicates": len(near.clips) if near else None, **counts}
 
-def prepare_task(task: Task, rate: int, config: Config) -> Prepared:
-    """Read the task's table and decode its clips at `rate` Hz, or find them decoded."""
+    def note_leaks(self) -> None:
+        """Note a line for each kind that there is."""
+        found, near = self._found
+        for kind, text in (found.texts | ({"near_duplicates": near.text} if near else {})).items():
+            if self.leaks[kind]:
+                log.warning(f"{self.manifest.task.name}: {kind.replace('_', '-')}: {text}")
+
+    @cached_property
+    def _found(self) -> tuple[Leaks, NearDuplicates | None]:
+        return find_leaks(self.clips, self.store), known(self.clips, self.store)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` found out about a task's copy; near_duplicates: None where nobody looked for them."""
+
+    report: Report
+    near_duplicates: NearDuplicates | None
+
+
+@dataclass(frozen=True)
+class ListedTask:
+    """A task that can be named. data: where its dataset was found, or that it was not; broken: what its file lacks."""
+
+    task: str
+    title: str = ""
+    clips: int | None = None
+    classes: int | None = None
+    metric: str = ""
+    protocol: str = ""
+    data: str = ""
+
+
+def prepare(
+    task: str | Path | Task,
+    rate: int = RATE,
+    *,
+    download: bool = False,
+    config: Config | None = None,
+    **settings: Any,
+) -> list[Prepared]:
+    """Decode each task's clips at `rate` Hz into the store, once.
+
+    download: first fetch what is missing and may be fetched without an account
+
+    Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
+    """
+    config = config_of(settings, config)
+    return [prepare_task(each, rate, config, fetch=download) for each in _tasks(task)]
+
+
+def check(
+    task: str | Path | Task,
+    rate: int = RATE,
+    *,
+    near_duplicates: bool = False,
+    config: Config | None = None,
+    **settings: Any,
+) -> list[Checked]:
+    """What each task's copy lacks, repeats or leaks, and whether it can be scored; decodes what is not decoded yet.
+
+    near_duplicates: also look for copies across the split of other gain, polarity, start or coding: minutes for a large
+    task, kept for later runs
+
+    Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
+    """
+    config, checked = config_of(settings, config), []
+    for each in _tasks(task):
+        manifest = read_manifest(each, config.data)
+        store = _decoded(manifest, rate, config)
+        report, clips = make_report(manifest, store, config.min_coverage), manifest.keep(store.usable)
+        near = find(clips, store, workers=config.workers) if near_duplicates else known(clips, store)
+        checked.append(Checked(report, near))
+    return checked
+
+
+def list_tasks(config: Config | None = None, **settings: Any) -> list[ListedTask]:
+    """Every task: its size, metric, protocol, and whether its dataset is found."""
+    config, listed = config_of(settings, config), []
+    for name in task_files():
+        try:
+            task = load_task(name)
+        except UsageError as error:
+            listed.append(ListedTask(name, data=f"broken: {error}"))
+            continue
+        rows, classes = (task.expects.rows, task.expects.classes) if task.expects else (None, None)
+        found = _found(task, config.data)
+        listed.append(ListedTask(name, task.title, rows, classes, task.metric, task.protocol, found))
+    return listed
+
+
+def prepare_task(task: Task, rate: int, config: Config, *, fetch: bool = False) -> Prepared:
+    """Read the task's table and decode its clips at `rate` Hz, or find them decoded. fetch: first what is missing."""
     begin = time.perf_counter()
+    if fetch:
+        download(task, config.data, Fetcher())
     manifest = read_manifest(task, config.data)
     for remark in manifest.remarks:
         log.warning(f"{task.name}: {remark}")
     if config.limit is not None:
         manifest = manifest.limit(config.limit)
-    manifest.rounds()  # a split without clips is told before hours of decoding
-    store = prepare(manifest.root, manifest.clips["path"].tolist(), rate, config.cache, workers=config.workers)
-    if len(broken := store.quarantined[store.quarantined["reason"] != MISSING]):
+    manifest.rounds()  # a split without clips is an error now, not after hours of decoding
+    store = _decoded(manifest, rate, config)
+    lost = store.quarantined.drop(store.waiting.index)
+    if len(broken := lost[lost["reason"] != MISSING]):
         reasons = [f"{path} ({reason})" for path, reason in zip(broken["path"], broken["reason"], strict=True)]
         log.warning(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
+    if len(store.waiting):
+        log.warning(f"{task.name}: {ffmpeg.advice(len(store.waiting))}")
     if len(short := short_clips(store.index, manifest.clips["seconds"])):
         log.warning(
             f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}"
@@ -65,20 +181,18 @@ def require_coverage(prepared: Prepared, config: Config) -> None:
         raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
 
 
-def look_for_leaks(prepared: Prepared) -> dict[str, int | None]:
-    """Test clips by what they share with the other side of the split; None of near-duplicates that nobody looked for.
+def _tasks(task: str | Path | Task) -> list[Task]:
+    return [task] if isinstance(task, Task) else load_tasks(str(task))
 
-    Notes a line for each kind that there is.
-    """
-    name, leaks = prepared.manifest.task.name, find_leaks(prepared.clips, prepared.store)
-    near = known(prepared.clips, prepared.store)
-    counts = {
-        "duplicates": leaks.counts["duplicates"],
-        "near_duplicates": len(near.clips) if near else None,
-        "groups": leaks.counts["groups"],
-        "silent": leaks.counts["silent"],
-    }
-    for kind, text in (leaks.texts | ({"near_duplicates": near.text} if near else {})).items():
-        if counts[kind]:
-            log.warning(f"{name}: {kind.replace('_', '-')}: {text}")
-    return counts
+
+def _decoded(manifest: Manifest, rate: int, config: Config) -> Store:
+    paths = manifest.clips["path"].tolist()
+    return stores.prepare(manifest.root, paths, rate, config.cache, workers=config.workers)
+
+
+def _found(task: Task, data: Path) -> str:
+    try:
+        root = find_root(task, data)
+    except EvarError as error:
+        return f"broken: {error}"
+    return f"found in {root}" if root else f"not in {data}"

@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from evar.base.errors import few
+
 
 class ResultPart:
     """What all parts share: a record is read strictly, each field there, of its type, and no other."""
@@ -165,6 +167,11 @@ PARTS: dict[str, type[ResultPart]] = {
 class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, What):
     """A run's result: all parts' fields, in their order (a dataclass takes the fields of its last base first)."""
 
+    @classmethod
+    def of(cls, *parts: ResultPart) -> "Result":
+        """The result of all parts."""
+        return cls(**{name: value for part in parts for name, value in vars(part).items()})
+
     @property
     def deviation(self) -> float:
         """Standard deviation of the seeds' scores (n - 1 in the denominator); 0 for a single seed."""
@@ -175,6 +182,33 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
         named = f"{self.task} {self.encoder} {self.output} {self.probe}"
         score = f"{100 * self.score:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
         return f"Result({self.run}: {named}, {self.metric} {score}, n={self.n})"
+
+    @property
+    def line(self) -> str:
+        """The result for people: `us8k  m2d_vit_base-80x608p16x16  logistic  accuracy 87.6 % [86.9, 88.3]  n=8732`."""
+        parts = [
+            self.task,
+            self.encoder,
+            self.probe if self.output == "last" else f"{self.output} {self.probe}",
+            f"{self.metric} {100 * self.score:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]",
+            f"n={self.n}",
+        ]
+        remarks = {
+            "random weights": self.random_weights and "random weights" not in self.encoder,
+            f"coverage {100 * self.coverage:.1f} %": self.coverage < 1,
+            f"limit {self.limit}": self.limit is not None,
+            f"{len(self.seeds)} seeds, deviation {100 * self.deviation:.1f}": len(self.seeds) > 1,
+            "one of a sweep": self.sweep,
+            f"{self.shots}-shot, {self.draws} draw{'s' * (self.draws != 1)}": self.shots is not None,
+            f"{self.short_classes} classes have fewer clips": self.short_classes > 0,
+            f"layers {few(dict.fromkeys(self.chosen_output.values()))} by validation": bool(self.chosen_output),
+            "not ranked": not self.ranked,
+            "not converged": not self.converged,
+            "setting at the grid's edge": self.at_edge,
+            f"only {self.groups} groups": self.few_groups,
+        }
+        said = [remark for remark, holds in remarks.items() if holds]
+        return "  ".join([*parts, f"({', '.join(said)})"] if said else parts)
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """Section -> field -> value."""

@@ -1,6 +1,4 @@
-"""The making of a leaderboard row: a fit's score with everything that is needed to judge and to repeat it."""
-
-import torch
+"""The making of a run's result, part by part: each from the stage that knows it."""
 
 from evar.base import machine, provenance
 from evar.config import Config
@@ -9,35 +7,42 @@ from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, ProbeFit
 from evar.preparation import Prepared
-from evar.result import Result
+from evar.result import Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
 from evar.scoring import summary
 
 PROTOCOL_VERSION = 2  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
 
-def make_result(
-    prepared: Prepared,
-    encoder: Encoder,
-    embeddings: Embeddings,
-    fit: ProbeFit,
-    config: Config,
-    device: torch.device,
-    leaks: dict[str, int | None],
-) -> Result:
-    """The leaderboard row, with its whole provenance."""
-    task, identity, score, shots = prepared.manifest.task, encoder.identity, fit.score, fit.shots
-    versions, (commit, dirty) = provenance.versions(), provenance.commit()
-    rounds = prepared.clips.rounds()
-    in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
-    return Result(
+def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config) -> Result:
+    """The run's result, with its whole provenance."""
+    return Result.of(
+        _what(prepared, encoder, fit),
+        _scored(prepared, fit),
+        _fitting(fit),
+        _data(prepared, fit, config),
+        _standing(prepared, encoder, fit, config),
+        _cost(prepared, embeddings, fit),
+        _provenance(encoder, embeddings, fit, config),
+        Remarks(),
+    )
+
+
+def _what(prepared: Prepared, encoder: Encoder, fit: ProbeFit) -> What:
+    return What(
         run=provenance.new_run_id(),
         time=provenance.now(),
-        task=task.name,
-        encoder=identity.name,
-        weights=identity.weights,
+        task=prepared.manifest.task.name,
+        encoder=encoder.identity.name,
+        weights=encoder.identity.weights,
         output=fit.output,
         probe=fit.probe.name,
-        metric=task.metric,
+    )
+
+
+def _scored(prepared: Prepared, fit: ProbeFit) -> Scored:
+    metric, score = prepared.manifest.task.metric, fit.score
+    return Scored(
+        metric=metric,
         score=score.value,
         low=score.low,
         high=score.high,
@@ -45,31 +50,55 @@ def make_result(
         groups=score.groups,
         few_groups=score.few_groups,
         classes_left_out=score.left_out,
-        parts={each.name: score.parts[each.name] for each in rounds},
+        parts={each.name: score.parts[each.name] for each in prepared.clips.rounds()},
         seeds=list(score.seeds),
-        metrics=summary.other_metrics(fit.predictions, task.metric),
+        draw_scores=list(fit.shots.scores) if fit.shots else [],
+        metrics=summary.other_metrics(fit.predictions, metric),
+    )
+
+
+def _fitting(fit: ProbeFit) -> Fitting:
+    return Fitting(
         setting={name: chosen.setting for name, chosen in fit.chosen.items()},
         at_edge=any(chosen.at_edge for chosen in fit.chosen.values()),
         converged=all(fitted.converged for chosen in fit.chosen.values() for fitted in chosen.fits),
-        coverage=prepared.coverage,
-        leaks=leaks,
-        limit=config.limit,
         chosen_output=dict(fit.outputs),
-        sweep=in_sweep,
-        step=None,
+    )
+
+
+def _data(prepared: Prepared, fit: ProbeFit, config: Config) -> DataUsed:
+    shots = fit.shots
+    return DataUsed(
+        coverage=prepared.coverage,
+        leaks=prepared.leaks,
+        limit=config.limit,
         shots=shots.number if shots else None,
         draws=len(shots.scores) if shots else None,
-        draw_scores=list(shots.scores) if shots else [],
         short_classes=shots.short if shots else 0,
-        ranked=config.limit is None and prepared.coverage >= task.min_coverage and not in_sweep and shots is None,
-        random_weights=identity.random,
+        store_digest=prepared.store.digest,
+        table_digest=prepared.clips.digest,
+    )
+
+
+def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Config) -> Standing:
+    task = prepared.manifest.task
+    whole = config.limit is None and fit.shots is None and prepared.coverage >= task.min_coverage
+    in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
+    return Standing(
+        ranked=whole and not in_sweep,
+        sweep=in_sweep,
+        step=None,
+        random_weights=encoder.identity.random,
         protocol=task.protocol,
         protocol_version=PROTOCOL_VERSION,
         task_digest=task.digest,
-        encoder_options=dict(identity.options),
-        probe_options=dict(fit.probe.options),
+    )
+
+
+def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
+    return Cost(
         precision=embeddings.precision,
-        device=describe(device),
+        device=describe(embeddings.device),
         batch_size=embeddings.batch_size,
         prepare_seconds=prepared.seconds,
         prepare_clips_per_second=prepared.decoded / prepared.seconds if prepared.decoded else None,
@@ -79,10 +108,16 @@ def make_result(
         probe_seconds=fit.seconds,
         probe_clips_per_second=len(prepared.store.usable) / fit.seconds,
         peak_memory_bytes=machine.peak_memory_bytes(),
-        peak_device_memory_bytes=peak_memory_bytes(device),
-        weights_digest=identity.digest,
-        store_digest=prepared.store.digest,
-        table_digest=prepared.clips.digest,
+        peak_device_memory_bytes=peak_memory_bytes(embeddings.device),
+    )
+
+
+def _provenance(encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config) -> Provenance:
+    versions, (commit, dirty) = provenance.versions(), provenance.commit()
+    return Provenance(
+        encoder_options=dict(encoder.identity.options),
+        probe_options=dict(fit.probe.options),
+        weights_digest=encoder.identity.digest,
         embeddings_key=embeddings.key,
         seed=config.seed,
         evar=versions["evar"],

@@ -1,5 +1,6 @@
 """Fixtures for every test."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -8,6 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from evar.base.progress import displayed, progress
+
+os.environ.pop("COLUMNS", None)  # a terminal's, or a test worker's: tables are in full unless a test says otherwise
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
@@ -58,3 +63,16 @@ def notes():
     yield lines
     logger.removeHandler(handler)
     logger.setLevel(before)
+
+
+@pytest.fixture
+def advances():
+    """By how much the bar that is open is advanced, one time after another."""
+    amounts: list[int] = []
+
+    @contextlib.contextmanager
+    def display(stage, *, total, unit, initial):
+        yield lambda amount, text="": amounts.append(amount)
+
+    with displayed(display), progress("a test", total=0, unit="fit"):
+        yield amounts

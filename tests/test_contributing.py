@@ -33,17 +33,20 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_an_encoder_a_probe_and_a_task_are_shown() -> None:
-    assert [Path(name).parent.name for name, _ in SHOWN] == ["encoders", "probes", "tasks"]
+def test_one_of_each_kind_is_shown() -> None:
+    assert [Path(name).parent.name for name, _ in SHOWN] == [
+        "encoders", "probes", "tasks", "readers", "trees", "formats",
+    ]  # fmt: skip
 
 
 def test_shown_files_keep_their_contracts(copied: Path) -> None:
-    ran = run(copied, "pytest", "tests/contract", "-k", "loudness or ridge", "-vv")
-    assert "[loudness" in ran
-    assert "[ridge" in ran
+    ran = run(copied, "pytest", "tests/contract", "-k", "loudness or ridge or split_folders or lines", "-vv")
+    for name in ("loudness", "ridge", "split_folders", "lines"):
+        assert f"[{name}" in ran
 
 
 def test_shown_files_are_found_by_the_command(copied: Path) -> None:
     assert "loudness" in run(copied, "evar", "--help")
     assert "ridge" in run(copied, "evar", "--help")
+    assert "lines" in run(copied, "evar", "leaderboard", "--help")
     assert "barks" in run(copied, "evar", "--task", "list")

@@ -9,12 +9,12 @@ import pytest
 from evar.base.provenance import PACKAGE, imported_modules
 
 ORDER = [
-    "__main__", "cli", "pipeline", "row", "fitting", "preparation", "leaderboard", "result", "plots",
+    "__main__", "cli", "pretraining", "pipeline", "row", "fitting", "preparation", "leaderboard", "result", "plots",
     "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
 ]  # fmt: skip
-BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "threads", "yaml_file"}
+BASE = {"errors", "files", "machine", "plugins", "progress", "provenance", "spec", "tables", "threads", "yaml_file"}
 BESIDE = {  # what stands beside the order: the stages it may import, and those that may import it
-    "pretrain": ({"nn", "data", "base"}, {"cli"}),
+    "pretrain": ({"nn", "data", "base"}, {"cli", "pretraining"}),
     "near_duplicates": ({"nn", "data", "base"}, {"cli", "preparation"}),
 }
 DOORS = {
@@ -24,6 +24,7 @@ DOORS = {
     "nnAudio": {"nn/frontend.py"},
     "tqdm": {"base/progress.py"},
     "matplotlib": {"plots/saved.py", "plots/inline.py"},
+    "rich": {"base/tables.py"},
     "jinja2": {"leaderboard/page/render.py", "leaderboard/page/details.py"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

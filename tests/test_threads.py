@@ -8,13 +8,19 @@ from evar.base import threads
 
 
 def test_results_come_in_the_order_of_items() -> None:
-    amounts: list[int] = []
-    assert threads.fit_each(lambda item: item * item, range(20), amounts.append) == [n * n for n in range(20)]
-    assert amounts == [1] * 20
+    assert threads.fit_each(lambda item: item * item, range(20)) == [n * n for n in range(20)]
+
+
+def test_open_bar_advances_by_the_steps_of_each_item_or_stands_still(advances: list[int]) -> None:
+    threads.fit_each(str, range(5), steps=lambda item: item)
+    assert sorted(advances) == list(range(5))
+    advances.clear()
+    threads.fit_each(str, range(5))
+    assert sum(advances) == 0
 
 
 def test_no_items_give_no_results() -> None:
-    assert threads.fit_each(lambda item: item, [], lambda amount: None) == []
+    assert threads.fit_each(lambda item: item, []) == []
 
 
 def test_first_failure_is_raised_and_ends_the_rest() -> None:
@@ -27,7 +33,7 @@ def test_first_failure_is_raised_and_ends_the_rest() -> None:
         time.sleep(0.002)
 
     with pytest.raises(ZeroDivisionError):
-        threads.fit_each(fit, range(1000), lambda amount: None)
+        threads.fit_each(fit, range(1000))
     assert len(begun) < 1000
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evar.base.errors import unknown
+from evar.base.spec import parse_call, split_calls
 
 
 def names(package: str, opener: str) -> list[str]:
@@ -21,6 +22,13 @@ def names(package: str, opener: str) -> list[str]:
     assert found is not None
     folder = Path(str(found.origin)).parent
     return sorted(file.stem for file in folder.glob("[!_]*.py") if definition.search(file.read_text(encoding="utf-8")))
+
+
+def require(package: str, opener: str, kind: str, specs: str) -> None:
+    """Raise UsageError, with near names, for the first of these calls that names no plug-in; imports none."""
+    for spec in split_calls(specs):
+        if (name := parse_call(spec, kind)[0]) not in (known := names(package, opener)):
+            raise unknown(kind, name, known)
 
 
 def load(package: str, opener: str, name: str, kind: str) -> Callable[..., Any]:

@@ -3,6 +3,8 @@
     with progress("embed", total=780, unit="clip") as advance:
         advance(32)
 
+Where another function opened the bar, `advance(32)` of this module does the same: no function takes a callable for it.
+
 Nothing is shown until somebody asks for it: the command line does, and so may a script or a notebook
 (`evar.show_progress()`). Notes are records of the logger "evar" and of those below it, at INFO, or at WARNING where a
 score may suffer.
@@ -13,14 +15,14 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from evar.base.errors import printable
+
 SECONDS_BETWEEN_LINES_OF_A_LOG = 10.0
-
-
-Advance = Callable[[int], None]
 
 
 class Bar(Protocol):
@@ -41,11 +43,30 @@ def _nothing(stage: str, *, total: int, unit: str, initial: int) -> Iterator[Bar
 
 
 _display: Display = _nothing
+_open: list[Bar] = []
+_advancing = threading.Lock()
 
 
-def progress(stage: str, *, total: int, unit: str, initial: int = 0) -> AbstractContextManager[Bar]:
+@contextlib.contextmanager
+def progress(stage: str, *, total: int, unit: str, initial: int = 0) -> Iterator[Bar]:
     """A bar of a stage of work, on whatever display is switched on."""
-    return _display(stage, total=total, unit=unit, initial=initial)
+    with _display(stage, total=total, unit=unit, initial=initial) as opened:
+        _open.append(opened)
+        try:
+            yield opened
+        finally:
+            _open.remove(opened)
+
+
+def advance(amount: int = 1, text: str = "") -> None:
+    """Advance the innermost bar that is open; does nothing where none is.
+
+    Any thread may call it, several at once too. Innermost is the bar that was opened last, by whatever thread: where
+    threads work side by side, only the one that waits for them opens bars.
+    """
+    with _advancing:
+        if _open:
+            _open[-1](amount, text)
 
 
 @contextlib.contextmanager
@@ -100,12 +121,12 @@ def bar(stage: str, *, total: int, unit: str, initial: int) -> Iterator[Bar]:
         dynamic_ncols=True,
     ) as line:
 
-        def advance(amount: int, text: str = "", /) -> None:
+        def update(amount: int, text: str = "", /) -> None:
             if text:
                 line.set_postfix_str(text, refresh=False)
             line.update(amount)
 
-        yield advance
+        yield update
 
 
 def _tqdm() -> Any:
@@ -142,8 +163,8 @@ class _Lines(logging.Handler):
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
-    Stderr().write(f"evar: {' '.join(text.split())}\n")
+    """One line on stderr, of which nothing moves the cursor."""
+    Stderr().write(f"evar: {printable(text)}\n")
 
 
 class Stderr(io.TextIOBase):

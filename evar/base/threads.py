@@ -13,7 +13,7 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 
 from evar.base.machine import cores as cores
-from evar.base.progress import Advance
+from evar.base.progress import advance
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,14 +29,14 @@ def one_thread() -> Iterator[None]:
 def fit_each(
     fit: Callable[[Item], Result],
     items: Sequence[Item],
-    advance: Advance,
     prepare_thread: Callable[[], object] = lambda: None,
-    size: Callable[[Item], int] = lambda item: 1,
     at_once: int | None = None,
+    steps: Callable[[Item], int] = lambda item: 0,
 ) -> list[Result]:
-    """`[fit(item) for item in items]`; as each ends, `advance(1)` as often as its size says.
+    """`[fit(item) for item in items]`.
 
     prepare_thread: what each new thread calls first; at_once: how many threads, None for as many as there are cores.
+    steps: how far the open bar advances as an item ends.
     The first exception ends it: fits not yet begun are dropped.
     """
     workers = min(at_once or cores(), max(1, len(items)))
@@ -45,8 +45,7 @@ def fit_each(
         try:
             for future in as_completed(futures):
                 future.result()
-                for _ in range(size(futures[future])):
-                    advance(1)
+                advance(steps(futures[future]))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

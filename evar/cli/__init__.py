@@ -1,10 +1,9 @@
 """The command line: `evar VERB ...`, `run_eval.py ...`; arguments, progress, exit codes.
 
 Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend, 130 interrupted. Results go to stdout,
-everything else to stderr. Verbs are imported when they are called, so that help and typos answer at once.
+everything else to stderr.
 """
 
-import importlib
 import io
 import os
 import sys
@@ -12,10 +11,10 @@ from collections.abc import Sequence
 
 from evar.base.errors import EvarError
 from evar.base.progress import Stderr, say, show_progress
-from evar.cli.arguments import parse
+from evar.cli import errors
+from evar.cli.arguments import load_verb, parse
+from evar.cli.errors import DONE, INTERRUPTED, OUR_FAULT
 from evar.cli.terminal import open_missing_streams
-
-DONE, OUR_FAULT, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,20 +23,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no fault
     try:
-        chosen = parse(sys.argv[1:] if arguments is None else list(arguments))
+        chosen = parse(sys.argv[1:] if arguments is None else arguments)
         if chosen is None:
             return DONE
-        verb = importlib.import_module(f"evar.cli.verbs.{chosen.verb.replace('-', '_')}")
+        errors.with_traceback = chosen.debug
         with show_progress():
-            done: int = verb.run(chosen)
+            done: int = load_verb(chosen.verb).run(chosen)
     except EvarError as error:
-        say(f"error: {error}")
-        return USERS_MISTAKE
+        return errors.show(error)
     except KeyboardInterrupt as stopped:
         say(str(stopped) or "interrupted; what was finished is kept, the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nobody reads on
         return OUR_FAULT
     return done
 

@@ -3,12 +3,16 @@
 Lines are at most `width` characters wide. Names that would break a line are shown as Python literals.
 """
 
+import math
 import statistics
 import textwrap
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from evar.base.errors import few, shown
 from evar.cli.terminal import size
+from evar.data import ffmpeg
+from evar.data.audio import QUIET_PEAK
 from evar.data.check import CLIPPED_SHARE
 from evar.data.report import Class, Durations, Report
 from evar.data.store import SHORT_SECONDS
@@ -18,7 +22,9 @@ LABEL_CHARACTERS = 17  # of the column of headings
 ROWS = 12  # classes that get a row each
 NAMES = 60  # classes that are named; of more, only the extremes are
 FEW = 3  # examples of each finding
-REASONS = 5  # of quarantine
+REASONS = 4  # of quarantine, one fewer where it also says what to do
+
+Value = TypeVar("Value")
 
 
 def screen(report: Report, near: NearDuplicates | None, width: int) -> str:
@@ -51,7 +57,9 @@ def _findings(report: Report, near: NearDuplicates | None) -> list[tuple[str, st
         ("groups", "every clip is its own" if report.leaks.groups == report.found else leaks["groups"]),
         ("silent", leaks["silent"]),
         ("clipped", _clipped(report)),
+        *(("quiet", text) for text in _quiet(report)),
         ("short", _short(report)),
+        *(("short", text) for text in _lacking(report)),
         ("durations", _durations(report.durations)),
         ("files", _files(report)),
         ("store", store + shown(report.store)),
@@ -115,11 +123,12 @@ def _many(classes: Sequence[Class]) -> str:
 def _quarantined(report: Report) -> list[str]:
     if not report.quarantined:
         return ["none"]
+    most = REASONS - 1 if report.waiting else REASONS
     lines = [f"{len(fault.paths):,}: {fault.reason}: {few(map(shown, fault.paths), FEW)}"
-             for fault in report.quarantined[:REASONS]]  # fmt: skip
-    if rest := report.quarantined[REASONS:]:
+             for fault in report.quarantined[:most]]  # fmt: skip
+    if rest := report.quarantined[most:]:
         lines.append(f"{sum(len(fault.paths) for fault in rest):,} for {len(rest)} more reasons (all with --json)")
-    return lines
+    return [*lines, ffmpeg.advice(report.waiting)] if report.waiting else lines
 
 
 def _some(paths: Sequence[str], what: str) -> str:
@@ -130,6 +139,17 @@ def _clipped(report: Report) -> str:
     worst = [f"{shown(each.path)} ({each.share:.1%})" for each in report.clipped]
     over = f"clips with over {CLIPPED_SHARE:.1%} of their samples at full scale"
     return f"{len(worst):,} {over}, worst {few(worst, FEW)}" if worst else "none"
+
+
+def _quiet(report: Report) -> list[str]:
+    quietest = [f"{shown(each.path)} ({20 * math.log10(each.peak):.0f} dB)" for each in report.quiet]
+    below = f"clips stay below {20 * math.log10(QUIET_PEAK):.0f} dB of full scale"
+    return [f"{len(quietest):,} {below}: {few(quietest, FEW)}"] if quietest else []
+
+
+def _lacking(report: Report) -> list[str]:
+    clips = [f"{shown(each.path)} ({1000 * (each.promised - each.duration):.0f} ms)" for each in report.lacking]
+    return [_some(clips, "clips lack a little by their headers")] if clips else []
 
 
 def _short(report: Report) -> str:
@@ -150,8 +170,10 @@ def _files(report: Report) -> str:
     if not report.found:
         return "none usable"
     rates = _tally(report.rates, lambda rate: f"at {rate:,} Hz")
-    return f"{rates}; {_tally(report.channels, lambda count: 'mono' if count == 1 else f'of {count} channels')}"
+    channels = _tally(report.channels, lambda count: "mono" if count == 1 else f"of {count} channels")
+    others = {name: clips for name, clips in report.decoders.items() if name != "soundfile"}
+    return "; ".join([rates, channels, *([_tally(others, lambda name: f"by {name}")] if others else [])])
 
 
-def _tally(counts: dict[int, int], name: Callable[[int], str]) -> str:
+def _tally(counts: dict[Value, int], name: Callable[[Value], str]) -> str:
     return ", ".join(f"{clips:,} {name(value)}" for value, clips in counts.items())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from evar import config
+from evar.base.errors import unknown
 
 Value = TypeVar("Value")
 
@@ -16,7 +17,19 @@ LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips
 
 def add_task(parser: argparse.ArgumentParser) -> None:
     """--task, which must be given."""
-    parser.add_argument("--task", required=True, metavar="NAME[,..]", help="task names separated by commas, or `all`")
+    parser.add_argument(
+        "--task", required=True, action="add-up", metavar="NAME[,..]", help="task names separated by commas, or `all`"
+    )
+
+
+def add_weights(parser: argparse.ArgumentParser, default: str = "the encoder's own") -> None:
+    """--weights of an encoder."""
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="checkpoint file, a folder that holds one, or the name of a checkpoint (`evar weights list`) "
+        f"(default: {default})",
+    )
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +51,13 @@ def add_results(parser: argparse.ArgumentParser, what: str = "folder of runs and
         default=Path("results"),
         metavar="FOLDER",
         help=f"{what} (default: results)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """--json, for programs: `what` is printed one object a line."""
+    parser.add_argument(
+        "--json", action="store_true", help=f"print {what} as JSON, one object a line (default: for people)"
     )
 
 
@@ -81,6 +101,17 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return argument(config.whole(least, most))
 
 
+def one_of(kind: str, *words: str) -> Callable[[str], str]:
+    """The type of one of these words."""
+
+    def parse_word(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(str(unknown(kind, text, words)))
+        return text
+
+    return parse_word
+
+
 def names(text: str) -> tuple[str, ...]:
     """A type: names separated by commas."""
     found = tuple(name.strip() for name in text.split(",") if name.strip())
@@ -97,12 +128,16 @@ def day(text: str) -> datetime.date:
         raise argparse.ArgumentTypeError(f"must be a day such as 2026-11-22, not {text!r}") from error
 
 
-def seconds(text: str) -> float:
-    """A type: lengths that a task's clips may have."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"must be a number from {LEAST_SECONDS} to {MOST_SECONDS}, not {text!r}")
-    return seconds
+def number(least: float, most: float, what: str) -> Callable[[str], float]:
+    """The type of a number from `least` to `most`; what: its kind, for the error."""
+
+    def parse_number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be {what}, not {text!r}")
+        return value
+
+    return parse_number

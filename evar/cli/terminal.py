@@ -1,10 +1,13 @@
-"""What a person sees on a terminal: tables, sizes, widths."""
+"""What a person sees on a terminal: sizes, widths, tables."""
 
 import os
 import shutil
 from collections.abc import Sequence
 
+from evar.base.tables import on_screen, text_table
+
 LEAST_WIDTH = 40  # characters; a narrower terminal breaks lines itself
+FULL_WIDTH = 10_000
 
 
 def open_missing_streams() -> None:
@@ -16,13 +19,12 @@ def open_missing_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by their widest cell."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> str:
+    """Columns within the width of the terminal, in full where stdout is none.
+
+    The first `names` of them name a line, and are repeated where it is cut.
+    """
+    return on_screen(text_table(header, rows, names=names), width(otherwise=FULL_WIDTH))
 
 
 def size(count: float) -> str:
@@ -34,6 +36,6 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def width() -> int:
-    """Characters in a line of stdout; $COLUMNS, else 100, where it is no terminal."""
-    return max(LEAST_WIDTH, shutil.get_terminal_size((100, 24)).columns)
+def width(otherwise: int = 100) -> int:
+    """Characters in a line of the terminal; where stdout is none, $COLUMNS or `otherwise`."""
+    return max(LEAST_WIDTH, shutil.get_terminal_size((otherwise, 24)).columns)

@@ -1,7 +1,9 @@
 """Opening audio: decode, check, mix down, resample, round to 16 bits. The only door to soundfile and soxr.
 
-WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF, W64 and NIST Sphere become mono at one rate. A file decodes whole,
-or an AudioFault says why not: nothing in between, and no other exception.
+WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF, W64 and NIST Sphere become mono at one rate; M4A, WebM and others
+too where ffmpeg is installed. A file decodes whole, or an AudioFault says why not: nothing in between, and no other
+exception. What decodes to what cannot have been recorded is a fault as well: integers that were scaled wrong, or sound
+that is gone once the channels are one.
 Conventions: waveforms are float32 in [-1, 1] until the end, then int16 with 1.0 = 32768. Decoding goes block by block:
 memory holds a few blocks of the original, and the mono result, twice while its parts are joined. On top comes the file
 itself, as it is on the disk and once, while an Ogg or MP3 file is checked, and to the end of decoding where the decoder
@@ -9,11 +11,12 @@ needs a copy: MP3 inside WAV, without a tag or with a wrong one; FLAC inside Ogg
 learnt its length.
 """
 
+import contextlib
 import io
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +27,7 @@ from numpy.typing import NDArray
 
 from evar.base.errors import DataError
 from evar.base.files import refuse_if_too_many_open
-from evar.data import lengths
+from evar.data import ffmpeg, lengths
 
 BLOCK_SAMPLES = 1 << 20  # 4 MiB of float32, all channels together
 FULL_SCALE = 32768  # of int16
@@ -32,6 +35,11 @@ FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "
 TOLERANCE_SECONDS = 0.05  # what lacks so little of its promise, and no more than a tenth, is whole: headers miscount
 MISSING = "missing"  # the reason of a clip whose file is not there
 RATES = (1_000, 1_000_000)  # Hz; beyond, a header is broken
+MOST_SAMPLES = 1 << 28  # of a clip at its new rate: 512 MiB, 4.7 hours at 16 kHz
+LOUDEST = 100.0  # no sound is 40 dB above full scale
+QUIET_PEAK = 2**-8  # -48 dB of full scale: of 16 bits, 8 are left; 24 bits taken for 32 stay below
+LOST = 100.0  # by so much (40 dB) quieter than the file itself, a clip has lost its sound
+_RARE_ENCODING = (4, 18, 64)  # libsndfile's numbers for one that it does not know; 64: of WAV
 _UNKNOWN_FRAMES = 1 << 40  # a length that no file has: the header of a stream
 
 Waveform = NDArray[np.float32]
@@ -42,7 +50,11 @@ class AudioFault(DataError):
 
 
 class Unreadable(AudioFault):
-    """The file system gives nothing to decode: missing, a folder, no permission, a read error. It may heal."""
+    """There is nothing to decode with or from: missing, a folder, no permission, no memory. It may heal."""
+
+
+class NeedsFfmpeg(AudioFault):
+    """Of a kind that only ffmpeg reads, which is not installed."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,8 @@ class Decoded:
 
     samples: (sample,) int16, mono, at the rate asked for; original_rate in Hz, duration in seconds and channels are
     the file's own; peak: the largest magnitude at the new rate before rounding, 1.0 = full scale; clipped: share of
-    samples at either end of the 16-bit range, whether saturated here or in the file.
+    samples at either end of the 16-bit range, whether saturated here or in the file; lacking: seconds that the file
+    promises beyond its duration, few enough to count as whole; decoder: "" for soundfile, else ffmpeg with its version.
     """
 
     samples: NDArray[np.int16]
@@ -60,6 +73,8 @@ class Decoded:
     channels: int
     peak: float
     clipped: float
+    lacking: float = 0.0
+    decoder: str = ""
 
 
 def read(path: Path, rate: int) -> Decoded:
@@ -68,16 +83,32 @@ def read(path: Path, rate: int) -> Decoded:
     Channels are averaged, resampling is soxr's HQ, rounding is to the nearest even and saturates. 16-bit mono at `rate`
     comes back bit for bit. Raises AudioFault, and StorageError where no more files can be opened.
     """
-    with _opened(path) as file:
-        try:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise AudioFault("empty: zero bytes")
-            return _decoded(_promised(file), rate)
-        except soundfile.SoundFileError as error:
-            raise AudioFault(f"cannot be decoded: {_decoder_text(error)}") from error
-        except OSError as error:
-            refuse_if_too_many_open(path, error)
-            raise Unreadable(f"cannot be read: {error.strerror}") from error
+    with _opened(path) as file, _faults(path):
+        kind = _foreign(file)
+        if kind is None:
+            sound = _promised(file)
+            try:
+                return _decoded(sound, rate)
+            except soundfile.LibsndfileError as error:
+                kind = _rare(file, error)
+        return _decoded_by_ffmpeg(file, kind, rate)
+
+
+def glance(path: Path) -> None:
+    """Raise the AudioFault of `read` where it shows without decoding; what is cut inside FLAC does not, for one."""
+    with _opened(path) as file, _faults(path):
+        kind = _foreign(file)
+        if kind is None:
+            sound = _promised(file)
+            try:
+                with _sound_file(sound) as opened:
+                    frames, rate = opened.frames, opened.samplerate
+            except soundfile.LibsndfileError as error:
+                kind = _rare(file, error)
+            else:
+                _lacking(sound.promise(frames, 0), frames, rate, TOLERANCE_SECONDS)
+        if kind is not None:
+            _require_ffmpeg(kind)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -94,6 +125,35 @@ def _opened(path: Path) -> BinaryIO:
     raise Unreadable("is a folder" if stat.S_ISDIR(mode) else "is no regular file")
 
 
+@contextlib.contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    """Turn what reading an open file may raise into an AudioFault."""
+    try:
+        yield
+    except soundfile.SoundFileError as error:
+        raise AudioFault(f"cannot be decoded: {_decoder_text(error)}") from error
+    except OSError as error:
+        refuse_if_too_many_open(path, error)
+        raise Unreadable(f"cannot be read: {error.strerror}") from error
+    except MemoryError as error:
+        raise Unreadable("needs more memory than there is") from error
+
+
+def _foreign(file: BinaryIO) -> ffmpeg.Kind | None:
+    """The kind of a file that is not soundfile's. Raises AudioFault where there is nothing at all."""
+    if os.fstat(file.fileno()).st_size == 0:
+        raise AudioFault("empty: zero bytes")
+    return ffmpeg.kind_of(file)
+
+
+def _rare(file: BinaryIO, error: soundfile.LibsndfileError) -> ffmpeg.Kind:
+    """The kind of a container whose encoding soundfile does not know. Raises `error` where it said something else."""
+    kind = ffmpeg.kind_of(file, ffmpeg.CONTAINERS) if error.code in _RARE_ENCODING else None
+    if kind is None:
+        raise error
+    return kind
+
+
 def _promised(file: BinaryIO) -> lengths.Sound:
     try:
         return lengths.promised(file)
@@ -101,31 +161,96 @@ def _promised(file: BinaryIO) -> lengths.Sound:
         raise AudioFault(str(error)) from error
 
 
+def _require_ffmpeg(kind: ffmpeg.Kind) -> None:
+    if not ffmpeg.installed():
+        raise NeedsFfmpeg(f"is {kind.name}, for which ffmpeg is needed: install it, or convert: {ffmpeg.CONVERT}")
+
+
+def _decoded_by_ffmpeg(file: BinaryIO, kind: ffmpeg.Kind, rate: int) -> Decoded:
+    _require_ffmpeg(kind)
+    try:
+        with ffmpeg.Run(file, kind) as run:
+            decoded = _decoded(lengths.Sound(run.output), rate)
+    except (soundfile.SoundFileError, AudioFault):
+        _check(run)  # its word says more
+        raise
+    _check(run)
+    original = decoded.original_rate
+    frames, promise = round(decoded.duration * original), round(run.promised * original)
+    return replace(decoded, lacking=_lacking(promise, frames, original, run.tolerance), decoder=run.decoder)
+
+
+def _check(run: ffmpeg.Run) -> None:
+    if run.stopped:
+        raise Unreadable(run.stopped)
+    if run.error:
+        raise AudioFault(f"cannot be decoded by ffmpeg: {run.error}")
+
+
 def _decoded(sound: lengths.Sound, rate: int) -> Decoded:
-    source = sound.stream if isinstance(sound.stream, io.BytesIO) else sound.stream.fileno()
-    with _Sequential(source, closefd=False) as file:
+    with _sound_file(sound) as file:
         original, channels = int(file.samplerate), int(file.channels)
-        if file.format not in FORMATS:
-            raise AudioFault(f"format {file.format} is not read: convert it to WAV or FLAC")
-        if not RATES[0] <= original <= RATES[1]:
-            raise AudioFault(f"its header states a rate of {original:,} Hz")
-        parts, peak, frames = [], 0.0, 0
+        stated, most = file.frames if file.frames < _UNKNOWN_FRAMES else 0, MOST_SAMPLES * original // rate
+        parts, peak, loudest, frames = [], 0.0, 0.0, 0
         exact = file.subtype == "PCM_16"  # read as it is: libsndfile takes longer to make floats of it than NumPy
         convert = _as_stored if exact and channels == 1 and original == rate else _converter(original, rate)
-        for block, last in _blocks(file, "int16" if exact else "float32"):
-            frames += len(block)
-            part, highest = convert(block, last)
-            peak = max(peak, highest)
-            parts.append(part)
-        promised = sound.promise(frames, file.frames if file.frames < _UNKNOWN_FRAMES else 0)
-        if promised - frames > min(TOLERANCE_SECONDS * original, promised / 10):
-            length, promise = frames / original, promised / original
-            raise AudioFault(f"its header promises {promise:,.3f} s, {length:,.3f} s could be decoded")
+        if stated <= most:
+            for block, last in _blocks(file, "int16" if exact else "float32"):
+                frames += len(block)
+                part, highest = convert(block, last)
+                peak = max(peak, highest)
+                parts.append(part)
+                if peak <= QUIET_PEAK:  # few clips are, so the others pay nothing
+                    loudest = max(loudest, _peak(block) / (FULL_SCALE if exact else 1))
+                if frames > most:
+                    break
+        if max(frames, stated) > most:
+            hours = stated / original / 3600
+            what = f"its header promises {hours:,.1f} hours" if stated > most else "its stream does not end"
+            raise AudioFault(f"{what}, at most {MOST_SAMPLES / rate / 3600:.1f} hours are read: divide it")
+        lacking = _lacking(sound.promise(frames, stated), frames, original, TOLERANCE_SECONDS)
     samples = np.concatenate(parts)
     if not len(samples):
         raise AudioFault(f"empty: {frames} frames at {original:,} Hz")
+    _refuse_wrong_scale(peak, loudest, file.subtype)
     ends = np.count_nonzero(samples == FULL_SCALE - 1) + np.count_nonzero(samples == -FULL_SCALE)
-    return Decoded(samples, original, frames / original, channels, peak, float(ends / len(samples)))
+    clipped = float(ends / len(samples))
+    return Decoded(samples, original, frames / original, channels, peak, clipped, lacking)
+
+
+def _sound_file(sound: lengths.Sound) -> "_Sequential":
+    """The stream, open. Raises AudioFault for what is not read."""
+    source = sound.stream if isinstance(sound.stream, io.BytesIO) else sound.stream.fileno()
+    file = _Sequential(source, closefd=False)
+    if file.format not in FORMATS:
+        raise AudioFault(f"format {file.format} is not read, for its end cannot be told: convert it: {ffmpeg.CONVERT}")
+    if not RATES[0] <= file.samplerate <= RATES[1]:
+        raise AudioFault(f"its header states a rate of {file.samplerate:,} Hz")
+    return file
+
+
+def _lacking(promised: int, frames: int, rate: int, tolerance: float) -> float:
+    """Seconds by which `frames` fall short of what was promised. Raises AudioFault where they are too many."""
+    if promised - frames > min(tolerance * rate, promised / 10):
+        promise, length = promised / rate, frames / rate
+        raise AudioFault(f"its header promises {promise:,.3f} s, {length:,.3f} s could be decoded")
+    return max(0, promised - frames) / rate
+
+
+def _refuse_wrong_scale(peak: float, loudest: float, subtype: str) -> None:
+    """Raise AudioFault for what cannot have been recorded like this.
+
+    loudest: the largest magnitude in the file itself, where `peak`, that of the result, is low.
+    """
+    if peak > LOUDEST:
+        raise AudioFault(f"its samples reach {peak:,.0f} times full scale: integers written as floats, convert it anew")
+    if subtype == "PCM_32" and QUIET_PEAK**2 <= loudest <= QUIET_PEAK:
+        raise AudioFault(f"its samples of 32 bits reach {loudest:.5f} of full scale: 24 bits in the wrong place")
+    if peak <= QUIET_PEAK and loudest > LOST * peak:
+        raise AudioFault(
+            f"its sound is lost in one channel at this rate: peak {loudest:.4f} before, {peak:.4f} after; its channels "
+            "cancel each other, or all of it is above half the rate"
+        )
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]

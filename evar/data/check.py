@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from evar.base.errors import DataError
+from evar.data.audio import QUIET_PEAK
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest
-from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Report, Short
+from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
 from evar.data.store import Store, short_clips
 
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
@@ -43,12 +44,16 @@ def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -
         parts=_parts(manifest, store),
         classes=_classes(manifest, store),
         quarantined=_faults(store),
+        waiting=len(store.waiting),
         leaks=find_leaks(manifest.keep(store.usable), store, most=None),
         clipped=_clipped(usable),
+        quiet=_quiet(usable),
         short=_short(manifest, store),
+        lacking=_lacking(usable),
         durations=_durations(usable["duration"]),
         rates=_counts(usable["original_rate"]),
         channels=_counts(usable["channels"]),
+        decoders={str(name) or "soundfile": int(n) for name, n in usable["decoder"].value_counts().items()},
         store=str(store.folder),
         store_rate=store.rate,
         store_bytes=int(store.index["length"].sum()) * SAMPLE_BYTES,
@@ -119,6 +124,19 @@ def _clipped(usable: pd.DataFrame) -> tuple[Clipped, ...]:
     """The worst first."""
     rows = usable[usable["clipped"] > CLIPPED_SHARE].sort_values("clipped", ascending=False, kind="stable")
     return tuple(Clipped(path, float(share)) for path, share in zip(rows["path"], rows["clipped"], strict=True))
+
+
+def _quiet(usable: pd.DataFrame) -> tuple[Quiet, ...]:
+    """The quietest first; a clip of zeros is silent in its file too."""
+    rows = usable[(usable["peak"] > 0) & (usable["peak"] <= QUIET_PEAK)].sort_values("peak", kind="stable")
+    return tuple(Quiet(path, float(peak)) for path, peak in zip(rows["path"], rows["peak"], strict=True))
+
+
+def _lacking(usable: pd.DataFrame) -> tuple[Short, ...]:
+    """The worst first."""
+    rows = usable[usable["lacking"] > 0].sort_values("lacking", ascending=False, kind="stable")
+    columns = zip(rows["path"], rows["duration"] + rows["lacking"], rows["duration"], strict=True)
+    return tuple(Short(path, float(promised), float(duration)) for path, promised, duration in columns)
 
 
 def _short(manifest: Manifest, store: Store) -> tuple[Short, ...]:

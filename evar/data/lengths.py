@@ -24,7 +24,7 @@ from evar.data import mpeg
 BLOCK_BYTES = 1 << 20  # searched at a time
 JUNK_BYTES = 4096  # so much of anything may lie behind the last chunk
 OPEN_SIZE, OPEN_LONG = 0x7F000000, 1 << 62  # from here on a size of 32 or 64 bits is a stream's placeholder
-_WAV_PCM, _WAV_MPEG = (1, 0xFFFE), (0x50, 0x55)  # tags of WAV files; extensible is PCM or float
+_WAV_PCM, _WAV_MPEG = (1, 3, 0xFFFE), (0x50, 0x55)  # tags of WAV files; float is 3, extensible is mostly one of both
 _CHUNK_LETTERS = (string.ascii_letters + string.digits + " _-()").encode()
 _SECOND_FLAC = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22(?!\x00\x00).{34}", re.DOTALL)  # STREAMINFO with a block size
 _OGG_PAGE = struct.Struct("<4sBBqIIIB")  # pattern, version, flags, granule, serial, sequence, checksum, segments
@@ -97,13 +97,19 @@ def _riff(file: BinaryIO) -> Sound:
 
 
 def _wave_kind(head: bytes, order: str) -> int:
-    """The tag of a `fmt ` chunk. Raises DataError for frames with filling, which the decoder takes for sound."""
+    """The tag of a `fmt ` chunk. Raises DataError for what `_refuse_filling` does."""
     if len(head) < 16:
         return 0
     kind, channels, align, bits = struct.unpack(order + "HH8xHH", head)
-    if kind in _WAV_PCM and align > channels * -(-bits // 8):
-        raise DataError(f"its header gives {align} bytes to a frame of {channels} x {bits} bits: convert it anew")
+    if kind in _WAV_PCM:
+        _refuse_filling(align, channels, bits)
     return int(kind)
+
+
+def _refuse_filling(align: int, channels: int, bits: int) -> None:
+    """Raise DataError where a frame is not of the size of its samples: the decoder takes what fills it for sound."""
+    if bits and align and align != channels * -(-bits // 8):
+        raise DataError(f"its header gives {align} bytes to a frame of {channels} x {bits} bits: convert it anew")
 
 
 def _wave_data(file: BinaryIO, kind: int, body: int, size: _Size) -> Sound:
@@ -135,15 +141,23 @@ def _aiff(file: BinaryIO) -> Sound:
 
 def _caf(file: BinaryIO) -> Sound:
     for name, body, stated in _chunks(file, ">4sQ", 8):
-        if name == b"data":
+        if name == b"desc":
+            file.seek(body + 8)
+            kind, align, channels, bits = struct.unpack(">4s4xI4xII", file.read(24).ljust(24))
+            if kind == b"lpcm":
+                _refuse_filling(align, channels, bits)
+        elif name == b"data":
             return Sound(file, share=_share(stated, _size(file) - body, OPEN_LONG))
     return Sound(file)
 
 
 def _w64(file: BinaryIO) -> Sound:
-    """Its first chunk is the whole file."""
+    """Its first chunk is the whole file, the next one mostly `fmt `; names have 16 bytes, sizes 8."""
     file.seek(16)
-    stated = int.from_bytes(file.read(8), "little")
+    head = file.read(64)
+    stated = int.from_bytes(head[:8], "little")
+    if head[24:28] == b"fmt ":
+        _wave_kind(head[48:], "<")
     return Sound(file, share=_share(stated, _size(file), OPEN_LONG))
 
 
@@ -241,6 +255,7 @@ def _ogg(file: BinaryIO) -> Sound:
     A file that ends with a whole page is whole, though the page be not marked as the last: some recorders never do.
     """
     file.seek(0)
+    mpeg.refuse_large(_size(file))
     data = file.read()
     pages: dict[int, int] = {}  # the latest sequence number, by stream
     open_streams: set[int] = set()

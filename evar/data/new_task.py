@@ -16,6 +16,7 @@ from pathlib import Path
 
 from evar.base.errors import DataError, UsageError, few
 from evar.base.files import write_atomic
+from evar.base.progress import progress
 from evar.base.yaml_file import yaml_text
 from evar.data import audio
 from evar.data.readers.audio_files import ENDINGS
@@ -38,7 +39,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class NewTask:
-    """What was written. parts: clips by split or fold; alone: classes of fewer groups than parts."""
+    """What was written.
+
+    parts: clips by split or fold; alone: classes of fewer groups than parts; unreadable: clips, with the reason, that
+    cannot be evaluated as they are; the table lists them all the same.
+    """
 
     file: Path
     table: Path
@@ -47,6 +52,7 @@ class NewTask:
     parts: dict[str, int]
     groups: int
     alone: tuple[str, ...]
+    unreadable: tuple[str, ...]
 
 
 def new_task(
@@ -84,7 +90,8 @@ def new_task(
     write_atomic(table, _table_text(clips, places, "fold" if folds else "split"))
     write_atomic(file, _task_text(file, classes, {part: parts[part] for part in shares}, seconds, bool(folds)))
     alone = [label for label in classes if sum(label in count for count in counts.values()) < len(shares)]
-    return NewTask(file, table, seconds, classes, {part: parts[part] for part in shares}, len(counts), tuple(alone))
+    counted = {part: parts[part] for part in shares}
+    return NewTask(file, table, seconds, classes, counted, len(counts), tuple(alone), unreadable(folder, clips))
 
 
 def find_clips(folder: Path) -> list[Clip]:
@@ -108,6 +115,19 @@ def find_clips(folder: Path) -> list[Clip]:
     if strange := [clip.path for clip in clips if not _is_text(clip.path)]:
         raise DataError(f"{folder}: names that are not UTF-8 cannot stand in a table, rename {few(map(repr, strange))}")
     return sorted(clips, key=lambda clip: clip.path)
+
+
+def unreadable(folder: Path, clips: Sequence[Clip]) -> tuple[str, ...]:
+    """Clips that a look at their files shows to be broken, each with the reason; nothing is decoded."""
+    faults = []
+    with progress("look", total=len(clips), unit="clip") as advance:
+        for clip in clips:
+            try:
+                audio.glance(folder / clip.path)
+            except audio.AudioFault as fault:
+                faults.append(f"{clip.path} ({fault})")
+            advance(1)
+    return tuple(faults)
 
 
 def common_seconds(folder: Path, clips: Sequence[Clip]) -> float:

@@ -48,8 +48,16 @@ class Clipped:
 
 
 @dataclass(frozen=True)
+class Quiet:
+    """A clip that never gets loud. peak: its largest magnitude, 1.0 = full scale."""
+
+    path: str
+    peak: float
+
+
+@dataclass(frozen=True)
 class Short:
-    """A clip that holds less than its table promises."""
+    """A clip that holds less than its table, or its own header, promises."""
 
     path: str
     promised: float
@@ -71,7 +79,10 @@ class Report:
     """One task's copy.
 
     found, expected:  usable clips, and those of a complete copy; coverage: their ratio, min_coverage: asked for
-    rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files
+    waiting:          how many of the quarantined clips ffmpeg could read, were it installed
+    lacking:          usable clips that hold less than their headers promise, by so little that they count as whole
+    rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files; decoders: by what
+                      decoded them
     store_bytes:      of the decoded samples; digest: the store's
     remarks:          what the reader found out about this copy; pitfalls: what is known of the dataset everywhere
     problem:          why the task cannot be scored, in one line; "" where it can
@@ -90,12 +101,16 @@ class Report:
     parts: tuple[PartCount, ...]
     classes: tuple[Class, ...]
     quarantined: tuple[Fault, ...]
+    waiting: int
     leaks: Leaks
     clipped: tuple[Clipped, ...]
+    quiet: tuple[Quiet, ...]
     short: tuple[Short, ...]
+    lacking: tuple[Short, ...]
     durations: Durations | None
     rates: dict[int, int]
     channels: dict[int, int]
+    decoders: dict[str, int]
     store: str
     store_rate: int
     store_bytes: int

@@ -28,7 +28,7 @@ from evar.base.files import locked, write_atomic
 from evar.data import store_writer
 from evar.data.arrays import Records
 
-FORMAT = 2  # of the layout and of what decoding means; another number is another store
+FORMAT = 3  # of the layout and of what decoding means; another number is another store
 NAME_CHARACTERS = 40  # of the dataset's folder in the store's
 SHORT_SECONDS = 0.5  # how much less than promised a clip may hold before it is worth a word
 INDEX_TYPES = {
@@ -39,6 +39,8 @@ INDEX_TYPES = {
     "channels": "int64",
     "peak": "float64",
     "clipped": "float64",
+    "lacking": "float64",
+    "decoder": "object",
     "reason": "object",
 }
 
@@ -48,9 +50,10 @@ class Store:
     """The clips of one request, in its order.
 
     index: a row a clip with path, length (samples), content (hash of the samples), original_rate (Hz), duration
-    (seconds), channels, peak (1.0 = full scale), clipped (share of samples) and reason: "" or why it is quarantined,
-    the rest then being zero or empty. digest: of rate, paths and contents; the same wherever the folder lies. decoded:
-    how many clips were decoded, or found to be unchanged, when it was opened.
+    (seconds), channels, peak (1.0 = full scale), clipped (share of samples), lacking (seconds, see `audio.Decoded`),
+    decoder ("" for soundfile; of a quarantined clip, what it waits for) and reason: "" or why it is quarantined, the
+    rest then being zero or empty. digest: of rate, paths and contents; the same wherever the folder lies. decoded: how
+    many clips were decoded, or found to be unchanged, when it was opened.
     """
 
     folder: Path
@@ -77,6 +80,11 @@ class Store:
     def quarantined(self) -> pd.DataFrame:
         """Path and reason of the clips that cannot, labelled by row."""
         return self.index.loc[self.index["reason"] != "", ["path", "reason"]]
+
+    @property
+    def waiting(self) -> pd.DataFrame:
+        """Those of `quarantined` that ffmpeg could read, were it installed; then they are tried again."""
+        return self.index.loc[(self.index["reason"] != "") & (self.index["decoder"] != ""), ["path", "reason"]]
 
 
 def prepare(

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 
 from evar.base.progress import progress
 from evar.base.threads import in_order, pieces
-from evar.data import arrays, audio
+from evar.data import arrays, audio, ffmpeg
 from evar.data.arrays import Appender, Layout, Records
 
-FACTS = ("content", "original_rate", "duration", "channels", "peak", "clipped", "reason")
+FACTS = ("content", "original_rate", "duration", "channels", "peak", "clipped", "lacking", "decoder", "reason")
 LAYOUT = Layout("<i2", (), (*FACTS, "size", "ctime_ns", "crc"))
 NO_FILE = (-1, -1)  # the signature of what cannot be opened
 CLIPS_A_TASK = 4  # of a thread, which wait for each other little; each thread has one under way and one done
-_UNUSABLE = ("", 0, 0.0, 0, 0.0, 0.0)  # the facts of a clip that cannot be decoded
+_UNUSABLE = ("", 0, 0.0, 0, 0.0, 0.0, 0.0)  # the facts of a clip that cannot be decoded
 _READ_BYTES = 1 << 20
 
 Signature = tuple[int, int]
@@ -43,11 +43,18 @@ def read(folder: Path, sources: Sequence[str]) -> Records | None:
 
 
 def stale(records: Records | None, sources: Sequence[str]) -> list[int]:
-    """Rows that are not there, or whose source is not what it was (size and time of change) when it was decoded."""
+    """Rows that are not there, or whose source is not what it was (size and time of change) when it was decoded.
+
+    Those that waited for ffmpeg too, once it is installed.
+    """
     if records is None:
         return list(range(len(sources)))
-    then = zip(records.columns["size"], records.columns["ctime_ns"], strict=True)
-    return [row for row, (source, known) in enumerate(zip(sources, then, strict=True)) if signature(source) != known]
+    columns = records.columns
+    then = zip(columns["size"], columns["ctime_ns"], strict=True)
+    changed = [row for row, (source, known) in enumerate(zip(sources, then, strict=True)) if signature(source) != known]
+    reasons = zip(columns["decoder"], columns["reason"], strict=True)
+    waiting = [row for row, (decoder, reason) in enumerate(reasons) if decoder and reason]
+    return sorted({*changed, *waiting}) if waiting and ffmpeg.installed() else changed
 
 
 def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int) -> int:
@@ -105,7 +112,7 @@ def content_hash(samples: NDArray[np.int16]) -> str:
 
 def _unchanged(records: Records | None, row: int, source: str) -> Entry | None:
     """The row's entry under the source's new time of change, where the source holds what it held when decoded."""
-    if records is None or not records.has(row):
+    if records is None or not records.has(row) or records.columns["crc"][row] < 0:
         return None
     entry = {name: column[row] for name, column in records.columns.items()}
     size, ctime_ns = signature(source)
@@ -116,20 +123,20 @@ def _unchanged(records: Records | None, row: int, source: str) -> Entry | None:
 
 def _decoded(source: str, rate: int) -> tuple[Entry, NDArray[np.int16]]:
     """A clip's entry, and its samples; none where it cannot be used, which the entry's reason says."""
-    # all three before decoding: a file that changes meanwhile counts as changed
-    size, ctime_ns = signature(source)
-    crc = -1 if size < 0 else _crc(source)
+    before, crc = signature(source), -1
     try:
         clip = audio.read(Path(source), rate)
     except audio.AudioFault as fault:
-        if isinstance(fault, audio.Unreadable):  # tried again as soon as there is a file to be read
-            size, ctime_ns = NO_FILE
-        facts: tuple[Any, ...] = (*_UNUSABLE, str(fault))
-        samples = np.empty(0, np.int16)
+        decoder = ffmpeg.NAME if isinstance(fault, audio.NeedsFfmpeg) else ""
+        facts: tuple[Any, ...] = (*_UNUSABLE, decoder, str(fault))
+        samples, heals = np.empty(0, np.int16), isinstance(fault, audio.Unreadable)
     else:
-        samples = clip.samples
-        content = content_hash(samples)
-        facts = (content, clip.original_rate, clip.duration, clip.channels, clip.peak, clip.clipped, "")
+        samples, heals = clip.samples, False
+        facts = (content_hash(samples), clip.original_rate, clip.duration, clip.channels)
+        facts += (clip.peak, clip.clipped, clip.lacking, clip.decoder, "")
+        crc = _crc(source)  # after decoding: what is refused by its size is not read
+    # looked at again the next time: what changed meanwhile, and what could not be read, as soon as it can be
+    size, ctime_ns = NO_FILE if heals or signature(source) != before else before
     return {**dict(zip(FACTS, facts, strict=True)), "size": size, "ctime_ns": ctime_ns, "crc": crc}, samples
 
 

@@ -33,6 +33,7 @@ class Embeddings:
 
     outputs:          {output: (clip, dim) float32}, memory-mapped, read-only
     key:              digest of all that decides the numbers
+    device:           where they were computed, or would have been
     precision:        in force, which may be another than was asked for
     batch_size:       clips a batch when they were computed
     cached:           True where nothing had to be computed
@@ -42,6 +43,7 @@ class Embeddings:
 
     outputs: Mapping[str, NDArray[np.float32]]
     key: str
+    device: torch.device
     precision: str
     batch_size: int
     cached: bool
@@ -81,7 +83,7 @@ def embed(
     shape = entry.shape()
     batch_size = shape.batch_size if shape else 0
     seconds = time.perf_counter() - begin
-    return Embeddings(outputs, entry.digest, runtime.precision, batch_size, cached, seconds, rate)
+    return Embeddings(outputs, entry.digest, runtime.device, runtime.precision, batch_size, cached, seconds, rate)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The text of a CSV that a person may edit: its header, and its rows line by line.
+"""CSV as text: what is written for spreadsheets, and what is read of a table that a person may edit.
 
 Columns are matched by name, so their order is free. A row that a hand has broken is one line: a quote that was never
 closed does not swallow the rows below it.
@@ -7,8 +7,9 @@ closed does not swallow the rows below it.
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.])")  # how a cell begins that a spreadsheet would run
 MARK = "\ufeff"  # a byte order mark, as spreadsheets write it
 
 Row = tuple[int, dict[str, str] | None]
@@ -26,6 +27,16 @@ def parse(content: bytes) -> tuple[list[str], list[Row]]:
     if not header or len(set(header)) < len(header):
         raise ValueError("no list of columns, each once")
     return header, list(_rows(lines, header))
+
+
+def whole_table(header: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """A table of columns by name; what a row lacks is empty."""
+    return "".join([line(header), *(line([defused(row.get(name, "")) for name in header]) for row in rows)])
+
+
+def defused(cell: str) -> str:
+    """The cell, with a quote before what a spreadsheet would take for a formula, as a name that begins with `=`."""
+    return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def line(cells: Sequence[str]) -> str:

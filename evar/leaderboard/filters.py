@@ -1,27 +1,29 @@
 """Which rows a view is about. A value that no row has is a UsageError with near names, never an empty table."""
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from evar.base.errors import unknown
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.names import names_of
+from evar.leaderboard.names import is_named, names_of
 from evar.leaderboard.published import Published
 from evar.leaderboard.runs import moment
 from evar.result import Result
 
-Row = TypeVar("Row", Result, Published)
+Row = TypeVar("Row", Result, Published, Imported)
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Values to keep, None for all. `encoder` fits the encoder's name, its weights or the bare name of their file;
+    """Values to keep, None for all. `encoder` is any name that the encoder may be called by, as tables show it too;
     `since` is the first day (UTC).
 
-    Published rows are asked for task, metric and encoder (their model) alone. Of imported rows no more than task and
-    encoder (their representation) is known: a filter by anything else keeps none.
+    Of published rows task, metric and encoder (their model) are known. Of imported rows no more than task and encoder
+    (their representation) is known: a filter by anything else keeps none.
     """
 
     task: Sequence[str] | None = None
@@ -38,60 +40,49 @@ class Filters:
 
         Raises UsageError for a value that no row has, `published` and `imported` included.
         """
-        rows, published, imported = list(rows), list(published), list(imported)
-        for name, wanted, told in self._each():
-            valid = {value for row in rows for value in told(row)}
-            if name in ("task", "metric", "encoder"):
-                valid |= {value for row in published for value in _published(row, name)}
-            if name in ("task", "encoder"):
-                valid |= {value for row in imported for value in _imported(row, name)}
-            for value in wanted or ():
-                if value not in valid:
-                    raise unknown(name, value, valid)
-        kept = [
-            row
-            for row in rows
-            if all(wanted is None or set(told(row)) & set(wanted) for _, wanted, told in self._each())
-        ]
-        return [row for row in kept if self.since is None or _day(row) >= self.since]
+        rows = list(rows)
+        others: list[Published | Imported] = [*published, *imported]
+        for name, wanted in self._given():
+            for value in wanted:
+                if not any(_has(row, name, value) for row in chain[Result | Published | Imported](rows, others)):
+                    near = difflib.get_close_matches(value, {each for row in others for each in _values(row, name)})
+                    raise unknown(name, value, {*near, *(each for row in rows for each in _values(row, name))})
+        return [row for row in self._kept(rows) if self.since is None or _day(row) >= self.since]
 
     def beside(self, rows: Iterable[Published]) -> list[Published]:
         """Published rows that the filters of task, metric and encoder keep."""
-        wanted = {"task": self.task, "metric": self.metric, "encoder": self.encoder}
-        return [
-            row
-            for row in rows
-            if all(values is None or set(_published(row, name)) & set(values) for name, values in wanted.items())
-        ]
+        return Filters(task=self.task, metric=self.metric, encoder=self.encoder)._kept(rows)
 
     def imported(self, rows: Iterable[Imported]) -> list[Imported]:
         """Imported rows that the filters of task and encoder keep; none where another filter is given."""
         if any(wanted is not None for wanted in (self.probe, self.protocol, self.metric, self.since)):
             return []
-        wanted = {"task": self.task, "encoder": self.encoder}
-        return [
-            row
-            for row in rows
-            if all(values is None or set(_imported(row, name)) & set(values) for name, values in wanted.items())
-        ]
+        return self._kept(rows)
 
-    def _each(self) -> list[tuple[str, Sequence[str] | None, Callable[[Result], tuple[str, ...]]]]:
-        return [
-            ("task", self.task, lambda row: (row.task,)),
-            ("probe", self.probe, lambda row: (row.probe,)),
-            ("protocol", self.protocol, lambda row: (row.protocol,)),
-            ("metric", self.metric, lambda row: (row.metric,)),
-            ("encoder", self.encoder, names_of),
-        ]
+    def _kept(self, rows: Iterable[Row]) -> list[Row]:
+        given = list(self._given())
+        return [row for row in rows if all(any(_has(row, name, value) for value in wanted) for name, wanted in given)]
+
+    def _given(self) -> Iterator[tuple[str, Sequence[str]]]:
+        for name in ("task", "probe", "protocol", "metric", "encoder"):
+            if (wanted := getattr(self, name)) is not None:
+                yield name, wanted
 
 
 def _day(row: Result) -> datetime.date:
     return moment(row).astimezone(datetime.UTC).date()
 
 
-def _published(row: Published, name: str) -> tuple[str, ...]:
-    return {"task": (row.task,), "metric": (row.metric,), "encoder": (row.model,)}[name]
+def _values(row: Result | Published | Imported, name: str) -> tuple[str, ...]:
+    """What a row answers a filter; nothing where it is not known."""
+    if isinstance(row, Result):
+        return names_of(row)[:3] if name == "encoder" else (getattr(row, name),)
+    names = {"encoder": "model" if isinstance(row, Published) else "representation", "task": "task", "metric": "metric"}
+    value = getattr(row, names.get(name, ""), None)
+    return () if value is None else (value,)
 
 
-def _imported(row: Imported, name: str) -> tuple[str, ...]:
-    return {"task": (row.task,), "encoder": (row.representation,)}[name]
+def _has(row: Result | Published | Imported, name: str, value: str) -> bool:
+    if isinstance(row, Result) and name == "encoder":
+        return is_named(row, value)
+    return value in _values(row, name)

@@ -6,19 +6,19 @@ pre-training run scored on its way is a path of its own, which begins again wher
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from evar.base.tables import Text, TextTable
 from evar.leaderboard.ranking import probe_names, why_apart
-from evar.leaderboard.text_tables import Text, TextTable, names_with_options, per_cent
+from evar.leaderboard.text_tables import names_with_options, per_cent
 from evar.result import Result
 
-HEADER = ("encoder", "task", "probe", "output", "time", "weights", "score", "change", "not ranked", "run")
-NAMES = HEADER.index("weights")  # columns that tell one run from another
+HEADER = ("run", "encoder", "task", "probe", "output", "time", "weights", "score", "change", "not ranked")
 NOTE = "change: since the run before of the same settings, test clips and protocol version"
 
 
-def history_block(rows: Iterable[Result]) -> TextTable:
-    """One line a run, path by path; `rows` are oldest first."""
+def history_table(rows: Iterable[Result], ids: Mapping[str, str]) -> TextTable:
+    """One line a run, path by path; `rows` are oldest first. ids: run -> its short id."""
     rows = list(rows)
     encoders, probes = names_with_options(rows), probe_names(rows)
     paths: dict[tuple[object, ...], list[Result]] = {}
@@ -29,10 +29,10 @@ def history_block(rows: Iterable[Result]) -> TextTable:
         before: Result | None = None
         for row in members:
             score = per_cent(row.score, row.low, row.high)
-            told = (encoders[row.run], row.task, probes.of(row), row.output, row.time, row.weights, score)
-            lines.append(tuple(map(Text, (*told, _change(before, row), why_apart(row), row.run))))
+            what = (ids[row.run], encoders[row.run], row.task, probes.of(row), row.output, row.time, row.weights)
+            lines.append(tuple(map(Text, (*what, score, _change(before, row), why_apart(row)))))
             before = row
-    return TextTable("History", HEADER, tuple(lines), (NOTE,), NAMES)
+    return TextTable("History", HEADER, tuple(lines), (NOTE,))
 
 
 def _path(row: Result) -> tuple[object, ...]:

@@ -13,10 +13,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from evar.base.errors import DataError
+from evar.base.errors import DataError, UsageError
 from evar.base.files import locked, storage_errors, write_atomic
-from evar.leaderboard import csv_text
+from evar.leaderboard import csv_text, runs, table
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,40 @@ class Imported:
     score: float
     report: str
     source: str
+
+    def facts(self) -> dict[str, Any]:
+        """What programs get of it."""
+        row = dataclasses.asdict(self)
+        return {"task": row.pop("task"), "encoder": row.pop("representation"), **row}
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What an import did: `new` of the `there` things of kind `what` were copied to `place`."""
+
+    new: int
+    there: int
+    what: str
+    place: Path
+
+
+def import_results(source: str | Path, results: str | Path = "results") -> Copied:
+    """Copy what is new in another results folder (its runs), or in a table of scores, to a results folder.
+
+    Raises UsageError, DataError where `source` is neither, and StorageError where nothing can be written.
+    """
+    source, results = Path(source), Path(results)
+    if source.is_dir():
+        new, there = runs.copy_runs(source, results)
+        table.update(results)
+        return Copied(new, there, "runs", results / runs.FOLDER)
+    kept = results / NAME
+    if kept.exists() and source.exists() and kept.samefile(source):
+        raise UsageError(f"{source} is where imported scores are kept: name the table that they come from")
+    rows = read_scores(source)
+    if not rows:
+        raise DataError(f"{source} holds no score that is a share from 0 to 1")
+    return Copied(add(results, rows), len(rows), "scores", kept)
 
 
 def read_scores(file: Path) -> list[Imported]:

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from evar.base.errors import DataError, UsageError, few, unknown
-from evar.leaderboard.runs import moment
+from evar.leaderboard.runs import means_run, moment
 from evar.result import Result
 
 
 def run_of(rows: Sequence[Result], name: str) -> Result | None:
-    """The row of the run of this id, if it is one."""
-    return next((row for row in reversed(rows) if row.run == name), None)
+    """The row of the run of this id, or of the only run with this short id; None where an encoder is meant."""
+    exact = next((row for row in reversed(rows) if row.run == name), None)
+    if exact is not None or any(is_named(row, name) for row in rows):
+        return exact
+    found = {row.run: row for row in rows if name and means_run(name, row.run)}
+    return found.popitem()[1] if len(found) == 1 else None
 
 
 def tasks_of(rows: Sequence[Result], name: str, probe: str) -> list[str]:
@@ -50,8 +54,24 @@ def rivals(rows: Sequence[Result], name: str, row: Result) -> int:
 
 
 def names_of(row: Result) -> tuple[str, ...]:
-    """What the row's encoder may be called by: its name, its weights, and the bare name of their file."""
-    return row.encoder, row.weights, PurePath(row.weights).name
+    """What the row's encoder may be called by: its name, its weights, and the bare name of their file.
+
+    The first two together, and with the digest, are what tables show where several bear one name.
+    """
+    digest, both = f" #{row.weights_digest[:8]}", f"{row.encoder} {row.weights}"
+    file = PurePath(row.weights).name
+    return row.encoder, row.weights, file, both, row.encoder + digest, both + digest
+
+
+def is_named(row: Result, name: str) -> bool:
+    """Whether the row's encoder may be called so: by one of its names, with options behind it as tables show them."""
+    names = names_of(row)
+    if name in names:
+        return True
+    base, _, options = name.removesuffix(")").partition(" (")
+    for option, value in row.encoder_options.items():
+        options = options.removeprefix(f"{option}={value!r}").removeprefix(", ")
+    return name.endswith(")") and base in names and not options
 
 
 def latest(rows: Sequence[Result]) -> Result:
@@ -68,7 +88,7 @@ def _ranked(rows: Sequence[Result]) -> list[Result]:
 
 
 def _named(rows: Sequence[Result], name: str) -> list[Result]:
-    found = [row for row in rows if name in names_of(row)]
+    found = [row for row in rows if is_named(row, name) or is_named(row, PurePath(name).name)]
     if not found:
         near = difflib.get_close_matches(name, [row.run for row in rows], n=3, cutoff=0.8)
         raise unknown("run or encoder", name, {*near, *(row.encoder for row in rows), *(row.weights for row in rows)})

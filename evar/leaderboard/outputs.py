@@ -1,16 +1,22 @@
 """Where a command may write what a person named: never over results, nor over a file that it did not make.
 
 A results folder is recognised by what lies in it, whatever path or link leads there. A file of a format is recognised
-by its first or last bytes (`MARKS`); what is empty holds nothing to lose.
+by its first or last bytes; what is empty holds nothing to lose.
 """
 
+import logging
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evar.base.errors import UsageError
-from evar.base.files import storage_errors
-from evar.leaderboard import formats, imported, published, runs, table, verdicts
+from evar.base.files import storage_errors, write_atomic
+from evar.leaderboard import imported, published, runs, table, verdicts
+from evar.leaderboard.formats import open_format
+from evar.leaderboard.read import Leaderboard
+
+log = logging.getLogger(__name__)
 
 SCORES = (table.NAME, imported.NAME, published.FILE.name)  # what a results folder is recognised by
 KEPT = (*SCORES, table.MADE_FROM, verdicts.NAME)
@@ -20,23 +26,36 @@ IsOwn = Callable[[bytes], bool]
 """(a file's start and end) -> whether the command itself wrote the file."""
 
 
-def _ends_with_legend(best: str) -> IsOwn:
-    return lambda content: content.rstrip().endswith(formats.LEGEND.format(best=best).encode())
+def destination(format: str, out: Path | None, results: Path) -> Path | None:
+    """Where to write a format: None for stdout, a folder for formats of several files.
+
+    results: the folder that is read. Raises UsageError as `output_file` does, and for a format that --out must place.
+    """
+    opened = open_format(format)
+    if out is None:
+        if opened.place is None:
+            raise UsageError(f"--format {format} is no text for the screen: name where it goes by --out")
+        out = results / opened.place if opened.place else None
+    return out if out is None or opened.folder else output_file(out, opened.is_own, results)
 
 
-MARKS: dict[str, IsOwn] = {
-    "terminal": _ends_with_legend("*"),
-    "markdown": _ends_with_legend("**Bold**:"),
-    "latex": lambda content: content.startswith(b"% needs \\usepackage{booktabs}\n"),
-    "csv": lambda content: content.startswith(b"probe,output,encoder,weights,weights_digest,encoder_options"),
-    "long": lambda content: content.startswith(b"origin,ranked_in,apart_because,"),
-    "parquet": lambda content: content.startswith(b"PAR1") and b"apart_because" in content,
-    "json": lambda content: content.startswith(b'{\n "tables": ['),
-    "html": lambda content: b'<meta name="generator" content="evar ' in content,
-    "hear": lambda content: b'"evar_run"' in content,
-    "mteb": lambda content: b'"evar_run"' in content,
-}
-"""Format -> what its files are recognised by."""
+def write(leaderboard: Leaderboard, format: str, out: Path | None, width: int = 100) -> None:
+    """Write a leaderboard in a format to `out`, a file or a folder of files, or to stdout; notes where it lies.
+
+    Raises UsageError where something of another making lies there, StorageError where nothing can be written.
+    """
+    is_own, content = open_format(format).is_own, open_format(format).write(leaderboard, width)
+    if out is None:
+        assert isinstance(content, str)
+        sys.stdout.write(content)
+    elif isinstance(content, Mapping):
+        files = {output_file(out / path, is_own, leaderboard.results): text for path, text in content.items()}
+        for file, text in files.items():
+            write_atomic(file, text)
+        log.info(f"{len(files)} files written to {out}")
+    else:
+        write_atomic(output_file(out, is_own, leaderboard.results), content)
+        log.info(f"written to {out}")
 
 
 def output_file(path: Path, is_own: IsOwn, results: Path) -> Path:

@@ -8,7 +8,7 @@ unknown one on a frozen encoder), `trained` (the encoder's weights were trained 
 import csv
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from evar.base.provenance import PACKAGE
 
@@ -29,6 +29,15 @@ class Published:
     low: float | None
     high: float | None
     source: str
+
+    def facts(self) -> dict[str, Any]:
+        """What programs get of it; scores are shares in six digits."""
+        scores = {name: None if share is None else float(f"{share:.6g}")
+                  for name, share in (("score", self.value), ("low", self.low), ("high", self.high))}  # fmt: skip
+        return {
+            "task": self.task, "encoder": self.model, "metric": self.metric, **scores, "kind": self.kind,
+            "protocol": self.protocol, "source": self.source,
+        }  # fmt: skip
 
 
 @cache

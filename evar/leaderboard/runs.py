@@ -15,7 +15,7 @@ import shutil
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 FOLDER = "runs"
 NAME = re.compile(r"[^/\\\0.][^/\\\0]{0,199}")  # of a run: a file's, and no hidden one's
+ID = re.compile(r"\d{8}T\d{6}-([0-9a-f]{8})")  # as `provenance.new_run_id` makes it
+SHORTEST = 4  # characters of a short id
 MOST_RECORD_BYTES = 16 << 20
 MOST_ARRAY_BYTES = 4 << 30  # of a run's predictions together
 ARRAYS = {"logits": "f", "targets": "ib", "rows": "i", "groups": "U", "folds": "U", "clips": "U", "run": "U"}
@@ -76,7 +78,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Kept(RunOutput):
-    """What a run kept beside its result. curves: round -> setting -> mean validation score."""
+    """What a run keeps beside its result. curves: round -> setting -> validation score, of which finite ones stay."""
 
     curves: dict[str, dict[str, float]]
 
@@ -93,19 +95,9 @@ def only_writer(results: Path) -> AbstractContextManager[None]:
     return locked(results / FOLDER)
 
 
-def keep(
-    results: Path,
-    result: Result,
-    predictions: Predictions,
-    clips: Sequence[str],
-    classes: Sequence[str],
-    curves: dict[str, dict[str, float]],
-) -> Path:
-    """Write the predictions, then the record, whose path is given. Raises StorageError; the run is then not there.
-
-    clips: names by row; curves: round -> setting -> mean validation score, of which the finite ones are kept.
-    """
-    path = record_path(results, result.run)
+def keep(results: Path, result: Result, kept: Kept) -> Path:
+    """Write what a run keeps, then its record, whose path is given. Raises StorageError; the run is then not there."""
+    path, predictions = record_path(results, result.run), kept.predictions
     with atomic_path(predictions_path(path)) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -115,10 +107,10 @@ def keep(
             rows=predictions.rows,
             groups=predictions.groups,
             folds=predictions.folds,
-            clips=np.array([clips[row] for row in predictions.rows], dtype=np.str_),
+            clips=np.array(kept.clips, dtype=np.str_),
         )
-    finite = {name: {k: v for k, v in curve.items() if math.isfinite(v)} for name, curve in curves.items()}
-    write_atomic(path, Record(result, ChosenBy(classes=list(classes), curves=finite)).to_json())
+    finite = {name: {k: v for k, v in curve.items() if math.isfinite(v)} for name, curve in kept.curves.items()}
+    write_atomic(path, Record(result, ChosenBy(classes=list(kept.classes), curves=finite)).to_json())
     return path
 
 
@@ -163,7 +155,7 @@ def read_record(path: Path) -> Record:
             raise ValueError(f"{size:,} bytes, a record has at most {MOST_RECORD_BYTES:,}")
         sections = vars(_SECTIONS.validate_json(path.read_bytes()))
         selection = sections.pop("selection")
-        result = Result(**{name: value for part in sections.values() for name, value in vars(part).items()})
+        result = Result.of(*sections.values())
         _require_possible(result)
         if f"{result.run}.json" != path.name or not NAME.fullmatch(result.run):
             raise ValueError(f"it is of run {_shown(repr(result.run))}")
@@ -205,10 +197,29 @@ def moment(row: Result) -> datetime.datetime:
     return when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
 
 
+def short_ids(runs: Iterable[str]) -> dict[str, str]:
+    """Run -> its short id, which tables show: as many of its last eight characters as tell it from the others.
+
+    Names that the harness did not give stay whole.
+    """
+    runs = set(runs)
+    ends = {run: given[1] for run in runs if (given := ID.fullmatch(run))}
+    length = next((n for n in range(SHORTEST, 8) if len({end[:n] for end in ends.values()}) == len(ends)), 8)
+    return {run: ends[run][:length] if run in ends else run for run in runs}
+
+
+def means_run(name: str, run: str) -> bool:
+    """Whether a name is a run's id, the beginning of it, or its short id."""
+    return run.startswith(name) or (len(name) >= SHORTEST and run.rpartition("-")[2].startswith(name))
+
+
 def find_run(results: Path, beginning: str) -> str:
-    """The run of this name or with this beginning. Raises UsageError, with names, where there is none or several."""
+    """The run of this name, with this beginning or of this short id.
+
+    Raises UsageError, with names, where there is none or several.
+    """
     runs = [path.stem for path in record_files(results)]
-    found = [beginning] if beginning in runs else [run for run in runs if run.startswith(beginning)]
+    found = [beginning] if beginning in runs else [run for run in runs if means_run(beginning, run)]
     if not found or not beginning:
         raise unknown("run", beginning, runs)
     if len(found) > 1:

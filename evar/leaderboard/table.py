@@ -6,14 +6,14 @@ at the end; any other difference (a record that changed or went, a table that wa
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from evar.base.errors import StorageError
 from evar.base.files import storage_errors, write_atomic
 from evar.leaderboard import runs
-from evar.leaderboard.csv_text import line
-from evar.probes.predictions import Predictions
+from evar.leaderboard.csv_text import defused, line
+from evar.leaderboard.runs import Kept
 from evar.result import COLUMNS, Result
 
 NAME = "leaderboard.csv"
@@ -25,7 +25,7 @@ Stamps = dict[str, Stamp]
 """Of files by name."""
 
 
-def check(results: Path) -> None:
+def require_writable(results: Path) -> None:
     """Raise StorageError now, before hours of work, where a run could not be kept in the end."""
     _require_own(results / NAME)
     for probe in (results / runs.FOLDER / ".check", results / f".{NAME}.check"):
@@ -34,16 +34,9 @@ def check(results: Path) -> None:
             probe.unlink()
 
 
-def append(
-    results: Path,
-    result: Result,
-    predictions: Predictions,
-    clips: Sequence[str],
-    classes: Sequence[str],
-    curves: dict[str, dict[str, float]],
-) -> Path:
+def append(results: Path, result: Result, kept: Kept) -> Path:
     """Keep the run (see `runs.keep`) and bring the table up to date. Returns the table's path. Raises StorageError."""
-    runs.keep(results, result, predictions, clips, classes, curves)
+    runs.keep(results, result, kept)
     update(results)
     return results / NAME
 
@@ -88,7 +81,7 @@ def _made_from(results: Path) -> Stamps | None:
 
 
 def _lines(rows: Iterable[Result]) -> bytes:
-    return "".join(line(list(row.row().values())) for row in rows).encode()
+    return "".join(line(list(map(defused, row.row().values()))) for row in rows).encode()
 
 
 def _require_own(path: Path) -> None:

@@ -1,14 +1,14 @@
-"""The leaderboard as blocks of text cells, which every format for readers (terminal, Markdown, LaTeX) draws alike.
+"""The leaderboard as tables of text cells, which every format for readers (terminal, Markdown, LaTeX) draws alike.
 
-One's own rows and published ones are blocks of their own; published rows stand beside each other only where they come
+One's own rows and published ones are tables of their own; published rows stand beside each other only where they come
 from one source under one protocol. Scores are per cent, ± half of the 95 % interval.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import get_args
 
+from evar.base.tables import Text, TextTable
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published
 from evar.leaderboard.ranking import Apart, Board, Cell, RankedTable, mean_of_core, task_order
@@ -24,49 +24,28 @@ KINDS: dict[Kind, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Text:
-    """One cell. best: of its column; tied: not separable from the best."""
+def own_tables(board: Board, ids: Mapping[str, str] | None = None) -> list[TextTable]:
+    """One table for each ranking, then one of the rows apart, where there are any.
 
-    text: str
-    best: bool = False
-    tied: bool = False
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A titled table. The first `names` columns name the line; notes stand below."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[Text, ...], ...]
-    notes: tuple[str, ...] = ()
-    names: int = 1
-
-    def numeric(self, column: int) -> bool:
-        """Whether every cell of the column is a number, a score, or empty."""
-        return all(not row[column].text or row[column].text[0] in "0123456789+-" for row in self.rows)
+    ids: run -> its short id, for a column of each line's runs in the order of the tasks; None for no such column.
+    """
+    tables = [_ranked(table, ids) for table in board.tables]
+    return [*tables, _apart(board.apart, ids)] if board.apart else tables
 
 
-def own_blocks(board: Board) -> list[TextTable]:
-    """One block a table, then one of the rows apart, where there are any."""
-    blocks = [_table_block(table) for table in board.tables]
-    return [*blocks, _apart_block(board.apart)] if board.apart else blocks
-
-
-def published_blocks(rows: Iterable[Published], kinds: Sequence[Kind] = get_args(Kind)) -> list[TextTable]:
-    """One block a kind, a line for each model in each source and protocol."""
+def published_tables(rows: Iterable[Published], kinds: Sequence[Kind] = get_args(Kind)) -> list[TextTable]:
+    """One table a kind, a line for each model in each source and protocol."""
     rows = list(rows)
-    blocks = []
+    tables = []
     for kind in kinds:
         chosen = [row for row in rows if row.kind == kind]
         if chosen:
-            blocks.append(_published_block(KINDS[kind], chosen))
-    return blocks
+            tables.append(_published_table(KINDS[kind], chosen))
+    return tables
 
 
-def imported_blocks(rows: Sequence[Imported]) -> list[TextTable]:
-    """One block of what another harness reported, a line for each representation in each file; none for no rows."""
+def imported_tables(rows: Sequence[Imported]) -> list[TextTable]:
+    """One table of what another harness reported, a line for each representation in each file; none for no rows."""
     if not rows:
         return []
     tasks, lines = task_order(row.task for row in rows), []
@@ -123,18 +102,21 @@ def _differing_options(names: dict[str, str], rows: Sequence[Result]) -> dict[st
     return told
 
 
-def _table_block(table: RankedTable) -> TextTable:
+def _ranked(table: RankedTable, ids: Mapping[str, str] | None) -> TextTable:
     names = encoder_names(cell.result for line in table.lines for cell in line.cells.values())
     with_mean = any(line.mean is not None for line in table.lines)
     metrics = {task: cell.result.metric for line in table.lines for task, cell in line.cells.items()}
-    header = ("encoder", *(_task_header(task, metrics[task]) for task in table.tasks), *([MEAN] if with_mean else []))
+    header = ["encoder", *(_task_header(task, metrics[task]) for task in table.tasks)]
+    header += [*([MEAN] if with_mean else []), *(["runs"] if ids else [])]
     rows = []
     for line in table.lines:
         first = next(iter(line.cells.values())).result
         cells = [_score(line.cells.get(task)) for task in table.tasks]
         mean = [Text("" if line.mean is None else per_cent(line.mean))] if with_mean else []
-        rows.append((Text(names[first.run]), *cells, *mean))
-    return TextTable(table.title, header, tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
+        runs = [line.cells[task].result.run for task in table.tasks if task in line.cells]
+        shown = [Text(", ".join(ids[run] for run in runs))] if ids else []
+        rows.append((Text(names[first.run]), *cells, *mean, *shown))
+    return TextTable(table.title, tuple(header), tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
 
 
 def _score(cell: Cell | None) -> Text:
@@ -146,16 +128,17 @@ def _score(cell: Cell | None) -> Text:
     return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
 
 
-def _apart_block(apart: Sequence[Apart]) -> TextTable:
+def _apart(apart: Sequence[Apart], ids: Mapping[str, str] | None) -> TextTable:
     names = encoder_names(each.result for each in apart)
-    rows = tuple(
-        tuple(map(Text, (names[row.run], row.task, row.probe, row.output, per_cent(row.score, row.low, row.high), why)))
-        for row, why in ((each.result, each.reason) for each in apart)
-    )
-    return TextTable("Not ranked", ("encoder", "task", "probe", "output", "score", "why"), rows, names=4)
+    header, lines = ["encoder", "task", "probe", "output", "score", "why"], []
+    for row, why in ((each.result, each.reason) for each in apart):
+        line = [names[row.run], row.task, row.probe, row.output, per_cent(row.score, row.low, row.high), why]
+        lines.append(tuple(map(Text, [ids[row.run], *line] if ids else line)))
+    header = ["run", *header] if ids else header
+    return TextTable("Not ranked", tuple(header), tuple(lines), names=1 if ids else 4)
 
 
-def _published_block(title: str, rows: Sequence[Published]) -> TextTable:
+def _published_table(title: str, rows: Sequence[Published]) -> TextTable:
     metrics = {row.task: row.metric for row in rows}
     tasks, origins = task_order(metrics), list(dict.fromkeys((row.protocol, row.source) for row in rows))
     lines = [_published_line(model, list(members), tasks, origins) for model, members in _by_line(rows)]

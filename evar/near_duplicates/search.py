@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from evar.base.progress import Advance, progress
+from evar.base.progress import progress
 from evar.base.threads import fit_each, pieces
 from evar.data.audio import FULL_SCALE
 from evar.data.leaks import SILENT_PEAK
@@ -90,8 +90,8 @@ def _fingerprints(store: Store, rows: Rows, workers: int) -> NDArray[np.float32]
             if np.abs(heard).max() >= SILENT_PEAK:
                 prints[place] = fingerprint(heard, tables)
 
-    with progress("near-duplicates", total=len(rows), unit="clip") as advance:
-        _by_pieces(work, len(rows), _CLIPS, workers, advance)
+    with progress("near-duplicates", total=len(rows), unit="clip"):
+        _by_pieces(work, len(rows), _CLIPS, workers)
     return prints
 
 
@@ -100,14 +100,14 @@ def _candidates(
 ) -> tuple[Rows, NDArray[np.float32]]:
     """(pair, 2) places of every asking clip's nearest on other sides, once each, and (pair,) their cosines."""
     pairs, cosines = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
-    with progress("near-duplicates, neighbours", total=int(np.isin(sides, asking).sum()), unit="clip") as advance:
+    with progress("near-duplicates, neighbours", total=int(np.isin(sides, asking).sum()), unit="clip"):
         for side in asking:
             queries, others = np.flatnonzero(sides == side), np.flatnonzero(sides != side)
             if not len(queries) or not len(others):
                 continue
             index = NearestNeighbors(n_neighbors=min(NEAREST, len(others)), algorithm="brute").fit(embeddings[others])
             asked = embeddings[queries]
-            found = _by_pieces(partial(_nearest, index, asked), len(queries), _QUERIES, workers, advance)
+            found = _by_pieces(partial(_nearest, index, asked), len(queries), _QUERIES, workers)
             distances, places = (np.concatenate(each) for each in zip(*found, strict=True))
             here = np.broadcast_to(queries[:, None], places.shape)
             pairs.append(np.sort(np.stack([here, others[places]], axis=-1).reshape(-1, 2), axis=1))
@@ -140,20 +140,17 @@ def _confirmed(store: Store, rows: Rows, pairs: Rows, workers: int) -> Found:
         )
         return [each for each in compared if each[2].copy]
 
-    with progress("near-duplicates, pairs", total=len(pairs), unit="pair") as advance:
-        found = _by_pieces(work, len(pairs), _PAIRS, workers, advance)
+    with progress("near-duplicates, pairs", total=len(pairs), unit="pair"):
+        found = _by_pieces(work, len(pairs), _PAIRS, workers)
     return sorted((each for piece in found for each in piece), key=lambda each: each[:2])
 
 
-def _by_pieces(
-    work: Callable[[slice], Outcome], count: int, size: int, workers: int, advance: Advance
-) -> list[Outcome]:
+def _by_pieces(work: Callable[[slice], Outcome], count: int, size: int, workers: int) -> list[Outcome]:
     """`work` on each piece of at most `size` of range(count), by `workers` threads without threads of their own."""
     return fit_each(
         work,
         pieces(count, size),
-        advance,
         prepare_thread=lambda: threadpool_limits(limits=1),  # OpenMP, scikit-learn's, is limited thread by thread
-        size=lambda piece: piece.stop - piece.start,
         at_once=workers,
+        steps=lambda piece: piece.stop - piece.start,
     )

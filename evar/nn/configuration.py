@@ -68,6 +68,8 @@ def configuration_of(path: Path, state: Mapping[str, Tensor], first: str = "", l
 
     Raises CheckpointError where all names are silent, or where the name and the tensors contradict each other.
     """
+    if first and _parsed(first) is None:
+        raise CheckpointError(f"the name {first!r} does not state a model: expected {EXPECTED}")
     own = (path.stem, path.absolute().parent.name, path.resolve().stem, path.resolve().parent.name)
     name, stated = next(((n, s) for n in (first, *own, last) if (s := _parsed(n)) is not None), ("", None))
     if stated is None:

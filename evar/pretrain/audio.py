@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evar.base.errors import DataError, few
+from evar.data import ffmpeg
 from evar.data.readers.audio_files import audio_files
 from evar.data.store import Store, prepare
 
@@ -50,6 +51,8 @@ def prepare_audio(
     if len(lost := store.quarantined):
         reasons = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
         log.warning(f"{len(lost):,} of {len(store.index):,} files are quarantined: {few(reasons)}")
+    if len(store.waiting):
+        log.warning(ffmpeg.advice(len(store.waiting)))
     seconds = float(store.index["length"].sum()) / rate
     if not seconds:
         raise DataError(f"no usable audio: all {len(store.index):,} files are quarantined or empty")

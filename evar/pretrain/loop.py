@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from evar.base.errors import UsageError, few
-from evar.base.progress import Bar, progress
+from evar.base.progress import advance, progress
 from evar.data.store import Store
 from evar.pretrain import checkpoint, journal
 from evar.pretrain.checkpoint import Training
@@ -95,8 +95,8 @@ def train(
             f"in {run.recipe.accumulate} parts each"
         )
     session = _Session(store, run, team, on_checkpoint)
-    with progress("pretrain", total=session.total, unit="step", initial=session.done) as advance, Stop() as stop:
-        session.go(advance, stop)
+    with progress("pretrain", total=session.total, unit="step", initial=session.done), Stop() as stop:
+        session.go(stop)
     return run.file
 
 
@@ -150,7 +150,7 @@ class _Session:
             journal.begin(self.journal, rows)
         log.info(f"going on after step {self.done:,} of {self.total:,}")
 
-    def go(self, advance: Bar, stop: Stop) -> None:
+    def go(self, stop: Stop) -> None:
         """All steps that are left."""
         often, asked = STEPS_A_LOOK[self.run.device.type], False
         pinned = self.run.device.type == "cuda"
@@ -161,7 +161,7 @@ class _Session:
                 self.done = number + 1
                 look, save = self.done % often == 0 or self.done == self.total, self._due()
                 if look or save:
-                    asked = self._look(advance) or asked
+                    asked = self._look() or asked
                 if save or self.done == self.total:
                     self._save()
                 if look and asked and self.done < self.total:  # a step at which every process comes by here
@@ -174,7 +174,7 @@ class _Session:
             f"stopped after step {self.done:,}, which is saved: the same command with --resume goes on"
         )
 
-    def _look(self, advance: Bar) -> bool:
+    def _look(self) -> bool:
         """Log the steps since the last look; True where one of them brought the wish to stop."""
         rate, found = self.meter.take(self.run.recipe.batch_size)
         rows = []

@@ -20,8 +20,8 @@ def names() -> list[str]:
     return plugins.names(PACKAGE, OPENER)
 
 
-def open_probe(spec: str) -> Probe:
-    """The probe that a call such as "logistic" or "m2d_paper(lr=1e-4)" asks for.
+def open_probe(spec: str, device: str = "cpu") -> Probe:
+    """The probe that a call such as "logistic" or "m2d_paper(lr=1e-4)" asks for, to fit on `device`, as torch names it.
 
     Raises UsageError, with near names, for an unknown probe or option and for a value that cannot be.
     """
@@ -29,14 +29,14 @@ def open_probe(spec: str) -> Probe:
     function = plugins.load(PACKAGE, OPENER, name, "probe")
     in_force = check_options("probe", name, function, options)
     probe: Probe = function(**in_force)
-    probe.name = name
+    probe.name, probe.device = name, device
     probe.options = {option: list(value) if isinstance(value, tuple) else value for option, value in in_force.items()}
     return probe
 
 
-def open_probes(specs: str) -> list[Probe]:
+def open_probes(specs: str, device: str = "cpu") -> list[Probe]:
     """The probes of a comma list of calls. Raises UsageError as `open_probe` does, and where none is named."""
-    opened = [open_probe(spec) for spec in split_calls(specs)]
+    opened = [open_probe(spec, device) for spec in split_calls(specs)]
     if not opened:
         raise UsageError(f"{specs!r} names no probe (valid: {', '.join(names())})")
     return opened

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.base.progress import Advance
 from evar.base.threads import fit_each, one_thread, pieces
-from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Targets
+from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser
 
@@ -28,15 +27,15 @@ def open_probe() -> Probe:
     return Centroid()
 
 
-class Centroid(Probe):
+class Centroid(Probe[None]):
     """See the module's docstring."""
 
-    def fit(
-        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
-    ) -> list[Fitted]:
+    grid = (None,)
+
+    def fit(self, examples: Examples, problems: Sequence[Problem[None]], score: ScoreFunction) -> Sequence[Fitted]:
         """Fit every problem."""
         del score  # there is nothing to stop early
-        return fit_each(lambda problem: CentroidFit.of(x, y, problem, classes), problems, advance)
+        return fit_each(lambda problem: CentroidFit.of(examples, problem.train), problems, steps=lambda problem: 1)
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ class CentroidFit:
     converged: bool = True
 
     @classmethod
-    def of(cls, x: Floats, y: Targets, problem: Problem, classes: int) -> "CentroidFit":
-        """The centroids of a problem's training rows."""
-        train = problem.train
+    def of(cls, examples: Examples, train: Rows) -> "CentroidFit":
+        """The centroids of training rows."""
+        x, y, classes = examples.x, examples.y, examples.classes
         standardise = Standardiser.of(x[train])
         count, positive, whole = np.zeros(classes), np.zeros((classes, x.shape[1])), np.zeros(x.shape[1])
         for span in pieces(len(train), BLOCK_ROWS):

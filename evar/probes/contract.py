@@ -4,37 +4,53 @@ A plug-in is one file of this folder; its name is its name on the command line. 
 
     open_probe(**options) -> Probe
 
-Conventions: embeddings `x` (clip, dim) float32; targets `y` (clip,) int64 class numbers, or (clip, class) bool
-for multi-label tasks; row numbers index both. Higher scores are better.
+A row number says which of the task's clips is meant. Higher scores are better.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from evar.base.progress import Advance
+from typing_extensions import TypeVar
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Targets = NDArray[np.int64] | NDArray[np.bool_]
 Setting = float | str | None
 """An entry of a probe's grid: a number, or a name that reads well, such as "lr=0.001 wd=0.1"."""
+S = TypeVar("S", bound=Setting, default=Any)
+"""What one probe's settings are: `Probe[float]` fits `Problem[float]`; a bare `Probe` is any."""
 
 ScoreFunction = Callable[[Floats, Targets], float]
 """(logits (clip, class), targets) -> the task's metric; higher is better."""
 
 
 @dataclass(frozen=True)
-class Problem:
+class Examples:
+    """All clips of a task, as a probe sees them.
+
+    x:        (clip, dim) float32 embeddings, which may be a memory map
+    y:        (clip,) int64 class numbers, or (clip, class) bool for multi-label tasks
+    groups:   (clip,) names: recording, speaker, ...
+    classes:  how many there are
+    """
+
+    x: Floats
+    y: Targets
+    groups: NDArray[np.str_]
+    classes: int
+
+
+@dataclass(frozen=True)
+class Problem(Generic[S]):
     """One fit: `train` rows to learn from, `valid` rows for early stopping (may be empty), one setting, one seed."""
 
     train: Rows
     valid: Rows
-    setting: Setting
+    setting: S
     seed: int
 
 
@@ -68,10 +84,10 @@ class Chosen:
     valid: float | None = None
 
 
-class Probe(ABC):
+class Probe(ABC, Generic[S]):
     """A kind of classifier with its protocol.
 
-    name:        of its file; options: all in force. Whoever opens the probe sets both
+    name:        of its file; options: all in force. Whoever opens the probe sets both, and the device
     grid:        the settings to choose from on validation rows, listed from the most restrained: of equally good ones
                  the first is taken; (None,) where there is nothing to choose
     seeds:       how many seeds it is fitted with; their scores are averaged
@@ -79,26 +95,24 @@ class Probe(ABC):
                  "folds" (each other training fold held out in turn; without folds a tenth of train by group),
                  "grouped" (a tenth of the training clips in whole groups, drawn anew for each seed), or
                  "random" (a random tenth of the training clips, drawn anew for each seed, as the M2D papers do)
-    device:      where it may fit, as torch names it; the caller sets it, and a probe may know the CPU alone
+    device:      where it may fit, as torch names it; a probe may know the CPU alone
     """
 
     name: str
     options: dict[str, Any]
-    grid: tuple[Setting, ...] = (None,)
+    grid: tuple[S, ...]
     seeds: int = 1
     validation: Literal["folds", "grouped", "random"] = "folds"
     device: str = "cpu"
 
-    def at_edge(self, setting: Setting) -> bool:
+    def at_edge(self, setting: S) -> bool:
         """Whether a setting lies at the edge of the grid, so that a better one may lie beyond."""
         return len(self.grid) > 1 and setting in (self.grid[0], self.grid[-1])
 
     @abstractmethod
-    def fit(
-        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
-    ) -> list[Fitted]:
-        """Fit every problem, together where that is faster; `advance(1)` after each, from the calling thread.
+    def fit(self, examples: Examples, problems: Sequence[Problem[S]], score: ScoreFunction) -> Sequence[Fitted]:
+        """Fit every problem, together where that is faster; as each ends, `progress.advance()`, from any thread.
 
-        Statistics of any kind come from a problem's own training rows alone. Deterministic: the same problems with
-        the same seeds give the same bits, however many cores there are.
+        Statistics of any kind come from a problem's own training rows alone; `score` is for early stopping.
+        Deterministic: the same problems with the same seeds give the same bits, however many cores there are.
         """

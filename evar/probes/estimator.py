@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from evar.base.errors import UsageError
 from evar.embeddings.device import choose_device
-from evar.probes.contract import Problem
+from evar.probes.contract import Examples, Problem
 from evar.probes.linear import Standardiser
-from evar.probes.logistic import MAX_ITER, Logistic, LogisticFit
+from evar.probes.logistic import MAX_ITER, Logistic
 
 NO_ROWS = np.empty(0, dtype=np.int64)
 
@@ -48,10 +48,10 @@ class LogisticRegressionProbe(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self._standardise = Standardiser.of(x)
         probe = Logistic([self.C], self.max_iter)
         probe.device = device
+        targets, groups = numbers.astype(np.int64), np.zeros(len(x), dtype=np.str_)
+        examples = Examples(self._standardise(x), targets, groups, len(self.classes_))
         problem = Problem(np.arange(len(x)), NO_ROWS, float(self.C), 0)
-        targets, count = numbers.astype(np.int64), len(self.classes_)
-        (fitted,) = probe.fit(self._standardise(x), targets, [problem], count, lambda *_: 0.0, lambda _: None)
-        assert isinstance(fitted, LogisticFit)
+        (fitted,) = probe.fit(examples, [problem], lambda *_: 0.0)
         if not fitted.converged:
             warnings.warn(f"max_iter={self.max_iter} iterations were too few", ConvergenceWarning, stacklevel=2)
         weights, bias = fitted.weights.T.astype(np.float64), fitted.bias.astype(np.float64)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from evar.base.errors import DataError
 from evar.data.manifest import Round
-from evar.probes.contract import Probe, Rows, Targets
+from evar.probes.contract import Examples, Probe, Rows, Targets
 from evar.probes.shots import FewShots
 from evar.probes.stratified import stratified_tenth
 
@@ -70,13 +70,9 @@ def alike(rounds: Sequence[Round]) -> list[list[int]]:
     return [members for members in (sorted(set(range(len(rounds))) - apart), sorted(apart)) if members]
 
 
-def trials(
-    probe: Probe, rounds: Sequence[Round], y: Targets, groups: NDArray[np.str_], seeds: Sequence[int]
-) -> list[Trial]:
-    """All trials of one setting; y (clip,) or (clip, class), groups (clip,).
-
-    Raises DataError where there is too little to hold some out.
-    """
+def trials(probe: Probe, examples: Examples, rounds: Sequence[Round], seeds: Sequence[int]) -> list[Trial]:
+    """All trials of one setting. Raises DataError where there is too little to hold some out."""
+    y, groups = examples.y, examples.groups
     match way(probe, rounds):
         case "official":
             return [_direct(i, each.train, _valid(each), s) for i, each in enumerate(rounds) for s in seeds]

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from evar.base.errors import UsageError
-from evar.base.progress import Advance
+from evar.base.progress import advance
 from evar.base.threads import fit_each, pieces
 from evar.nn.exact import exact_float32
-from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Setting, Targets
+from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser, standardisers
 
@@ -41,7 +41,7 @@ def open_probe(k: Sequence[int] = K, temperature: float = TEMPERATURE) -> Probe:
     return KNN(k, temperature)
 
 
-class KNN(Probe):
+class KNN(Probe[float]):
     """See the module's docstring. Its grid starts with the most neighbours, the smoothest."""
 
     def __init__(self, k: Sequence[int], temperature: float) -> None:
@@ -52,27 +52,24 @@ class KNN(Probe):
         self.k, self.grid = tuple(k), tuple(float(each) for each in reversed(k))
         self.temperature = float(temperature)
 
-    def at_edge(self, setting: Setting) -> bool:
+    def at_edge(self, setting: float) -> bool:
         """Whether k is the largest or smallest of several; below one neighbour lies nothing."""
         return len(self.k) > 1 and setting in (self.grid[0], self.grid[-1]) and setting != 1.0
 
-    def fit(
-        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
-    ) -> list[Fitted]:
+    def fit(self, examples: Examples, problems: Sequence[Problem[float]], score: ScoreFunction) -> Sequence[Fitted]:
         """Fit every problem; those with the same training rows share their neighbours."""
         del score  # there is nothing to stop early
         sets = {each.train.tobytes(): each.train for each in problems}
         most, device = max(self.k), torch.device(self.device)
         indexes = {
-            key: Index(x, sets[key], standardise, most, device)
-            for key, standardise in standardisers(x, sets.values()).items()
+            key: Index(examples.x, sets[key], standardise, most, device)
+            for key, standardise in standardisers(examples.x, sets.values()).items()
         }
-        fits: list[Fitted] = []
+        fits = []
         for problem in problems:
-            assert isinstance(problem.setting, float)
-            index = indexes[problem.train.tobytes()]
-            fits.append(Vote(index, y[problem.train], classes, int(problem.setting), self.temperature))
-            advance(1)
+            index, targets = indexes[problem.train.tobytes()], examples.y[problem.train]
+            fits.append(Vote(index, targets, examples.classes, int(problem.setting), self.temperature))
+            advance()
         return fits
 
 
@@ -158,7 +155,6 @@ class Index:
         return fit_each(
             merge,
             range(len(clips)),
-            lambda amount: None,
             prepare_thread=lambda: torch.set_num_threads(1),
             at_once=None if self.device.type == "cpu" else 1,
         )

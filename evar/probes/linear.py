@@ -42,7 +42,7 @@ class Standardiser:
 def standardisers(x: Floats, trains: Iterable[Rows]) -> dict[bytes, Standardiser]:
     """The standardiser of each different set of training rows of x (clip, dim), by the set's `tobytes`."""
     sets = {train.tobytes(): train for train in trains}
-    found = fit_each(lambda train: Standardiser.of(x[train]), list(sets.values()), lambda amount: None)
+    found = fit_each(lambda train: Standardiser.of(x[train]), list(sets.values()))
     return dict(zip(sets, found, strict=True))
 
 

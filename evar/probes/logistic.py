@@ -12,7 +12,8 @@ problems are solved together, to a certified optimum; see `solver/`.
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from evar.base.errors import UsageError
-from evar.base.progress import Advance
-from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
+from evar.base.progress import advance
+from evar.probes.contract import Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import LinearFit, Standardiser
 from evar.probes.solver.solve import LogisticProblem, Optimum, solve
 
@@ -46,7 +47,7 @@ class LogisticFit(LinearFit):
     optima: tuple[Optimum, ...]
 
 
-class Logistic(Probe):
+class Logistic(Probe[float]):
     """See the module's docstring."""
 
     def __init__(self, grid: Sequence[float], max_iter: int) -> None:
@@ -57,38 +58,33 @@ class Logistic(Probe):
         self.grid = tuple(float(c) for c in grid)
         self.max_iter = max_iter
 
-    def fit(
-        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
-    ) -> list[Fitted]:
+    def fit(self, examples: Examples, problems: Sequence[Problem[float]], score: ScoreFunction) -> list[LogisticFit]:
         """Fit every problem to its certified optimum, all of them together."""
         del score  # the objective alone decides when a fit ends
+        y, classes = examples.y, examples.classes
         designs, design_of = _distinct([problem.train for problem in problems])
         learnable = [_learnable(y[train]) for train in designs]
         jobs = [
-            (number, LogisticProblem(design, _strength(problem), label))
+            (number, LogisticProblem(design, problem.setting, label))
             for number, (problem, design) in enumerate(zip(problems, design_of, strict=True))
             for label in learnable[design]
         ]
-        drafts = [_Draft.of(y[designs[design]], x.shape[1], classes) for design in design_of]
+        drafts = [_Draft.of(y[designs[design]], examples.x.shape[1], classes) for design in design_of]
         awaited = Counter(number for number, _ in jobs)
-        for number in range(len(problems)):
-            if not awaited[number]:
-                advance(1)
+        advance(len(problems) - len(awaited))
         for own in ([job for job in jobs if job[1].label is None], [job for job in jobs if job[1].label is not None]):
-
-            def ended(place: int, own: list[tuple[int, LogisticProblem]] = own) -> None:
-                number = own[place][0]
-                awaited[number] -= 1
-                if not awaited[number]:
-                    advance(1)
-
             if own:
                 targets = y if own[0][1].label is None or y.ndim == 2 else y[:, None] == np.arange(classes)
-                fits = [fit for _, fit in own]
-                device = torch.device(self.device)
-                optima = solve(x, targets, classes, designs, fits, max_iter=self.max_iter, device=device, ended=ended)
-                for (number, fit), optimum in zip(own, optima, strict=True):
-                    drafts[number].take(optimum, fit.label)
+                fits, device, optima = [fit for _, fit in own], torch.device(self.device), {}
+                solving = solve(replace(examples, y=targets), designs, fits, max_iter=self.max_iter, device=device)
+                with closing(solving):
+                    for place, optimum in solving:
+                        optima[place] = optimum
+                        awaited[own[place][0]] -= 1
+                        if not awaited[own[place][0]]:
+                            advance()
+                for place, (number, fit) in enumerate(own):
+                    drafts[number].take(optima[place], fit.label)
         return [draft.fitted() for draft in drafts]
 
 
@@ -151,12 +147,6 @@ def _learnable(y: Targets) -> list[int | None]:
     if len(present) > 2:
         return [None]
     return [int(present[1])] if len(present) == 2 else []
-
-
-def _strength(problem: Problem) -> float:
-    if not isinstance(problem.setting, float):
-        raise TypeError(f"probe logistic: {problem.setting!r} is no C")
-    return problem.setting
 
 
 def _is_grid(grid: Sequence[float]) -> bool:

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 import torch
 
 from evar.base.errors import UsageError
-from evar.base.progress import Advance
-from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Targets
+from evar.probes.contract import Examples, Probe, Problem, ScoreFunction
 from evar.probes.linear import LinearFit
 from evar.probes.training import Job, NetworkRecipe, train
 
@@ -41,9 +40,10 @@ def open_probe(lr: float = LR, epochs: int = EPOCHS, patience: int = PATIENCE, b
     return M2DPaper(lr, epochs, patience, batch_size)
 
 
-class M2DPaper(Probe):
+class M2DPaper(Probe[None]):
     """See the module's docstring."""
 
+    grid = (None,)
     seeds = SEEDS
     validation = "random"
 
@@ -56,12 +56,10 @@ class M2DPaper(Probe):
         self.lr = float(lr)
         self.recipe = NetworkRecipe((), epochs, patience, batch_size, decoupled=False)
 
-    def fit(
-        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
-    ) -> list[Fitted]:
+    def fit(self, examples: Examples, problems: Sequence[Problem[None]], score: ScoreFunction) -> list[LinearFit]:
         """Fit every problem, all together, each from its own generator."""
         jobs = [Job(problem, self.lr, WEIGHT_DECAY) for problem in problems]
-        trained = train(x, y, jobs, classes, score, self.recipe, torch.device(self.device), advance)
+        trained = train(examples, jobs, score, self.recipe, torch.device(self.device))
         return [
             LinearFit(each.standardise, weights.T, bias, converged=each.ended)
             for each in trained

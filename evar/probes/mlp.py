@@ -17,8 +17,7 @@ from itertools import pairwise
 import torch
 
 from evar.base.errors import UsageError
-from evar.base.progress import Advance
-from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
+from evar.probes.contract import Examples, Probe, Problem, ScoreFunction
 from evar.probes.networks import NetworkFit
 from evar.probes.training import Job, NetworkRecipe, train
 
@@ -67,7 +66,7 @@ def open_probe(
     return MLP(lr, weight_decay, NetworkRecipe(tuple(hidden), epochs, patience, batch_size, decoupled=True))
 
 
-class MLP(Probe):
+class MLP(Probe[str]):
     """See the module's docstring. Its grid starts with the strongest decay and, for each decay, the lowest rate."""
 
     seeds = SEEDS
@@ -78,26 +77,19 @@ class MLP(Probe):
         self.pairs = {f"lr={rate:g} wd={decay:g}": (rate, decay) for decay in reversed(weight_decay) for rate in lr}
         self.grid = tuple(self.pairs)
 
-    def at_edge(self, setting: Setting) -> bool:
+    def at_edge(self, setting: str) -> bool:
         """Whether the pair's rate or decay is the first or last of several; below no decay at all lies nothing."""
-        rate, decay = self._pair(setting)
+        rate, decay = self.pairs[setting]
         ends = {decays for decays in (self.weight_decay[0], self.weight_decay[-1]) if decays > 0}
         return (len(self.lr) > 1 and rate in (self.lr[0], self.lr[-1])) or (
             len(self.weight_decay) > 1 and decay in ends
         )
 
-    def fit(
-        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
-    ) -> list[Fitted]:
+    def fit(self, examples: Examples, problems: Sequence[Problem[str]], score: ScoreFunction) -> list[NetworkFit]:
         """Fit every problem, all together, each from its own generator."""
-        jobs = [Job(problem, *self._pair(problem.setting)) for problem in problems]
-        trained = train(x, y, jobs, classes, score, self.recipe, torch.device(self.device), advance)
+        jobs = [Job(problem, *self.pairs[problem.setting]) for problem in problems]
+        trained = train(examples, jobs, score, self.recipe, torch.device(self.device))
         return [NetworkFit(each.standardise, each.layers, each.ended) for each in trained]
-
-    def _pair(self, setting: Setting) -> tuple[float, float]:
-        """(learning rate, weight decay) of an entry of the grid."""
-        assert isinstance(setting, str)
-        return self.pairs[setting]
 
 
 def _rises(values: Sequence[float]) -> bool:

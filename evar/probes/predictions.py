@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.data.manifest import Round
-from evar.probes.contract import Chosen, Floats, Rows, Targets
+from evar.probes.contract import Chosen, Examples, Floats, Rows, Targets
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ def together(draws: Sequence[Predictions]) -> Predictions:
     return replace(draws[0], logits=np.concatenate([each.logits for each in draws]))
 
 
-def predict(
-    x: Floats, y: Targets, groups: NDArray[np.str_], rounds: Sequence[Round], chosen: Sequence[Chosen]
-) -> Predictions:
+def predict(examples: Examples, rounds: Sequence[Round], chosen: Sequence[Chosen]) -> Predictions:
     """Read the test rows, once: logits of each round's final fits (one a seed), assembled in the order of rows.
 
-    x (clip, dim), y (clip,) or (clip, class), groups (clip,); one of `chosen` a round.
+    One of `chosen` a round.
     """
     logits = [
-        np.stack([fit.logits(x[each.test]) for fit in final.fits]) for each, final in zip(rounds, chosen, strict=True)
+        np.stack([fit.logits(examples.x[each.test]) for fit in final.fits])
+        for each, final in zip(rounds, chosen, strict=True)
     ]
     rows = np.concatenate([each.test for each in rounds])
     folds = np.concatenate([np.full(len(each.test), each.name) for each in rounds])
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
-    return Predictions(np.concatenate(logits, axis=1)[:, order], y[rows], rows, groups[rows], folds[order])
+    ordered = np.concatenate(logits, axis=1)[:, order]
+    return Predictions(ordered, examples.y[rows], rows, examples.groups[rows], folds[order])

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evar.base.errors import DataError
-from evar.base.progress import Advance
 from evar.data.manifest import Round
 from evar.probes import holdout
-from evar.probes.contract import Chosen, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
+from evar.probes.contract import Chosen, Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
 from evar.probes.holdout import Trial
 
 BLOCK_ROWS = 4096
 TIE_DIGITS = 12  # means that agree so far are equal: the order of a sum may change what comes after
+Curve = dict[Setting, float]
+"""Mean validation score of each setting."""
 
 
 def count(probe: Probe, rounds: Sequence[Round], *, judge: bool = False) -> int:
@@ -38,32 +38,21 @@ def _count(probe: Probe, rounds: Sequence[Round], judge: bool) -> int:
 
 
 def run(
-    probe: Probe,
-    x: Floats,
-    y: Targets,
-    groups: NDArray[np.str_],
-    rounds: Sequence[Round],
-    classes: int,
-    score: ScoreFunction,
-    seed: int,
-    advance: Advance,
-    *,
-    judge: bool = False,
+    probe: Probe, examples: Examples, rounds: Sequence[Round], score: ScoreFunction, seed: int, *, judge: bool = False
 ) -> list[Chosen]:
-    """Fit a probe for every round; `advance(1)` is called `count(probe, rounds, judge=judge)` times.
+    """Fit a probe for every round; the open bar advances by `count(probe, rounds, judge=judge)`.
 
-    x:      (clip, dim) float32; y: (clip,) int64 or (clip, class) bool; groups: (clip,)
     seed:   the first of the probe's seeds; each next one is higher by 1
     judge:  whether a validation score is wanted also where there is but one setting
 
     Raises DataError where embeddings are not finite, or where there are too few clips or groups to choose with.
     """
-    _check(x, rounds)
+    _check(examples.x, rounds)
     seeds = range(seed, seed + probe.seeds)
     chosen: dict[int, Chosen] = {}
     for members in holdout.alike(rounds):
         some = [rounds[i] for i in members]
-        choices = _Run(probe, x, y, groups, some, classes, score, seeds, advance, judge).chosen()
+        choices = _Run(probe, examples, some, score, seeds, judge).chosen()
         chosen.update(zip(members, choices, strict=True))
     return [chosen[i] for i in range(len(rounds))]
 
@@ -71,14 +60,10 @@ def run(
 @dataclass(frozen=True)
 class _Run:
     probe: Probe
-    x: Floats
-    y: Targets
-    groups: NDArray[np.str_]
+    examples: Examples
     rounds: Sequence[Round]
-    classes: int
     score: ScoreFunction
     seeds: range
-    advance: Advance
     judge: bool
 
     def chosen(self) -> list[Chosen]:
@@ -87,7 +72,7 @@ class _Run:
         refit = self._way not in holdout.WITHOUT_REFIT
         if refit and not self._judges:
             return self._refit([{grid[(len(grid) - 1) // 2]: 0.0} for _ in self.rounds])
-        trials = holdout.trials(self.probe, self.rounds, self.y, self.groups, self.seeds)
+        trials = holdout.trials(self.probe, self.examples, self.rounds, self.seeds)
         tried = self._fit([Problem(t.train, t.stops, setting, t.seed) for setting in grid for t in trials])
         fits = {setting: tried[k * len(trials) : (k + 1) * len(trials)] for k, setting in enumerate(grid)}
         curves = self._curves(fits, trials)
@@ -108,10 +93,10 @@ class _Run:
         """Whether there are validation scores: to choose a setting, or for the caller."""
         return self._way != "none" and (len(self.probe.grid) > 1 or self.judge)
 
-    def _fit(self, problems: Sequence[Problem]) -> list[Fitted]:
-        return self.probe.fit(self.x, self.y, problems, self.classes, self.score, self.advance)
+    def _fit(self, problems: Sequence[Problem]) -> Sequence[Fitted]:
+        return self.probe.fit(self.examples, problems, self.score)
 
-    def _refit(self, curves: Sequence[dict[Setting, float]]) -> list[Chosen]:
+    def _refit(self, curves: Sequence[Curve]) -> list[Chosen]:
         """Fit each round's winner again on all of its training rows."""
         problems = [
             Problem(each.train, holdout.NO_ROWS, best(curve), seed)
@@ -121,33 +106,37 @@ class _Run:
         fits, seeds = self._fit(problems), len(self.seeds)
         return self._choices([fits[i : i + seeds] for i in range(0, len(fits), seeds)], curves)
 
-    def _curves(self, fits: dict[Setting, list[Fitted]], trials: Sequence[Trial]) -> list[dict[Setting, float]]:
+    def _curves(self, fits: dict[Setting, Sequence[Fitted]], trials: Sequence[Trial]) -> list[Curve]:
         """For each round: setting -> mean score over all trials that serve it (0.0 where none is wanted)."""
         if not self._judges:
             return [dict.fromkeys(fits, 0.0) for _ in self.rounds]
-        curves: list[dict[Setting, float]] = [{} for _ in self.rounds]
+        curves: list[Curve] = [{} for _ in self.rounds]
+        x, y = self.examples.x, self.examples.y
         for setting, own in fits.items():
             scores: list[list[float]] = [[] for _ in self.rounds]
             for fit, trial in zip(own, trials, strict=True):
                 for number, valid in trial.judged:
-                    scores[number].append(self.score(fit.logits(self.x[valid]), self.y[valid]))
+                    scores[number].append(self.score(fit.logits(x[valid]), y[valid]))
             for number, each in enumerate(scores):
                 curves[number][setting] = round(float(np.mean(each)), TIE_DIGITS)
         return curves
 
-    def _choices(self, finals: Sequence[Sequence[Fitted]], curves: Sequence[dict[Setting, float]]) -> list[Chosen]:
+    def _choices(self, finals: Sequence[Sequence[Fitted]], curves: Sequence[Curve]) -> list[Chosen]:
         choices = []
         for fits, curve, each in zip(finals, curves, self.rounds, strict=True):
             winner = best(curve)
             several = len(self.probe.grid) > 1 and self._judges
             readable = {name(setting): value for setting, value in curve.items()} if several else {}
             at_edge = several and self.probe.at_edge(winner)
-            lacking, valid = unseen(self.y[each.train], self.classes), curve[winner] if self._judges else None
+            lacking, valid = (
+                unseen(self.examples.y[each.train], self.examples.classes),
+                curve[winner] if self._judges else None,
+            )
             choices.append(Chosen(fits, winner, at_edge, readable, lacking, valid))
         return choices
 
 
-def best(curve: dict[Setting, float]) -> Setting:
+def best(curve: Curve) -> Setting:
     """The setting of the highest score, the first of equals."""
     return max(curve, key=curve.__getitem__)
 

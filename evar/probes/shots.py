@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.data.manifest import Round
-from evar.probes.contract import Rows, Targets
+from evar.probes.contract import Examples, Rows, Targets
 
 MOST_PARTS = 5
 
@@ -31,24 +31,23 @@ class FewShots(Round):
     parts: tuple[Rows, ...] = ()
 
 
-def draw(
-    rounds: Sequence[Round], y: Targets, groups: NDArray[np.str_], shots: int, number: int, seed: int
-) -> list[FewShots]:
-    """Draw `number` (from 0) of `shots` clips a class for every round; y (clip,), groups (clip,)."""
+def draw(examples: Examples, rounds: Sequence[Round], shots: int, number: int, seed: int) -> list[FewShots]:
+    """Draw `number` (from 0) of `shots` clips a class for every round of a single-label task."""
+    y = examples.y
     order = np.random.default_rng([seed, number]).permutation(len(y))
     place = np.empty(len(y), dtype=np.int64)
     place[order] = np.arange(len(y))
     drawn = []
     for each in rounds:
         train = _first_of_each_class(each.train, y, place, shots)
-        parts = () if each.valid is not None else parted(train, y, groups, min(shots, MOST_PARTS))
+        parts = () if each.valid is not None else parted(train, y, examples.groups, min(shots, MOST_PARTS))
         drawn.append(FewShots(f"{each.name} draw {number + 1}", train, each.valid, each.test, parts))
     return drawn
 
 
-def short_classes(rounds: Sequence[Round], y: Targets, classes: int, shots: int) -> tuple[int, ...]:
-    """Numbers of the classes with fewer than `shots` training clips in one of the rounds at least; y (clip,)."""
-    counts = np.array([np.bincount(y[each.train], minlength=classes) for each in rounds])
+def short_classes(examples: Examples, rounds: Sequence[Round], shots: int) -> tuple[int, ...]:
+    """Numbers of the classes with fewer than `shots` training clips in one of the rounds at least."""
+    counts = np.array([np.bincount(examples.y[each.train], minlength=examples.classes) for each in rounds])
     return tuple(np.flatnonzero((counts < shots).any(axis=0)).tolist())
 
 

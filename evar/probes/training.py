@@ -19,12 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.base.progress import Advance
 from evar.base.threads import fit_each
 from evar.nn.exact import exact_float32
 from evar.probes.adam import Adam
 from evar.probes.batches import Order
-from evar.probes.contract import Floats, Problem, Rows, ScoreFunction, Targets
+from evar.probes.contract import Examples, Floats, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import Standardiser, standardisers
 from evar.probes.networks import Parameters, forward, initial, losses, slot, stack
 
@@ -70,29 +69,20 @@ class Trained:
 
 
 def train(
-    x: Floats,
-    y: Targets,
-    jobs: Sequence[Job],
-    classes: int,
-    score: ScoreFunction,
-    recipe: NetworkRecipe,
-    device: torch.device,
-    advance: Advance,
+    examples: Examples, jobs: Sequence[Job], score: ScoreFunction, recipe: NetworkRecipe, device: torch.device
 ) -> list[Trained]:
-    """Train every job; x (clip, dim), y (clip,) or (clip, class). One without validation rows trains all epochs."""
+    """Train every job; the open bar advances as each ends. One without validation rows trains all epochs."""
     before = torch.get_num_threads()
     try:
-        data = Data.of(x, y, [job.problem for job in jobs], device)
-        sizes = (x.shape[1], *recipe.hidden, classes)
-        numbers = blocks(jobs, sizes, recipe, device)
+        data = Data.of(examples, [job.problem for job in jobs], device)
+        numbers = blocks(jobs, data.sizes(recipe), recipe, device)
         with exact_float32():
             found = fit_each(
-                lambda members: SlotBlock.of(data, [jobs[number] for number in members], sizes, score, recipe).train(),
+                lambda members: SlotBlock.of(data, [jobs[number] for number in members], score, recipe).train(),
                 numbers,
-                advance,
                 prepare_thread=lambda: torch.set_num_threads(1),
-                size=len,
                 at_once=None if device.type == "cpu" else 1,
+                steps=len,
             )
     finally:
         torch.set_num_threads(before)
@@ -135,6 +125,7 @@ class Data:
 
     rows:          their numbers, rising
     features:      (row, dim) float32, as they are; targets: (row,) or (row, class), also on the host
+    classes:       how many the task has
     standardisers: of each set of training rows, by `tobytes`
     """
 
@@ -142,14 +133,20 @@ class Data:
     features: Tensor
     targets: Tensor
     on_host: Targets
+    classes: int
     standardisers: dict[bytes, Standardiser]
 
     @classmethod
-    def of(cls, x: Floats, y: Targets, problems: Sequence[Problem], device: torch.device) -> "Data":
+    def of(cls, examples: Examples, problems: Sequence[Problem], device: torch.device) -> "Data":
         """What these problems read."""
         rows = np.unique(np.concatenate([part for each in problems for part in (each.train, each.valid)]))
-        features, targets = torch.from_numpy(x[rows]).to(device), torch.from_numpy(y[rows]).to(device)
-        return cls(rows, features, targets, y[rows], standardisers(x, [each.train for each in problems]))
+        features, on_host = torch.from_numpy(examples.x[rows]).to(device), examples.y[rows]
+        targets, moments = torch.from_numpy(on_host).to(device), standardisers(examples.x, [p.train for p in problems])
+        return cls(rows, features, targets, on_host, examples.classes, moments)
+
+    def sizes(self, recipe: NetworkRecipe) -> tuple[int, ...]:
+        """Units of the embedding, of each hidden layer, and of the output."""
+        return self.features.shape[1], *recipe.hidden, self.classes
 
     def places(self, rows: Rows) -> Tensor:
         """Where these row numbers lie: (clip,) int64 on the host."""
@@ -157,19 +154,11 @@ class Data:
 
 
 class SlotBlock:
-    """Jobs that are trained together, one a slot."""
+    """Jobs of one batch width that are trained together, one a slot."""
 
-    def __init__(
-        self,
-        data: Data,
-        jobs: Sequence[Job],
-        sizes: Sequence[int],
-        score: ScoreFunction,
-        recipe: NetworkRecipe,
-        size: int,
-    ) -> None:
+    def __init__(self, data: Data, jobs: Sequence[Job], score: ScoreFunction, recipe: NetworkRecipe, size: int) -> None:
         self.data, self.score, self.recipe, self.count = data, score, recipe, len(jobs)
-        device = data.features.device
+        device, sizes = data.features.device, data.sizes(recipe)
         filled = [*jobs, *[jobs[-1]] * (size - len(jobs))]
         generators = [torch.Generator().manual_seed(job.problem.seed) for job in filled]
         self.standardisers = [data.standardisers[job.problem.train.tobytes()] for job in filled]
@@ -186,12 +175,9 @@ class SlotBlock:
         self.valid = [data.places(job.problem.valid) for job in jobs]
 
     @classmethod
-    def of(
-        cls, data: Data, jobs: Sequence[Job], sizes: Sequence[int], score: ScoreFunction, recipe: NetworkRecipe
-    ) -> "SlotBlock":
+    def of(cls, data: Data, jobs: Sequence[Job], score: ScoreFunction, recipe: NetworkRecipe) -> "SlotBlock":
         """A block with as many slots as the device and the work ask for; those without a job repeat the last one."""
-        size = slots(width(jobs[0], recipe), sizes, data.features.device)
-        return cls(data, jobs, sizes, score, recipe, size)
+        return cls(data, jobs, score, recipe, slots(width(jobs[0], recipe), data.sizes(recipe), data.features.device))
 
     def train(self) -> list[Trained]:
         """One a job."""

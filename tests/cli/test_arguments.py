@@ -6,7 +6,7 @@ import pytest
 
 from evar.base.errors import UsageError
 from evar.cli import main
-from evar.cli.arguments import VERBS, option_strings, parse
+from evar.cli.arguments import option_strings, parse, verb_names
 
 OPTIONS_OF_EVAL = [
     "--task",
@@ -31,7 +31,7 @@ def test_eval_has_the_options_that_are_promised():
     assert set(OPTIONS_OF_EVAL) <= set(option_strings("eval"))
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", verb_names())
 def test_help_explains_every_option(verb, capsys):
     assert main([verb, "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
@@ -68,6 +68,7 @@ def test_without_a_verb_eval_is_meant():
         ("--task us8k --shots 1,,2", "not '1,,2'"),
         ("--task us8k --shots 2,1,2", "--shots: must hold each number once, not '2,1,2'"),
         ("--task us8k --draws 0", "--draws: must be a whole number from 1 to 1000, not '0'"),
+        ("--task us8k --seed 1 --seed 2", "argument --seed: given twice, as 1 and 2"),
         ("prepare", "the following arguments are required: --task"),
         ("cache lst", "unknown action 'lst': did you mean list?"),
     ],
@@ -77,6 +78,18 @@ def test_mistake_is_one_line_that_says_what_would_be_right(line, said):
         parse(line.split())
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--task us8k --task gtzan,vc1 --probe knn --probe mlp", {"task": "us8k,gtzan,vc1", "probe": "knn,mlp"}),
+        ("--task us8k", {"probe": "logistic"}),
+        ("leaderboard --encoder m2d --encoder a,b", {"encoder": ("m2d", "a", "b")}),
+    ],
+)
+def test_lists_that_are_given_twice_add_up(line, expected):
+    assert {name: vars(parse(line.split()))[name] for name in expected} == expected
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ import soundfile
 from evar.cli import main
 from evar.cli.check_screen import screen
 from evar.data.leaks import Leaks
-from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Report, Short
+from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
 from evar.near_duplicates.record import NearDuplicate, NearDuplicates
 from tests.tones import write_tones
 
@@ -44,6 +44,7 @@ def a_report(**more):
         ),
         "classes": tuple(Class(f"class {n:04}", (50 + n, 40), (60 + n, 40)) for n in range(classes)),
         "quarantined": tuple(Fault(f"reason {n}", tuple(f"{n}/{k}.wav" for k in range(9 - n))) for n in range(7)),
+        "waiting": 3,
         "leaks": Leaks(
             {"duplicates": 1, "groups": 2, "silent": 0},
             {"duplicates": "two are equal", "groups": "two straddle", "silent": "one: 'hush\\n.wav'"},
@@ -53,10 +54,13 @@ def a_report(**more):
             silent=(),
         ),
         "clipped": (Clipped("loud.wav", 0.25),),
+        "quiet": (Quiet("far.wav", 0.0018),),
         "short": (Short("half.wav", 4.0, 2.0),),
+        "lacking": (Short("nearly.wav", 3.0, 2.952), Short("almost.wav", 3.0, 2.999)),
         "durations": Durations(0.5, 4.0, 4.1, 3600.0),
         "rates": {16000: 10, 44100: 80 * classes},
         "channels": {1: 10, 2: 80 * classes},
+        "decoders": {"soundfile": 80 * classes, "ffmpeg 7.1": 10},
         "store": "/cache/stores/toy",
         "store_rate": 16000,
         "store_bytes": 12_345_678,
@@ -94,6 +98,25 @@ def test_what_cannot_be_scored_is_exit_code_2_with_the_reason(here, capsys):
     assert "quarantined 4: missing: test-low-000.wav, test-low-001.wav, test-low-002.wav and 1 more" in out
     assert "verdict cannot be scored: 4 of 36 clips are missing or broken (coverage 88.9%, asked for 99.0%); " in out
     assert main(["check", "--task", "tones.yaml", "--min-coverage", "0.888"]) == 0
+
+
+def test_files_that_need_ffmpeg_are_one_line_of_check_and_of_prepare(here, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(here))
+    for path in Path("data/tones").glob("test-low-*"):
+        path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    convert = "ffmpeg -i CLIP -f flac NEW && mv NEW CLIP"
+    said = (
+        "4 files need ffmpeg, which is not installed: install it and run again, or convert each elsewhere and keep its "
+        f"name: {convert}"
+    )
+    assert main(["check", "--task", "tones.yaml"]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"quarantined 4: is MP4 or M4A, for which ffmpeg is needed: install it, or convert: {convert}" in out
+    assert out.count(said) == 1
+    assert main(["prepare", "--task", "tones.yaml"]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"tones: {said}" in err
+    assert "are quarantined" not in err
 
 
 def test_check_and_eval_agree(here, capsys):
@@ -155,16 +178,19 @@ def test_every_finding_has_its_place_and_its_example():
     text = screen(a_report(), some_copies(), 400)
     for said in (
         "quarantined      9: reason 0: 0/0.wav, 0/1.wav, 0/2.wav and 6 more",
-        "                 7 for 2 more reasons (all with --json)",
+        "                 18 for 4 more reasons (all with --json)",
+        "                 3 files need ffmpeg, which is not installed: install it and run again, or convert each",
         "duplicates       two are equal",
         "near-duplicates  1 test clips nearly equal a clip on the other side of the split: b.wav (test) and a.wav "
         "(train), correlation 0.91 at -0.010 s; all in /cache/copies.json",
         "groups           two straddle",
         "silent           one: 'hush\\n.wav'",
         "clipped          1 clips with over 0.1% of their samples at full scale, worst loud.wav (25.0%)",
+        "quiet            1 clips stay below -48 dB of full scale: far.wav (-55 dB)",
         "short            1 clips are over 0.5 s shorter than the table promises: half.wav (2.0 of 4.0 s)",
+        "                 2 clips lack a little by their headers: nearly.wav (48 ms), almost.wav (1 ms)",
         "durations        0.50 s shortest, 4.00 s median, 4.10 s longest, 1.0 h in all",
-        "files            10 at 16,000 Hz, 800 at 44,100 Hz; 10 mono, 800 of 2 channels",
+        "files            10 at 16,000 Hz, 800 at 44,100 Hz; 10 mono, 800 of 2 channels; 10 by ffmpeg 7.1",
         "store            12.3 MB at 16,000 Hz, digest 0123456789ab, in /cache/stores/toy",
         "remarks          one id appears twice",
         "pitfalls         known fault",

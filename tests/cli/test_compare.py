@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from evar.cli import main
+from evar.leaderboard.runs import Kept
 from evar.leaderboard.table import append
 from evar.scoring.summary import mean_score
 from tests.leaderboard.test_table import make_result
@@ -40,7 +41,7 @@ def add(run, encoder, right, task="tones", groups=None, clips=None, **changes):
         }
     )
     names = clips or [f"{number}.wav" for number in range(len(right))]
-    append(Path("results"), result, predictions, names, CLASSES, {})
+    append(Path("results"), result, Kept(predictions, [names[row] for row in predictions.rows], CLASSES, {}))
 
 
 def compare(capsys, *arguments):

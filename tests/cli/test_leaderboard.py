@@ -10,7 +10,7 @@ import pytest
 from evar.cli import main
 from evar.leaderboard.table import append
 from tests.leaderboard.rows import make_row
-from tests.leaderboard.test_table import CLASSES, CURVES, make_predictions
+from tests.leaderboard.test_table import make_kept
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def results(tmp_path):
         make_row(run="two", encoder="logmel", score=0.4, low=0.3, high=0.5, parts={"test": 0.4}),
         make_row(run="smoke", encoder="m2d", limit=3, ranked=False),
     ):
-        append(folder, row, make_predictions(), ["x.wav", "y.wav", "z.wav"], CLASSES, CURVES)
+        append(folder, row, make_kept())
     return folder
 
 
@@ -99,7 +99,7 @@ def test_export_writes_the_shapes_of_others(results, capsys, tmp_path):
 def test_export_of_no_ranked_row_is_a_mistake(results, capsys, tmp_path):
     code, _, err = call(capsys, "export", "--results", results, "--format", "hear", "--out", tmp_path, "--probe", "knn")
     assert code == 2
-    assert "no ranked row of probe 'knn' to export (probes with ranked rows: logistic)" in err
+    assert "unknown probe 'knn': (valid: logistic)" in err
     assert call(capsys, "export", "--results", results, "--format", "mteb")[0] == 2
 
 
@@ -115,7 +115,7 @@ def test_imported_scores_stand_in_every_view(results, capsys, tmp_path):
     (tmp_path / "scores.csv").write_text("representation,task,score,report\nbyola,us8k,0.787,old\n", encoding="utf-8")
     code, _, err = call(capsys, "import", tmp_path / "scores.csv", "--results", results)
     assert code == 0
-    assert "1 of 1 scores added" in err
+    assert "1 of 1 scores copied to" in err
     for format in ("terminal", "markdown", "latex", "long", "json"):
         assert "byola" in call(capsys, "leaderboard", "--results", results, "--format", format)[1]
     assert "byola" not in call(capsys, "leaderboard", "--results", results, "--format", "csv")[1]

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from evar.cli import main
+from evar.pipeline import Evaluator
 from tests.tones import write_tones
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,8 @@ def here(tmp_path, monkeypatch):
 
 
 def evaluate(*arguments, task="tones.yaml"):
-    return main(["--task", task, "--encoder", "logmel", *arguments])
+    encoder = [] if "--encoder" in arguments else ["--encoder", "logmel"]
+    return main(["--task", task, *encoder, *arguments])
 
 
 def rows():
@@ -175,7 +177,7 @@ def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here
         ),
         (["--task", "tones.yaml", "--encoder", "logmel", "--probe", ","], "',' names no probe"),
         (
-            ["--task", "tones.yaml", "--encoder", "logmel", "--data", "nowhere", "--task", "us8k"],
+            ["--task", "us8k", "--encoder", "logmel", "--data", "nowhere"],
             "UrbanSound8K not found",
         ),
         (["--task", "tones.yaml", "--weights", "none.pth"], "none.pth"),
@@ -241,12 +243,10 @@ def test_a_row_that_cannot_be_saved_is_shown(here, capsys, monkeypatch):
     ],
 )
 def test_interrupt_is_exit_code_130(here, capsys, monkeypatch, raised, said):
-    from evar.cli.verbs import eval as verb
-
     def interrupted(*_, **__):
         raise raised
 
-    monkeypatch.setattr(verb, "evaluations", interrupted)
+    monkeypatch.setattr(Evaluator, "evaluations", interrupted)
     assert evaluate() == 130
     assert f"evar: {said}" in capsys.readouterr().err.splitlines()[-1]
 
@@ -255,8 +255,8 @@ def test_fault_of_the_program_is_exit_code_1(here):
     code = """if True:
         import sys
         from evar.cli import main
-        from evar.cli.verbs import eval as verb
-        verb.evaluations = None
+        from evar.pipeline import Evaluator
+        Evaluator.evaluations = None
         sys.exit(main(sys.argv[1:]))
     """
     command = [sys.executable, "-c", code, "--task", "tones.yaml", "--encoder", "logmel"]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from evar import pretraining
 from evar.cli import arguments, main
-from evar.cli.verbs import export, leaderboard, pretrain
-from evar.leaderboard.outputs import MARKS
+from evar.leaderboard import formats, read
 from evar.leaderboard.published import FILE
 from evar.leaderboard.table import append
 from tests.leaderboard.rows import make_row
-from tests.leaderboard.test_table import CLASSES, CURVES, make_predictions
+from tests.leaderboard.test_table import make_kept
 from tests.pretrain import runs
 
 READ = {"weights", "data", "file", "folders"}
@@ -35,8 +35,8 @@ FILES += ["runs/one.npz", "runs/one.json", "log.csv", "loss.svg", "0-000000.wav"
 
 def written():
     """(verb, option) of every option that names what is written."""
-    for verb, parser in arguments._PARSERS.items():
-        for action in parser()._actions:
+    for verb in arguments.verb_names():
+        for action in arguments.make_parser(verb)._actions:
             if action.type is Path and action.dest not in READ | GROWN:
                 yield verb, action
 
@@ -63,7 +63,7 @@ def results(tmp_path, monkeypatch):
 def make_results(folder):
     for run, score in (("one", 0.8), ("two", 0.4)):
         row = make_row(run=run, encoder=run, score=score, low=score - 0.1, high=score + 0.1, parts={"test": score})
-        append(folder, row, make_predictions(), ["x.wav", "y.wav", "z.wav"], CLASSES, CURVES)
+        append(folder, row, make_kept())
     return folder
 
 
@@ -118,7 +118,9 @@ def test_the_verbs_that_write_are_found():
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(("verb", "action"), WRITTEN, ids=lambda value: getattr(value, "dest", value))
 def test_no_verb_writes_over_a_file_of_a_results_folder(results, capsys, verb, action, name):
-    pages = [["--format", format] for format in MARKS] if "--format" in arguments.option_strings(verb) else [[]]
+    pages = (
+        [["--format", format] for format in formats.names()] if "--format" in arguments.option_strings(verb) else [[]]
+    )
     runs.write_audio(Path("audio"), files=8)
     before = files_of(results)
     for more in pages:
@@ -175,7 +177,7 @@ def test_a_new_file_is_written_and_then_written_anew(results, verb, format, plac
         if format in ("hear", "mteb"):
             (results / "table.new").mkdir()
     for score in (0.5, 0.6):
-        append(results, make_row(run=f"r{score}", score=score), make_predictions(), ["x", "y", "z"], CLASSES, CURVES)
+        append(results, make_row(run=f"r{score}", score=score), make_kept())
         assert main([verb, "--format", format, "--out", place]) == 0
     before = files_of(results)
     assert main([verb, "--format", format, "--out", place]) == 0
@@ -224,9 +226,8 @@ def test_it_is_said_before_any_work(results, capsys, monkeypatch):
         pytest.fail("worked first")
 
     runs.write_audio(Path("audio"))
-    monkeypatch.setattr(leaderboard, "read_rows", work)
-    monkeypatch.setattr(export, "read_rows", work)
-    monkeypatch.setattr(pretrain, "prepare_audio", work)
+    monkeypatch.setattr(read, "read_rows", work)
+    monkeypatch.setattr(pretraining, "prepare_audio", work)
     for line in (["leaderboard", "--out", "results/leaderboard.csv"], ["export", "--out", "results/leaderboard.csv"]):
         assert main(line) == 2
     assert main(["pretrain", *MORE["pretrain"], "--out", "results"]) == 2

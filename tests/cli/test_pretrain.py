@@ -17,8 +17,16 @@ from tests.tones import write_tones
 
 ROOT = Path(__file__).parents[2]
 NAME = "m2d_vit_tiny-80x64p16x16"
-RECIPE = [word for name, value in runs.SETTINGS.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-HOW = ["--preset", "tiny", *RECIPE, "--precision", "float32", "--device", "cpu", "--workers", "1"]
+OPTIONS = {"preset": "tiny", **runs.SETTINGS, "precision": "float32", "device": "cpu", "workers": 1}
+
+
+def how(*given):
+    """Options of a quick run, but for those that are given."""
+    named = {f"--{name.replace('_', '-')}": str(value) for name, value in OPTIONS.items()}
+    return [*(word for name, value in named.items() if name not in given for word in (name, value)), *given]
+
+
+HOW = how()
 
 
 @pytest.fixture
@@ -70,13 +78,13 @@ def test_encoder_is_scored_while_it_trains_in_rows_with_their_step(here):
 
 def test_tasks_training_clips_are_all_that_is_read(here, capsys):
     task = str(write_tones(here, clips=3))
-    assert main(["pretrain", "--task", task, "--data", "data", "--out", "run", *HOW, "--epochs", "1"]) == 0
+    assert main(["pretrain", "--task", task, "--data", "data", "--out", "run", *how("--epochs", "1")]) == 0
     assert "9 files, " in capsys.readouterr().err
 
 
 def test_fold_task_says_that_test_clips_are_trained_on(here, capsys):
     task = str(write_tones(here, clips=2, folds=3))
-    assert main(["pretrain", "audio", "--task", task, "--data", "data", "--out", "run", *HOW, "--epochs", "1"]) == 0
+    assert main(["pretrain", "audio", "--task", task, "--data", "data", "--out", "run", *how("--epochs", "1")]) == 0
     said = capsys.readouterr().err
     assert "so test clips are trained on too" in said
     assert "34 files, " in said
@@ -106,14 +114,14 @@ def test_mistake_gives_one_line_and_exit_code_2(here, capsys, arguments, said):
     (here / "empty").mkdir()
     (here / "broken").mkdir()
     (here / "broken" / "broken.wav").write_bytes(b"no audio")
-    assert main(["pretrain", *HOW, *arguments]) == 2
+    assert main(["pretrain", *how(*arguments)]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("evar: error: ")]
     assert len(lines) == 1
     assert said in lines[0]
 
 
 def command(folder, *more):
-    return [sys.executable, str(ROOT / "run_eval.py"), "pretrain", "audio", *HOW, "--out", str(folder), *more]
+    return [sys.executable, str(ROOT / "run_eval.py"), "pretrain", "audio", *how("--out", str(folder), *more)]
 
 
 def test_killed_run_goes_on_from_its_last_checkpoint(here):

@@ -21,7 +21,7 @@ def test_bundled_checkpoint_is_listed_checked_and_used_by_its_name(tmp_path, cap
     monkeypatch.chdir(tmp_path)
     write_tones(tmp_path, clips=3)
     assert main(["weights", "list", "tiny", "--cache", "cache"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].endswith("bundled")
+    assert capsys.readouterr().out.splitlines()[1].endswith("bundled  10.8 MB")
     for action in ("check", "get"):
         assert main(["weights", action, "tiny", "--cache", "cache"]) == 0
         assert capsys.readouterr().out.startswith("tiny  ok  sha256 ")

@@ -10,7 +10,7 @@ from evar import probes
 from evar.base import threads
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, Targets
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 
 CERTIFIED = {"logistic": 2e-2}  # how far logits within the certified gap may differ; those of other probes may not
 TRAIN, VALID, OTHERS = np.arange(0, 60), np.arange(60, 80), np.arange(80, 100)
@@ -21,10 +21,10 @@ def probe(request: pytest.FixtureRequest) -> Probe:
     return probes.open_probe(request.param)
 
 
-def fit(probe: Probe, x: Floats, y: Targets, problems: Sequence[Problem], classes: int | None = None) -> list[Fitted]:
-    count = classes or (y.shape[1] if y.ndim == 2 else int(y.max()) + 1)
-    score = metric("accuracy" if y.ndim == 1 else "mAP")
-    return probe.fit(x, y, problems, count, score, lambda amount: None)
+def fit(
+    probe: Probe, x: Floats, y: Targets, problems: Sequence[Problem], classes: int | None = None
+) -> Sequence[Fitted]:
+    return probe.fit(examples(x, y, classes), problems, metric("accuracy" if y.ndim == 1 else "mAP"))
 
 
 def problem(probe: Probe, *, train: Rows = TRAIN, valid: Rows = VALID, at: int = -1, seed: int = 42) -> Problem:
@@ -113,11 +113,9 @@ def test_read_only_memory_maps_are_fitted(probe: Probe, tmp_path: pytest.TempPat
     assert np.array_equal(logits(probe, mapped, y), logits(probe, x, y))
 
 
-def test_every_fit_is_counted_once(probe: Probe) -> None:
-    x, y = clouds(100, 12, 3)
-    amounts: list[int] = []
-    probe.fit(x, y, three_problems(probe), 3, metric("accuracy"), amounts.append)
-    assert amounts == [1, 1, 1]
+def test_every_fit_is_counted_once(probe: Probe, advances: list[int]) -> None:
+    fit(probe, *clouds(100, 12, 3), three_problems(probe))
+    assert sum(advances) == 3
 
 
 def test_logits_of_a_clip_ignore_the_other_clips(probe: Probe) -> None:

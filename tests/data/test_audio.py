@@ -31,9 +31,9 @@ def written(path, waveform, rate=RATE, **how):
     return path
 
 
-def reason(path, kind=audio.AudioFault):
+def reason(path, kind=audio.AudioFault, look=lambda path: audio.read(path, RATE)):
     with pytest.raises(kind) as error:
-        audio.read(path, RATE)
+        look(path)
     assert "\n" not in str(error.value)
     assert str(path) not in str(error.value)
     return str(error.value)
@@ -159,6 +159,117 @@ def test_what_is_no_file_is_told_apart(tmp_path):
     assert "too long" in reason(tmp_path / ("x" * 300), audio.Unreadable)
 
 
+def test_devices_and_links_in_a_circle_are_told_and_never_opened(tmp_path):
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    (tmp_path / "tty.wav").symlink_to("/dev/tty")
+    assert "symbolic links" in reason(tmp_path / "loop.wav", audio.Unreadable)
+    assert reason(tmp_path / "zero.wav", audio.Unreadable) == "is no regular file"
+    assert reason(tmp_path / "tty.wav", audio.Unreadable) == "is no regular file"
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+from evar.data import audio
+for line in Path("/proc/self/status").read_text().splitlines():
+    if line.startswith("VmSize"):
+        held = int(line.split()[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (held + (400 << 20),) * 2)
+for path in sys.argv[1:]:
+    try:
+        audio.read(Path(path), 16000)
+    except audio.AudioFault as fault:
+        print(fault)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_files_of_gigabytes_are_refused_by_their_size_with_little_memory(tmp_path):
+    two = 2_000_000_000
+    wav = written(tmp_path / "a.wav", noise(100), subtype="PCM_16").read_bytes()
+    size = wav.index(b"data") + 4
+    frame = b"\xff\xfb\x90\0".ljust(417, b"\0")  # 128 kbit/s, 44.1 kHz
+    beginnings = {
+        "stated": wav[:size] + struct.pack("<I", two) + wav[size + 4 :],
+        "streamed": wav[:size] + bytes(4) + b"\1\2\3\4",
+        "ogg": b"OggS",
+        "mp3": frame * 10,
+        "mp3_memory": frame * 10,
+    }
+    for name, beginning in beginnings.items():
+        with (tmp_path / name).open("wb") as file:
+            file.write(beginning)
+            file.truncate(two // 2 if name == "mp3_memory" else two)
+    paths = [str(tmp_path / name) for name in beginnings]
+    done = subprocess.run([sys.executable, "-c", LITTLE_MEMORY, *paths], capture_output=True, text=True, timeout=60)
+    large = "2.0 GB: of a file of its kind at most 1.1 GB are read, divide it"
+    hours = "its header promises 17.4 hours, at most 4.7 hours are read: divide it"
+    assert (done.stdout.splitlines(), done.stderr) == (
+        [hours, large, large, large, "needs more memory than there is"],
+        "",
+    )
+
+
+def test_a_stream_of_unstated_length_is_not_read_without_end(tmp_path, monkeypatch):
+    content = bytearray(written(tmp_path / "a.flac", noise(5 * RATE)).read_bytes())
+    content[21] &= 0xF0  # 36 bits of STREAMINFO: total samples
+    content[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(content)
+    assert audio.read(tmp_path / "a.flac", RATE).duration == 5
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 4096)
+    monkeypatch.setattr(audio, "MOST_SAMPLES", 4 * RATE)
+    assert "its stream does not end" in reason(tmp_path / "a.flac")
+    assert "its header promises" in reason(written(tmp_path / "b.flac", noise(5 * RATE)))
+
+
+@pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF"])
+def test_24_bits_at_the_wrong_end_of_32_are_a_fault(tmp_path, form):
+    samples = np.random.default_rng(0).integers(-(1 << 23), 1 << 23, (3000, 2)).astype(np.int32)
+    for quieter in (0, 3, 6):
+        low = written(tmp_path / "low", samples >> quieter, format=form, subtype="PCM_32")
+        assert "24 bits in the wrong place" in reason(low)
+        high = written(tmp_path / "high", (samples >> quieter) << 8, format=form, subtype="PCM_32")
+        assert audio.read(high, RATE).peak > 0.01
+    for silence in (0, 1, 1000):
+        decoded = audio.read(
+            written(tmp_path / "silent", np.full(3000, silence, np.int32), subtype="PCM_32", format=form), RATE
+        )
+        assert not decoded.samples.any()
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_integers_written_as_floats_are_a_fault_and_loud_floats_are_none(tmp_path, rate):
+    waveform = noise(4000, 2)
+    for scale in (32768, 1 << 23, 1 << 31):
+        assert "integers written as floats" in reason(
+            written(tmp_path / "a.wav", waveform * scale, rate, subtype="FLOAT")
+        )
+    assert audio.read(written(tmp_path / "a.wav", waveform * 10, rate, subtype="FLOAT"), RATE).peak > 1
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_channels_that_cancel_each_other_are_a_fault_and_quiet_ones_are_none(tmp_path, monkeypatch, rate, subtype):
+    waveform = noise(20_000, 1)
+    both = np.concatenate([waveform, -waveform], axis=1)
+    for block in (audio.BLOCK_SAMPLES, 4096):
+        monkeypatch.setattr(audio, "BLOCK_SAMPLES", block)
+        assert "channels cancel each other" in reason(written(tmp_path / "a.wav", both, rate, subtype=subtype))
+        both[15_000:, 1] *= 0.5  # at times they do not
+        assert audio.read(written(tmp_path / "a.wav", both, rate, subtype=subtype), RATE).peak > 0.05
+        both[15_000:, 1] *= 2
+    quiet = 0.002 * np.concatenate([waveform, waveform], axis=1)
+    assert audio.read(written(tmp_path / "a.wav", quiet, rate, subtype=subtype), RATE).peak < audio.QUIET_PEAK
+
+
+def test_sound_that_the_new_rate_cannot_hold_is_a_fault(tmp_path):
+    bat = 0.5 * np.sin(2 * np.pi * 40_000 * np.arange(96_000) / 192_000)
+    path = written(tmp_path / "a.wav", bat * np.hanning(96_000), 192_000)
+    assert "above half the rate" in reason(path)
+    assert audio.read(path, 96_000).peak > 0.4
+
+
 def test_no_permission_is_told(tmp_path, monkeypatch):
     path = written(tmp_path / "a.wav", noise(100))
 
@@ -249,6 +360,17 @@ def test_an_absurd_rate_is_a_fault_and_not_a_flood_of_memory(tmp_path):
 def test_mp3_named_wav_decodes(tmp_path):
     mp3 = written(tmp_path / "a.wav", noise(RATE), format="MP3")
     assert len(audio.read(mp3, RATE).samples) == RATE
+
+
+def test_a_glance_finds_what_shows_without_decoding(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    whole = written(tmp_path / "a.wav", noise(RATE)).read_bytes()
+    for ending in ("wav", "flac", "mp3", "ogg", "aiff"):
+        audio.glance(written(tmp_path / f"whole.{ending}", noise(RATE)))
+    bad = {"cut.wav": whole[:20_000], "empty.wav": b"", "text.wav": b"no audio", "a.m4a": b"\0\0\0\x20ftypM4A "}
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+        assert reason(tmp_path / name, look=audio.glance) == reason(tmp_path / name)
 
 
 def test_formats_whose_end_cannot_be_told_are_refused(tmp_path):

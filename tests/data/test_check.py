@@ -49,11 +49,11 @@ def test_a_clean_copy_has_counts_and_no_finding(tones):
     assert [(each.name, each.found, each.listed) for each in report.classes] == [
         (name, (4, 4, 4), (4, 4, 4)) for name in ("high", "low", "middle")
     ]
-    findings = ("quarantined", "clipped", "short", "pitfalls", "remarks")
+    findings = ("quarantined", "clipped", "quiet", "short", "lacking", "pitfalls", "remarks")
     assert [getattr(report, name) for name in findings] == [()] * len(findings)
     leaks = report.leaks
     assert (leaks.groups, leaks.duplicates, leaks.straddling, leaks.silent) == (18, (), (), ())
-    assert (report.rates, report.channels) == ({RATE: 36}, {1: 36})
+    assert (report.rates, report.channels, report.decoders) == ({RATE: 36}, {1: 36}, {"soundfile": 36})
     assert (report.durations.shortest, report.durations.median, report.durations.longest) == (0.2, 0.225, 0.4)
     assert report.durations.total == pytest.approx(9 * (0.2 + 0.25 + 0.4 + 0.2))
     assert report.store_bytes == 2 * RATE * report.durations.total
@@ -105,6 +105,35 @@ def test_silent_and_clipped_clips_are_found(tones, clips):
     assert report.leaks.silent == ("train-low-000.wav", "train-low-001.wav")
     assert [each.path for each in report.clipped] == ["test-low-001.wav", "test-low-000.wav"]
     assert 0.5 < report.clipped[0].share < 0.8
+
+
+def test_clips_that_lack_a_little_of_what_their_headers_promise_are_named_with_how_much(tones, clips):
+    for name, samples in (("train-low-001.wav", 160), ("test-low-002.wav", 480)):  # of 4,000 and 6,400
+        (clips / name).write_bytes((clips / name).read_bytes()[: -2 * samples])
+    report = report_of(tones)
+    assert report.found == 36
+    assert [(each.path, round(1000 * (each.promised - each.duration))) for each in report.lacking] == [
+        ("test-low-002.wav", 30),
+        ("train-low-001.wav", 10),
+    ]
+
+
+def test_clips_that_are_hardly_there_are_named_and_digital_silence_is_not(tones, clips):
+    time = np.arange(4000) / RATE
+    for name, level in (("train-low-000.wav", 0.0), ("train-low-001.wav", 0.0002), ("train-low-002.wav", 0.003)):
+        soundfile.write(clips / name, level * np.sin(1000 * time), RATE, subtype="PCM_24")
+    quiet = report_of(tones).quiet
+    assert [each.path for each in quiet] == ["train-low-001.wav", "train-low-002.wav"]
+    assert [each.peak for each in quiet] == pytest.approx([0.0002, 0.003], rel=0.01)
+
+
+def test_clips_that_need_ffmpeg_are_counted(tones, clips, monkeypatch):
+    monkeypatch.setenv("PATH", str(tones))
+    for name in ("train-low-000.wav", "test-low-000.wav"):
+        (clips / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    report = report_of(tones)
+    assert (report.waiting, report.found) == (2, 34)
+    assert [(fault.reason[:14], len(fault.paths)) for fault in report.quarantined] == [("is MP4 or M4A,", 2)]
 
 
 def test_clips_shorter_than_the_table_promises_are_found(tones):

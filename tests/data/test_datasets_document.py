@@ -51,4 +51,4 @@ def test_it_is_no_longer_than_it_promises():
 
 def test_its_options_exist():
     (line,) = re.findall(r"evar new-task (.*)", DOCUMENT)
-    assert set(re.findall(r"--[a-z-]+", line)) == set(option_strings("new-task")) - {"--help"}
+    assert set(re.findall(r"--[a-z-]+", line)) == set(option_strings("new-task")) - {"--help", "--debug"}

@@ -48,7 +48,9 @@ def patched(content, at, number, layout="<I"):
 @pytest.mark.parametrize("how", CASES, ids="-".join)
 def test_a_whole_file_decodes_and_a_cut_one_is_a_fault(tmp_path, how):
     content = encoded(format=how[0], subtype=how[1])
-    assert read(tmp_path, content).duration == pytest.approx(3, abs=0.1)
+    decoded = read(tmp_path, content)
+    assert decoded.duration == pytest.approx(3, abs=0.1)
+    assert decoded.lacking == 0
     for keep in (0.05, 0.3, 0.6, 0.9, 0.98):
         assert reason(tmp_path, content[: int(len(content) * keep)])
 
@@ -104,7 +106,8 @@ def test_a_missing_padding_byte_is_no_missing_audio(tmp_path):
 @pytest.mark.parametrize("how", ["WAV", "AIFF", "AU"])
 def test_what_lacks_less_than_the_tolerance_is_whole_and_what_lacks_more_is_not(tmp_path, how):
     content = encoded(channels=1, format=how, subtype="PCM_16")
-    assert len(read(tmp_path, content[: -2 * 768]).samples) == 3 * RATE - 768  # 48 ms
+    decoded = read(tmp_path, content[: -2 * 768])
+    assert (len(decoded.samples), decoded.lacking) == (3 * RATE - 768, pytest.approx(0.048, abs=1e-4))
     assert "promises 3.000 s, 2.948 s could" in reason(tmp_path, content[: -2 * 832])
     short = encoded(frames=400, channels=1, format=how, subtype="PCM_16")
     assert "promises 0.025 s" in reason(tmp_path, short[:-100])
@@ -352,9 +355,60 @@ def test_mp3_inside_riff_is_read_as_the_mp3_alone(tmp_path, mode):
     assert "promises" in reason(tmp_path, in_riff(content[:first] * 40, stated=first * 50))
 
 
-def test_frames_with_filling_are_a_fault(tmp_path):
-    content = encoded(channels=1, format="WAV", subtype="PCM_24")
-    assert "4 bytes to a frame of 1 x 24 bits" in reason(tmp_path, patched(content, 32, 4, "<H"))
+ALIGNS = {  # of a frame of two channels: where its bytes are stated, from the start of `fmt ` or `desc`, and how
+    "WAV": (20, "<H"),
+    "WAVEX": (20, "<H"),
+    "RF64": (20, "<H"),
+    "W64": (36, "<H"),
+    "CAF": (28, ">I"),
+}
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT"])
+@pytest.mark.parametrize("how", ALIGNS)
+def test_a_frame_of_another_size_than_its_samples_is_a_fault(tmp_path, how, subtype):
+    content = encoded(frames=1000, format=how, subtype=subtype)
+    (at, layout), size = ALIGNS[how], {"PCM_16": 2, "PCM_24": 3}.get(subtype, 4)
+    place = at + content.index(b"desc" if how == "CAF" else b"fmt ")
+    assert struct.unpack_from(layout, content, place)[0] == 2 * size
+    for align in (size, 2 * size - 1, 2 * size + 1, 2 * size + 2):
+        said = f"{align} bytes to a frame of 2 x {8 * size} bits"
+        assert said in reason(tmp_path, patched(content, place, align, layout))
+    if how != "CAF":
+        assert len(read(tmp_path, patched(content, place, 0, layout)).samples) == 1000  # not filled in
+
+
+def extensible(valid, samples):
+    """A WAV header with so many valid bits in 32 (at their upper end, as the format demands)."""
+    pcm = bytes.fromhex("0100000000001000800000aa00389b71")
+    fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 1, RATE, 4 * RATE, 4, 32, 22, valid, 4) + pcm
+    data = samples.astype("<i4").tobytes()
+    body = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def test_24_bits_within_32_are_read_where_an_extensible_header_has_them(tmp_path):
+    samples = np.random.default_rng(0).integers(-(1 << 15), 1 << 15, 2000)
+    for valid in (20, 24, 32):
+        np.testing.assert_array_equal(read(tmp_path, extensible(valid, samples << 16)).samples, samples)
+    assert "24 bits in the wrong place" in reason(tmp_path, extensible(24, samples << 8))
+
+
+@pytest.mark.parametrize("off", [-15, -2, -1, 1, 16, 1000])
+@pytest.mark.parametrize("how", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF"])
+def test_sizes_off_by_some_bytes_cost_no_clip(tmp_path, how, off):
+    content = encoded(channels=1, format=how, subtype="PCM_16")
+    name, ahead, layout = {
+        "RF64": (b"ds64", 16, "<Q"), "W64": (b"riff", 16, "<Q"), "AIFF": (b"SSND", 4, ">I"), "AU": (b"dns.", 8, "<I"),
+        "CAF": (b"data", 4, ">Q"),
+    }.get(how, (b"data", 4, "<I"))  # fmt: skip
+    if how == "AU" and name not in content:
+        name, layout = b".snd", ">I"
+    at = content.index(name) + ahead
+    (stated,) = struct.unpack_from(layout, content, at)
+    decoded = read(tmp_path, patched(content, at, stated + off, layout))
+    assert 3 * RATE - 8 <= len(decoded.samples) <= 3 * RATE
+    assert 0 <= decoded.lacking < 0.05
 
 
 FIELD_CASES = {  # what recorders, editors and muxers wrote; seconds
@@ -369,11 +423,21 @@ FIELD_CASES = {  # what recorders, editors and muxers wrote; seconds
 }
 
 
-@pytest.mark.parametrize("name", FIELD_CASES)
-def test_files_from_the_field_are_read_whole(shared, name):
+FIELD_FAULTS = {
+    "pcm24_align4/05_bits24_align4.wav": "4 bytes to a frame of 1 x 24 bits",
+    "pcm24_align4/arecord_s24le_new.wav": "24 bits in the wrong place",
+}
+
+
+@pytest.mark.parametrize("name", [*FIELD_CASES, *FIELD_FAULTS])
+def test_files_from_the_field_are_read_whole_or_refused(shared, name):
     path = shared / "cases" / name
     if not path.is_file():
         pytest.skip(f"no {path}")
+    if name in FIELD_FAULTS:
+        with pytest.raises(audio.AudioFault, match=FIELD_FAULTS[name]):
+            audio.read(path, RATE)
+        return
     decoded = audio.read(path, RATE)
     assert decoded.duration == pytest.approx(FIELD_CASES[name], abs=0.01)
     assert decoded.peak > 0.2

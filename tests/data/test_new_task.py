@@ -113,9 +113,23 @@ def test_seconds_are_what_nearly_all_clips_do_not_exceed(sounds):
     assert load_task(str(new_task(sounds, name="c", seconds=2.5).file)).seconds == 2.5
 
 
-def test_clips_that_do_not_decode_are_left_to_the_check(sounds):
-    (sounds / "bark" / "anna0_0.wav").write_bytes(b"")
-    assert len(table_of(new_task(sounds))) == 60
+def test_clips_that_cannot_be_read_are_listed_and_named(sounds):
+    clips = sounds / "bark"
+    assert new_task(sounds, name="whole").unreadable == ()
+    (clips / "anna0_0.wav").write_bytes(b"")
+    (clips / "anna1_1.wav").write_bytes((clips / "anna1_1.wav").read_bytes()[:-1000])
+    (clips / "anna2_2.wav").unlink()
+    os.mkfifo(clips / "anna2_2.wav")
+    (clips / "anna3_3.wav").unlink()
+    (clips / "anna3_3.wav").symlink_to("anna3_3.wav")
+    made = new_task(sounds)
+    assert len(table_of(made)) == 60
+    faults = dict(fault.rstrip(")").split(" (", 1) for fault in made.unreadable)
+    assert faults["bark/anna0_0.wav"] == "empty: zero bytes"
+    assert faults["bark/anna1_1.wav"] == "its header promises 0.100 s, 0.069 s could be decoded"
+    assert faults["bark/anna2_2.wav"] == "is no regular file"
+    assert "symbolic links" in faults["bark/anna3_3.wav"]
+    assert len(faults) == 4
 
 
 def test_classes_of_too_few_groups_are_told(sounds):

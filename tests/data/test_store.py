@@ -160,6 +160,37 @@ def test_a_broken_clip_is_quarantined_with_its_reason_and_the_others_go_on(root)
     assert prepared.index.loc[1, ["length", "content", "duration"]].tolist() == [0, "", 0.0]
 
 
+def test_what_is_no_regular_file_is_quarantined_and_nothing_waits_for_it(root):
+    for name in names(4):
+        (root / name).unlink()
+    os.mkfifo(root / "0.wav")
+    (root / "1.wav").symlink_to("/dev/zero")
+    (root / "2.wav").symlink_to("2.wav")
+    (root / "3.wav").mkdir()
+    prepared = made(root)
+    zero, one, two, three = prepared.quarantined["reason"]
+    assert (zero, one, three) == ("is no regular file", "is no regular file", "is a folder")
+    assert "symbolic links" in two
+    assert (made(root).decoded, prepared.decoded) == (0, 10)
+
+
+def test_a_clip_that_changes_while_it_is_decoded_is_decoded_again(root, monkeypatch):
+    def changed(path, rate):
+        clip = read(path, rate)
+        if path.name == "5.wav":
+            write_clip(path, 77, 1000)  # as long as it was
+        return clip
+
+    read = audio.read
+    with monkeypatch.context() as patch:
+        patch.setattr(audio, "read", changed)
+        before = made(root)
+    after = made(root)
+    assert after.decoded == 1
+    assert after.digest != before.digest
+    assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1))
+
+
 def test_a_dataset_without_one_usable_clip_is_a_store(tmp_path):
     prepared = made(tmp_path / "nowhere", ["a.wav", "b.wav"])
     assert prepared.quarantined["reason"].tolist() == [audio.MISSING] * 2

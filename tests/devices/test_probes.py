@@ -1,5 +1,7 @@
 """Probes on every device: the certified optimum, and the predictions that the CPU gives."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -9,18 +11,16 @@ from evar.probes.contract import Fitted, Floats, Problem, Targets
 from evar.probes.logistic import LogisticFit
 from evar.probes.solver.descent import GAP
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 from tests.probes.solver.oracle import fitted_value, minimum, standardised
 
 
-def fits(name: str, x: Floats, y: Targets, train: int, device: torch.device, *settings: float | None) -> list[Fitted]:
+def fits(name: str, x: Floats, y: Targets, train: int, device: torch.device, *settings: float) -> Sequence[Fitted]:
     """Fit on the first `train` rows, and with the next tenth for validation."""
-    probe = probes.open_probe(name)
-    probe.device = str(device)
+    probe = probes.open_probe(name, str(device))
     valid = np.arange(train, train + train // 10)
     asked = [Problem(np.arange(train), valid, setting, 42) for setting in settings or (probe.grid[-1],)]
-    score, classes = (metric("mAP"), y.shape[1]) if y.ndim == 2 else (metric("accuracy"), int(y.max()) + 1)
-    return probe.fit(x, y, asked, classes, score, lambda amount: None)
+    return probe.fit(examples(x, y), asked, metric("mAP" if y.ndim == 2 else "accuracy"))
 
 
 @pytest.mark.parametrize(("clips", "dim"), [(400, 40), (120, 200)], ids=["more clips", "more dimensions"])

@@ -206,6 +206,8 @@ def test_what_was_meant_is_said_where_no_encoder_is_named(tmp_path: Path, monkey
         with pytest.raises(UsageError) as caught:
             encoders.open_encoder(given)
         assert str(caught.value) == f"unknown encoder {given!r}: that is {said}"
+    with pytest.raises(UsageError, match="encoder m2d: weights are no option of it; give them beside it: --weights"):
+        encoders.open_encoder("m2d(weights='w.pth')")
     for given in ("lgomel", "x" * 9999, "a/b"):
         with pytest.raises(UsageError, match="unknown encoder|is not a name"):
             encoders.open_encoder(given)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evar.leaderboard.runs import keep
+from evar.leaderboard.runs import Kept, keep
 from evar.probes.predictions import Predictions
 from evar.result import Result
 from evar.scoring.summary import mean_score
@@ -48,7 +48,8 @@ def add(
     row = dataclasses.replace(row, score=score, low=min(row.low, score), high=max(row.high, score))
     curve = {setting: row.score - 0.05 * abs(k - 2) for k, setting in enumerate(GRID)}
     paths = [f"audio/fold{1 + clip % 2}/{clip:05d}.wav" for clip in range(clips)]
-    keep(results, row, predictions, paths, names, {"1": curve, "2": {k: v - 0.02 for k, v in curve.items()}})
+    curves = {"1": curve, "2": {k: v - 0.02 for k, v in curve.items()}}
+    keep(results, row, Kept(predictions, paths, names, curves))
     return row
 
 

@@ -5,30 +5,37 @@ import dataclasses
 import io
 import json
 import unicodedata
+from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
+from evar.base.tables import Text, TextTable
 from evar.data.task import CORE
-from evar.leaderboard import formats
-from evar.leaderboard.history import history_block
+from evar.leaderboard.formats import LEGEND
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published
 from evar.leaderboard.ranking import build
-from evar.leaderboard.text_tables import Text, TextTable, encoder_names, own_blocks, per_cent, published_blocks
+from evar.leaderboard.read import Leaderboard
+from evar.leaderboard.text_tables import encoder_names, own_tables, per_cent, published_tables
 from tests.leaderboard.rows import make_row
 
 EVIL = "<script>alert('&|_%$#{}\\')</script>"
 
 
-def board(*rows):
-    return build(rows, lambda best, other: best.score - other.score > 0.05)
+def leaderboard(*rows, published=(), imported=(), **how):
+    """Rows of which those more than 5 points apart are separable."""
+    made = Leaderboard(Path("results"), rows, published, imported, **how)
+    vars(made)["board"] = build(rows, lambda best, other: best.score - other.score > 0.05)
+    return made
 
 
-def three():
-    return board(
-        make_row(encoder="m2d", score=0.8, low=0.78, high=0.83),
-        make_row(encoder="logmel", score=0.79, low=0.7, high=0.9),
-        make_row(encoder="random", score=0.1, low=0.0, high=0.2, coverage=0.995),
+def three(**others):
+    return leaderboard(
+        make_row(run="r1", encoder="m2d", score=0.8, low=0.78, high=0.83),
+        make_row(run="r2", encoder="logmel", score=0.79, low=0.7, high=0.9),
+        make_row(run="r3", encoder="random", score=0.1, low=0.0, high=0.2, coverage=0.995),
+        **others,
     )
 
 
@@ -38,24 +45,24 @@ def test_scores_are_per_cent_with_half_the_interval():
 
 
 def test_terminal_marks_the_best_and_what_is_not_separable():
-    lines = formats.to_terminal(own_blocks(three()), 100).splitlines()
+    lines = three().text("terminal", 100).splitlines()
     assert lines[0] == "probe logistic, output last"
     assert [line.split(maxsplit=1) for line in lines[2:5]] == [
-        ["m2d", "* 80.0 ± 2.5"],
-        ["logmel", "≈ 79.0 ± 10.0"],
-        ["random", "10.0 ± 10.0 (99.5 % of clips)"],
+        ["m2d", "*80.0 ± 2.5  r1"],
+        ["logmel", "≈79.0 ± 10.0  r2"],
+        ["random", "10.0 ± 10.0 (99.5 % of clips)  r3"],
     ]
 
 
 def test_a_mean_bears_no_mark_for_no_test_compares_means():
-    (block,) = own_blocks(
-        board(
+    (block,) = own_tables(
+        leaderboard(
             *[
                 make_row(encoder=name, task=task, score=score)
                 for name, score in (("a", 0.5), ("b", 0.49))
                 for task in CORE
             ]
-        )
+        ).board
     )
     assert block.header[-1] == "mean"
     assert [row[-1] for row in block.rows] == [Text("50.0"), Text("49.0")]
@@ -67,68 +74,54 @@ def test_a_mean_bears_no_mark_for_no_test_compares_means():
 def test_terminal_keeps_within_the_width_and_loses_no_column(width):
     tasks = [f"task{number}" for number in range(9)]
     rows = [make_row(encoder=f"an encoder of a long name, number {n}", task=task) for n in range(3) for task in tasks]
-    text = formats.to_terminal(own_blocks(board(*rows)), width)
-    table = text.split("\n\n" + formats.LEGEND.format(best="*"))[0]
-    assert max(map(len, table.splitlines())) <= width
-    assert [task for task in tasks if task not in table] == []
-    assert table.count("50.0 ± 10.0") == 27
+    text = leaderboard(*rows).text(width=width)
+    assert max(map(cell_len, text.split("\n\n" + LEGEND.format(best="*"))[0].splitlines())) <= width
+    assert [task for task in tasks if task not in text] == []
+    assert text.count("50.0 ± 10.0") == 27
+
+
+def test_the_scores_of_five_tasks_are_one_table_at_80_columns():
+    rows = [make_row(encoder=f"m2d_vit_base-80x608p16x16-{n}", task=task) for n in range(2) for task in CORE]
+    scores, others, _ = leaderboard(*rows).text(width=80).split("\n\n")
+    assert scores.count("50.0 ± 10.0") == 10
+    assert max(map(cell_len, scores.splitlines())) <= 80
+    assert "continued" in others
+    assert [name for name in ("mean", "runs") if name not in others] == []
 
 
 def unranked():
     rows = [make_row(task=task, score=0.3, limit=3, ranked=False) for task in ("us8k", "gtzan")]
-    return own_blocks(board(*rows, make_row(encoder="m" * 50, probe="knn", coverage=0.089, ranked=False)))
-
-
-def test_a_narrow_terminal_tells_of_each_row_apart_what_it_is():
-    text = formats.to_terminal(unranked(), 40)
-    assert max(map(len, text.split("\n\n")[0].replace("m" * 50, "m").splitlines())) <= 40
-    assert text.startswith(
-        """Not ranked
-encoder: m2d
-  task: us8k
-  probe: logistic
-  output: last
-  score: 30.0 ± 10.0
-  why: smoke run of 3 clips a part
-encoder: m2d
-  task: gtzan
-"""
-    )
-
-
-def test_a_column_too_wide_for_the_terminal_stands_below_the_name():
-    rows = [make_row(encoder="e" * 30, coverage=0.995), make_row(encoder="e" * 30, task="gtzan")]
-    text = formats.to_terminal(own_blocks(board(*rows)), 40).split("\n\n")[0]
-    assert text.splitlines()[1:] == [
-        f"encoder: {'e' * 30}",
-        "  us8k: * 50.0 ± 10.0 (99.5 % of clips)",
-        "  gtzan: * 50.0 ± 10.0",
-    ]
-
-
-def test_every_part_of_a_block_repeats_all_columns_that_name_a_line():
-    text = formats.to_terminal(unranked(), 80)
-    assert [line.split() for line in text.splitlines() if line.startswith("m2d")] == [
-        ["m2d", "us8k", "logistic", "last", "30.0", "±", "10.0"],
-        ["m2d", "gtzan", "logistic", "last", "30.0", "±", "10.0"],
-        ["m2d", "us8k", "logistic", "last", *"smoke run of 3 clips a part".split()],
-        ["m2d", "gtzan", "logistic", "last", *"smoke run of 3 clips a part".split()],
-    ]
+    return leaderboard(*rows, make_row(encoder="m" * 50, probe="knn", coverage=0.089, ranked=False))
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])
-def test_history_tells_of_each_run_what_it_is_at_any_width(width):
+def test_words_are_folded_and_scores_are_not(width):
+    text = unranked().text(width=width)
+    table = text.split("\n\n" + LEGEND.format(best="*"))[0]
+    assert max(map(cell_len, table.splitlines())) <= max(width, 58)  # what names a line and a score take 58
+    assert table.count("30.0 ± 10.0") == 2
+    assert table.count("m") >= 50
+
+
+def test_every_part_of_a_table_repeats_the_columns_that_name_a_line():
+    tasks = [f"task{number}" for number in range(9)]
+    parts = leaderboard(*[make_row(run=task, task=task) for task in tasks]).text(width=60).split("\n\n")[:-1]
+    assert len(parts) > 1
+    assert [part.count("m2d") for part in parts] == [1] * len(parts)
+    assert ["continued" in part for part in parts] == [False] + [True] * (len(parts) - 1)
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_history_shows_each_run_with_its_change_at_any_width(width):
     weights = "m2d_vit_base-80x608p16x16-step100.safetensors"
     rows = [make_row(run=f"run{n}", weights=weights, time=f"2026-11-0{n}T00:00:00Z") for n in (1, 2)]
-    parts = formats.to_terminal([history_block(rows)], width).split("\n\n")[:-1]
-    for part in parts:
-        assert all(part.count(row.time) == 1 for row in rows)
-        assert part.count("us8k") == part.count("logistic") == 2
-    assert sum(part.count("+0.0") for part in parts) == 1
+    text = leaderboard(*rows, history=True).text(width=width)
+    assert text.count("+0.0") == 1
+    assert text.count("run1") == text.count("run2") == text.count("\nrun ")
 
 
 def test_markdown_is_one_cell_a_column_whatever_the_names():
-    text = formats.to_markdown(own_blocks(board(make_row(encoder=EVIL), make_row(encoder="b", score=0.2))))
+    text = leaderboard(make_row(encoder=EVIL), make_row(encoder="b", score=0.2)).text("markdown")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {3}
     assert "<script>" not in text.replace("\\<", "")
@@ -136,15 +129,19 @@ def test_markdown_is_one_cell_a_column_whatever_the_names():
 
 
 def test_a_reference_in_a_name_is_no_reference_in_markdown():
-    text = formats.to_markdown(own_blocks(board(make_row(encoder="&lt;b&gt;"))))
+    text = leaderboard(make_row(encoder="&lt;b&gt;")).text("markdown")
     assert "| &amp;lt;b&amp;gt; |" in text
 
 
-@pytest.mark.parametrize("write", [lambda b: formats.to_terminal(b, 100), formats.to_markdown, formats.to_latex])
-def test_names_move_no_cursor_and_break_no_line(write):
+@pytest.mark.parametrize("format", ["terminal", "markdown", "latex"])
+def test_names_move_no_cursor_and_break_no_line(format):
     evil = "a\nb\x1b[31mc\u202ed\udce9e\u2028f\x9bg"
-    told = write(own_blocks(board(make_row(encoder=evil), make_row(run="s", encoder=evil, limit=3, ranked=False))))
-    plain = write(own_blocks(board(make_row(encoder="x"), make_row(run="s", encoder="x", limit=3, ranked=False))))
+    told = leaderboard(make_row(run="r", encoder=evil), make_row(run="s", encoder=evil, limit=3, ranked=False)).text(
+        format
+    )
+    plain = leaderboard(make_row(run="r", encoder="x"), make_row(run="s", encoder="x", limit=3, ranked=False)).text(
+        format
+    )
     assert len(told.splitlines()) == len(plain.splitlines())
     assert [letter for letter in told if letter != "\n" and unicodedata.category(letter)[0] == "C"] == []
     assert told.count("c\ufffdd\ufffde f\ufffdg") + told.count("c?d?e f?g") == 2
@@ -152,21 +149,20 @@ def test_names_move_no_cursor_and_break_no_line(write):
 
 def test_columns_are_aligned_as_a_screen_shows_them():
     names = ("音響モデル", "cafe\u0301", "m2d", "Ｍ２Ｄ" * 30)
-    lines = formats.to_terminal(own_blocks(board(*[make_row(encoder=name) for name in names])), 60).splitlines()
-    ends = {name[:3]: line[: line.index("50.0")] for name in names for line in lines if line.startswith(name[:3])}
-    assert len(ends["m2d"]) == len(ends["caf"]) - 1 == len(ends["音響モ"]) + 5
-    assert ends["Ｍ２Ｄ"].rstrip(" *").endswith("…")
-    assert len(ends["Ｍ２Ｄ"].rstrip(" *")) < len(ends["m2d"]) // 2
+    lines = leaderboard(*[make_row(encoder=name) for name in names]).text("terminal", 60).splitlines()
+    starts = [cell_len(line[: line.index("50.0")]) for line in lines if "50.0" in line]
+    assert starts == starts[:1] * len(names)
+    assert max(map(cell_len, lines[:-1])) <= 60
 
 
 def test_a_first_cell_of_latex_is_no_option_of_the_line_before():
-    text = formats.to_latex(own_blocks(board(make_row(encoder="[1ex]"), make_row(encoder="*", score=0.2))))
+    text = leaderboard(make_row(encoder="[1ex]"), make_row(encoder="*", score=0.2)).text("latex")
     starts = [line.split(" & ")[0] for line in text.splitlines() if line.endswith("\\\\")]
     assert starts == ["encoder", "{[}1ex]", "{*}"]
 
 
 def test_latex_escapes_what_latex_reads():
-    text = formats.to_latex(own_blocks(board(make_row(encoder=EVIL))))
+    text = leaderboard(make_row(encoder=EVIL)).text("latex")
     row = next(line for line in text.splitlines() if "alert" in line)
     assert r"\textless{}script\textgreater{}alert('\&\textbar{}\_\%\$\#\{\}\textbackslash{}')" in row
     assert r"\textbf{50.0 $\pm$ 10.0} \\" in row
@@ -174,16 +170,16 @@ def test_latex_escapes_what_latex_reads():
 
 
 def test_wide_csv_has_a_line_an_encoder_and_shares():
-    (row,) = csv.DictReader(io.StringIO(formats.to_wide_csv(board(make_row(), make_row(task="gtzan", score=0.25)))))
+    (row,) = csv.DictReader(io.StringIO(leaderboard(make_row(), make_row(task="gtzan", score=0.25)).text("csv")))
     assert (row["encoder"], row["us8k"], row["us8k_low"], row["gtzan"], row["mean_of_core"]) == (
         "m2d", "0.5", "0.4", "0.25", "",
     )  # fmt: skip
 
 
 def test_long_csv_has_every_row_and_never_mixes_origins():
-    shown = board(make_row(run="r"), make_row(run="s", limit=3, ranked=False))
     published = read_published()
-    rows = list(csv.DictReader(io.StringIO(formats.to_long_csv(shown, published))))
+    shown = leaderboard(make_row(run="r"), make_row(run="s", limit=3, ranked=False), published=published)
+    rows = list(csv.DictReader(io.StringIO(shown.text("long"))))
     assert [(row["run"], row["apart_because"]) for row in rows if row["origin"] == "own"] == [
         ("r", ""),
         ("s", "smoke run of 3 clips a part"),
@@ -194,16 +190,21 @@ def test_long_csv_has_every_row_and_never_mixes_origins():
 
 
 def test_json_holds_the_same():
-    told = json.loads(formats.to_json(three(), read_published()[:2]))
+    told = json.loads(three(published=read_published()[:2]).text("json"))
     assert [line["encoder"] for line in told["tables"][0]["lines"]] == ["m2d", "logmel", "random"]
     assert told["tables"][0]["lines"][1]["scores"]["us8k"]["not_separable_from_best"] is True
     assert len(told["published"]) == 2
 
 
 def test_json_tells_numbers_as_numbers():
-    shown = board(make_row(score=0.63, low=0.6, high=0.66, n=300), make_row(run="s", limit=3, ranked=False))
     bare = dataclasses.replace(read_published()[0], low=None, high=None)
-    told = json.loads(formats.to_json(shown, [bare], [Imported("byola", "us8k", 0.787, "", "scores.csv")]))
+    shown = leaderboard(
+        make_row(score=0.63, low=0.6, high=0.66, n=300),
+        make_row(run="s", limit=3, ranked=False),
+        published=[bare],
+        imported=[Imported("byola", "us8k", 0.787, "", "scores.csv")],
+    )
+    told = json.loads(shown.text("json"))
     cell = told["tables"][0]["lines"][0]["scores"]["us8k"]
     assert [cell[name] for name in ("score", "low", "high", "n", "coverage")] == [0.63, 0.6, 0.66, 300, 1.0]
     assert told["apart"][0]["score"] == 0.5
@@ -227,7 +228,7 @@ def test_names_that_several_encoders_bear_are_told_apart():
 
 
 def test_published_rows_keep_their_kind_and_source():
-    blocks = published_blocks(read_published())
+    blocks = published_tables(read_published())
     assert [block.title.partition(":")[0] for block in blocks] == ["Published"] * 3
     assert "fine-tuned" in blocks[2].title
     for block in blocks:
@@ -243,3 +244,9 @@ def test_a_block_knows_which_columns_are_numbers():
         "t", ("a", "b", "c"), ((Text("x"), Text("1.0 ± 2"), Text("")), (Text("y"), Text("-3"), Text("z")))
     )
     assert [block.numeric(column) for column in range(3)] == [False, True, False]
+
+
+def test_no_name_is_a_formula_for_a_spreadsheet(tmp_path):
+    rows = [make_row(encoder="=cmd()"), make_row(encoder="@x", task="gtzan"), make_row(encoder="-1.5", task="vc1")]
+    for text in (leaderboard(*rows).text("csv"), leaderboard(*rows).text("long")):
+        assert {row["encoder"] for row in csv.DictReader(io.StringIO(text))} == {"'=cmd()", "'@x", "-1.5"}

@@ -2,12 +2,13 @@
 
 import pytest
 
-from evar.leaderboard.history import history_block
+from evar.leaderboard.history import history_table
+from evar.leaderboard.runs import short_ids
 from tests.leaderboard.rows import make_row
 
 
 def told(rows, *names):
-    block = history_block(rows)
+    block = history_table(rows, short_ids(row.run for row in rows))
     column = {name: number for number, name in enumerate(block.header)}
     return [[row[column[name]].text for name in names] for row in block.rows]
 

@@ -4,7 +4,7 @@ import pytest
 
 from evar.base.errors import DataError
 from evar.leaderboard.imported import Imported, add, read_imported, read_scores
-from evar.leaderboard.text_tables import imported_blocks
+from evar.leaderboard.text_tables import imported_tables
 
 TABLE = 'representation,task,score,report,extra\nm2d,us8k,0.8712,"ok, fine",1\nm2d,vc1,0.73,,2\n'
 
@@ -130,7 +130,7 @@ def test_lines_of_any_system_are_read_and_added_once(tmp_path, end):
 
 
 def test_they_are_shown_as_imported(tmp_path):
-    (block,) = imported_blocks(read_scores(write(tmp_path, TABLE)))
+    (block,) = imported_tables(read_scores(write(tmp_path, TABLE)))
     assert "Imported" in block.title
     assert [cell.text for cell in block.rows[0]] == ["m2d", "87.1", "73.0", "scores.csv"]
-    assert imported_blocks([]) == []
+    assert imported_tables([]) == []

@@ -1,9 +1,13 @@
 """Which row a name means."""
 
+from pathlib import Path
+
 import pytest
 
 from evar.base.errors import DataError, UsageError
 from evar.leaderboard.names import rivals, row_of, tasks_of
+from evar.leaderboard.read import Leaderboard
+from evar.leaderboard.runs import short_ids
 from tests.leaderboard.test_table import make_result
 
 
@@ -68,3 +72,31 @@ def test_other_weights_of_the_same_name_are_counted():
     assert rivals(ROWS, "m2d", ROWS[1]) == 1
     assert rivals(ROWS, "b.pth", ROWS[1]) == 0
     assert rivals(ROWS, "3", ROWS[1]) == 0
+
+
+TWO = [
+    row("20260101T000000-1a2b3c4d", time="2026-01-01T00:00:00Z", encoder_options={"layers": [3, 7], "flat": True}),
+    row("20260102T000000-1a2f0000", time="2026-01-02T00:00:00Z", encoder_options={"layers": [7], "flat": True}),
+    row("20260103T000000-1a2b0000", time="2026-01-03T00:00:00Z", weights_digest="0123456789", encoder_options={}),
+    row("20260104T000000-99999999", time="2026-01-04T00:00:00Z", weights="b/c.pth", encoder_options={}),
+]
+
+
+def test_every_name_and_run_that_a_table_shows_is_accepted():
+    (table,) = Leaderboard(Path("none"), TWO, [], []).text_tables(with_ids=True)
+    assert len({line[0].text for line in table.rows}) == len(TWO)
+    for line in table.rows:
+        (shown,) = (row for row in TWO if short_ids(row.run for row in TWO)[row.run] == line[-1].text)
+        for name in (line[0].text, line[-1].text):
+            assert row_of(TWO, name, "us8k", "logistic") == shown
+
+
+def test_short_ids_are_as_long_as_tells_them_apart():
+    assert {run[-8:]: short for run, short in short_ids(row.run for row in TWO).items()} == {
+        "1a2b3c4d": "1a2b3", "1a2f0000": "1a2f0", "1a2b0000": "1a2b0", "99999999": "99999",
+    }  # fmt: skip
+    assert short_ids(["mine", "20260101T000000-1a2b3c4d"]) == {"mine": "mine", "20260101T000000-1a2b3c4d": "1a2b"}
+
+
+def test_a_path_means_the_weights_of_its_file():
+    assert row_of(TWO, "elsewhere/c.pth", "us8k", "logistic") == TWO[3]

@@ -16,7 +16,7 @@ from evar.base.errors import DataError, UsageError
 from evar.leaderboard import runs
 from evar.leaderboard.runs import read_predictions, read_record, read_rows
 from evar.result import PARTS
-from tests.leaderboard.test_table import CLASSES, CURVES, add, make_predictions, make_result
+from tests.leaderboard.test_table import CLASSES, CURVES, add, make_kept, make_predictions, make_result
 
 shares = st.floats(0, 1)
 REAL = {"metric": "accuracy", "score": 1.0, "high": 1.0}  # of make_predictions
@@ -39,7 +39,7 @@ def test_run_reads_as_what_was_kept(tmp_path_factory, name, score, count, truth,
     folder = tmp_path_factory.mktemp("results")
     more = {"n": count, "ranked": truth, "setting": settings, "seeds": seeds, "metrics": settings, "limit": None}
     result = make_result(run="one", encoder=name, score=score, low=0.0, high=1.0, **more)
-    path = runs.keep(folder, result, make_predictions(), ["x", "y", "z"], CLASSES, CURVES)
+    path = runs.keep(folder, result, make_kept())
     record = read_record(path)
     assert record.result == result
     assert (record.selection.classes, record.selection.curves) == (list(CLASSES), CURVES)
@@ -75,7 +75,7 @@ def test_names_that_no_file_can_hold_are_shown_with_a_mark(tmp_path):
 
 def test_a_score_that_was_infinite_on_validation_rows_is_left_out_of_the_curve(tmp_path):
     curves = {"test": {"0.1": float("inf"), "1": 0.5}}
-    path = runs.keep(tmp_path, make_result(run="one"), make_predictions(), ["x", "y", "z"], CLASSES, curves)
+    path = runs.keep(tmp_path, make_result(run="one"), make_kept(curves))
     assert read_record(path).selection.curves == {"test": {"1": 0.5}}
 
 
@@ -83,7 +83,7 @@ def test_the_record_is_written_last(tmp_path, monkeypatch):
     written = []
     replace = runs.Path.replace
     monkeypatch.setattr(runs.Path, "replace", lambda file, to: (written.append(to.name), replace(file, to))[1])
-    runs.keep(tmp_path, make_result(run="one"), make_predictions(), ["x", "y", "z"], CLASSES, CURVES)
+    runs.keep(tmp_path, make_result(run="one"), make_kept())
     assert written == ["one.npz", "one.json"]
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from evar.leaderboard.runs import Kept
 from evar.leaderboard.table import append
 from evar.leaderboard.verdicts import NAME, Verdicts
 from evar.probes.predictions import Predictions
@@ -22,7 +23,7 @@ def add(results, run, wrong, **changes):
     names = np.arange(CLIPS).astype(str)
     predictions = Predictions(logits, TARGETS, np.arange(CLIPS), names, np.full(CLIPS, "test"))
     row = make_row(run=run, score=1 - wrong / CLIPS, **changes)
-    append(results, row, predictions, names.tolist(), ("a", "b"), {})
+    append(results, row, Kept(predictions, names[predictions.rows].tolist(), ("a", "b"), {}))
     return row
 
 

@@ -29,7 +29,7 @@ def look(stages):
     @contextlib.contextmanager
     def told(stage, *, total, unit, initial=0):
         stages.append((stage, total, unit))
-        yield lambda amount: None
+        yield lambda amount, text: None
 
     def look(task):
         with displayed(told):
@@ -75,7 +75,7 @@ def test_damaged_record_is_noticed_and_found_anew(tmp_path, clips, look, stages,
 def test_interrupted_search_keeps_nothing_and_begins_anew(tmp_path, clips, look):
     @contextlib.contextmanager
     def impatient(stage, *, total, unit, initial=0):
-        def advance(amount: int) -> None:
+        def advance(amount: int, text: str) -> None:
             if stage == "near-duplicates, pairs":
                 raise KeyboardInterrupt
 

@@ -151,7 +151,7 @@ def test_pairs_that_sound_unlike_are_compared_in_a_small_task_only(tmp_path, mon
     @contextlib.contextmanager
     def told(stage, *, total, unit, initial=0):
         totals.append(total)
-        yield lambda amount: None
+        yield lambda amount, text: None
 
     look(make_task(tmp_path / "small", clips), progress=told)
     monkeypatch.setattr(search, "ALWAYS_COMPARED_SECONDS", 0)

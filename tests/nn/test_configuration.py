@@ -95,6 +95,8 @@ def test_silent_names_are_refused_with_the_option_that_says_the_model() -> None:
 
 def test_the_first_name_goes_before_the_files_and_the_last_behind_it() -> None:
     state = recipe.state(TINY)
+    with pytest.raises(CheckpointError, match="the name 'best' does not state a model: expected SIZE-80x"):
+        configuration_of(Path(f"{TINY}.pth"), state, first="best")
     assert configuration_of(Path(f"{TINY}.pth"), state, first=f"{TINY}p32k").sample_rate == 32_000
     assert configuration_of(Path(f"{TINY}.pth"), state, last=f"{TINY}p32k").sample_rate == 16_000
     assert configuration_of(Path("best.pth"), state, last=f"{TINY}p32k").sample_rate == 32_000

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from evar.probes.contract import Floats
+from evar.probes.contract import Examples, Floats, Targets
 
 
 def clouds(
@@ -23,3 +23,9 @@ def labels(clips: int, dim: int, classes: int, *, seed: int = 0) -> tuple[Floats
     y = x @ draws.normal(size=(dim, classes)) + draws.normal(size=(clips, classes)) > 0.5
     y[:2] = [[True], [False]]
     return x.astype(np.float32), y
+
+
+def examples(x: Floats, y: Targets, classes: int | None = None) -> Examples:
+    """Clips of groups of two neighbours; as many classes as the targets show unless it is said."""
+    groups = np.array([f"g{row // 2}" for row in range(len(x))])
+    return Examples(x, y, groups, classes or (y.shape[1] if y.ndim == 2 else int(y.max()) + 1))

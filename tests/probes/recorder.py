@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evar.base.progress import Advance
-from evar.probes.contract import Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
+from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,8 @@ class Recorder(Probe):
         self.problems: list[Problem] = []
         self.options = {}
 
-    def fit(
-        self, x: Floats, y: Targets, problems: Sequence[Problem], classes: int, score: ScoreFunction, advance: Advance
-    ) -> list[Fitted]:
+    def fit(self, examples: Examples, problems: Sequence[Problem], score: ScoreFunction) -> Sequence[Fitted]:
         self.problems.extend(problems)
-        for _ in problems:
-            advance(1)
         return [Remembered(problem, self.qualities[problem.setting]) for problem in problems]
 
 

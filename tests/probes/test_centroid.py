@@ -3,7 +3,7 @@ import numpy as np
 from evar.probes import open_probe
 from evar.probes.centroid import NEVER, CentroidFit
 from evar.probes.contract import Floats, Problem, Targets
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 TRAIN = np.arange(90)
@@ -11,7 +11,7 @@ TRAIN = np.arange(90)
 
 def fit(x: Floats, y: Targets, classes: int = 3) -> CentroidFit:
     problem = Problem(TRAIN, NONE, None, 0)
-    found = open_probe("centroid").fit(x, y, [problem], classes, lambda *_: 0.0, lambda amount: None)[0]
+    found = open_probe("centroid").fit(examples(x, y, classes), [problem], lambda *_: 0.0)[0]
     assert isinstance(found, CentroidFit)
     return found
 

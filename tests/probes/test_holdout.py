@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from evar.base.errors import DataError
 from evar.data.manifest import Round
 from evar.probes import holdout
-from evar.probes.contract import Probe
+from evar.probes.contract import Examples, Probe, Targets
 from tests.probes.recorder import Recorder
 
 quick = settings(deadline=None, max_examples=30, database=None)
@@ -24,6 +24,11 @@ def grouped_rows(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 def labels(groups: np.ndarray) -> np.ndarray:
     """(clip,) targets, which a single-label task's tenth does not look at."""
     return np.zeros(len(groups), np.int64)
+
+
+def clips(y: Targets, groups: np.ndarray) -> Examples:
+    """Clips whose embeddings nobody reads."""
+    return Examples(np.empty((len(y), 0), np.float32), y, groups, 1)
 
 
 def folds(count: int, clips: int = 40) -> list[Round]:
@@ -119,7 +124,7 @@ def every_way() -> list[tuple[Probe, list[Round]]]:
 @pytest.mark.parametrize(("probe", "rounds"), every_way())
 def test_test_rows_take_no_part_in_their_own_round(probe: Probe, rounds: list[Round]) -> None:
     groups = np.array([f"g{row // 2}" for row in range(50)])
-    for trial in holdout.trials(probe, rounds, labels(groups), groups, range(42, 42 + probe.seeds)):
+    for trial in holdout.trials(probe, clips(labels(groups), groups), rounds, range(42, 42 + probe.seeds)):
         for number, valid in trial.judged:
             seen = {*trial.train, *trial.stops, *valid}
             assert not seen & set(rounds[number].test)
@@ -129,7 +134,7 @@ def test_test_rows_take_no_part_in_their_own_round(probe: Probe, rounds: list[Ro
 @pytest.mark.parametrize("count", [3, 4, 10])
 def test_one_fit_without_a_pair_of_folds_serves_both_orders(count: int) -> None:
     rounds = folds(count)
-    trials = holdout.trials(Recorder(), rounds, np.zeros(40, np.int64), np.array(["g"] * 40), [42])
+    trials = holdout.trials(Recorder(), clips(np.zeros(40, np.int64), np.array(["g"] * 40)), rounds, [42])
     assert len(trials) == count * (count - 1) // 2
     served = {(number, valid.tobytes()) for trial in trials for number, valid in trial.judged}
     assert served == {(i, rounds[j].test.tobytes()) for i in range(count) for j in range(count) if i != j}
@@ -143,7 +148,7 @@ def test_one_fit_without_a_pair_of_folds_serves_both_orders(count: int) -> None:
 def test_grouped_tenths_are_whole_groups_drawn_anew_for_each_seed() -> None:
     groups = np.array([f"g{row // 2}" for row in range(50)])
     probe = Recorder(validation="grouped", seeds=3)
-    trials = holdout.trials(probe, fixed(False), labels(groups), groups, [42, 43, 44])
+    trials = holdout.trials(probe, clips(labels(groups), groups), fixed(False), [42, 43, 44])
     assert [trial.seed for trial in trials] == [42, 43, 44]
     assert len({trial.stops.tobytes() for trial in trials}) == 3
     for trial in trials:
@@ -154,12 +159,12 @@ def test_grouped_tenths_are_whole_groups_drawn_anew_for_each_seed() -> None:
 def test_rounds_that_are_no_folds_are_refused() -> None:
     rounds = [Round(str(k), np.arange(k, 10), None, np.array([20 + k])) for k in range(3)]
     with pytest.raises(ValueError, match="are no folds"):
-        holdout.trials(Recorder(), rounds, np.zeros(30, np.int64), np.array(["g"] * 30), [42])
+        holdout.trials(Recorder(), clips(np.zeros(30, np.int64), np.array(["g"] * 30)), rounds, [42])
 
 
 def test_random_tenths_are_drawn_anew_for_each_seed() -> None:
     y, groups, probe = np.zeros(50, np.int64), np.array(["g"] * 50), Recorder(validation="random", seeds=3)
-    trials = holdout.trials(probe, fixed(False), y, groups, [42, 43, 44])
+    trials = holdout.trials(probe, clips(y, groups), fixed(False), [42, 43, 44])
     assert [trial.seed for trial in trials] == [42, 43, 44]
     assert len({trial.stops.tobytes() for trial in trials}) == 3
 
@@ -169,7 +174,7 @@ def test_every_tenth_of_a_multi_label_task_is_stratified(validation: str, seeds:
     rounds = [Round("test", np.arange(400), None, np.arange(400, 500))]
     y = np.random.default_rng(0).random((500, 4)) < [0.5, 0.2, 0.1, 0.05]
     groups = np.arange(500).astype(np.str_)
-    trials = holdout.trials(Recorder(validation=validation, seeds=seeds), rounds, y, groups, range(seeds))
+    trials = holdout.trials(Recorder(validation=validation, seeds=seeds), clips(y, groups), rounds, range(seeds))
     assert len(trials) == seeds
     for trial in trials:
         ((_, valid),) = trial.judged

@@ -4,14 +4,14 @@ import pytest
 from evar.probes import knn, open_probe
 from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.linear import Standardiser
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 TRAIN = np.arange(90)
 
 
-def fit(x: Floats, y: Targets, k: float, call: str = "knn", classes: int = 3) -> knn.Vote:
-    found = open_probe(call).fit(x, y, [Problem(TRAIN, NONE, k, 0)], classes, lambda *_: 0.0, lambda amount: None)[0]
+def fit(x: Floats, y: Targets, k: float, call: str = "knn") -> knn.Vote:
+    found = open_probe(call).fit(examples(x, y), [Problem(TRAIN, NONE, k, 0)], lambda *_: 0.0)[0]
     assert isinstance(found, knn.Vote)
     return found
 
@@ -87,7 +87,7 @@ def test_fits_of_one_training_set_search_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(knn.Index, "_search", lambda self, x, do=knn.Index._search: searched.append(x) or do(self, x))
     probe = open_probe("knn")
     problems = [Problem(train, NONE, k, 0) for k in probe.grid for train in (TRAIN, TRAIN[10:])]
-    for each in probe.fit(x, y, problems, 3, lambda *_: 0.0, lambda amount: None):
+    for each in probe.fit(examples(x, y), problems, lambda *_: 0.0):
         each.logits(x[90:])
     assert sorted(made) == [80, 90]
     assert len(searched) == 2

@@ -5,15 +5,14 @@ from sklearn.preprocessing import StandardScaler
 
 from evar.probes.contract import Fitted, Floats, Problem, Targets
 from evar.probes.logistic import GRID, LOWEST, open_probe
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 
 
 def fit(x: Floats, y: Targets, c: float = 0.1, classes: int | None = None, max_iter: int = 1000) -> Fitted:
     problem = Problem(np.arange(len(x)), NONE, c, 42)
-    count = classes or (y.shape[1] if y.ndim == 2 else int(y.max()) + 1)
-    return open_probe(max_iter=max_iter).fit(x, y, [problem], count, lambda *_: 0.0, lambda amount: None)[0]
+    return open_probe(max_iter=max_iter).fit(examples(x, y, classes), [problem], lambda *_: 0.0)[0]
 
 
 def by_scikit_learn(x: Floats, y: Targets, c: float = 0.1) -> np.ndarray:

@@ -9,7 +9,7 @@ from evar.probes.linear import LinearFit
 from evar.probes.m2d_paper import open_probe
 from evar.probes.networks import initial
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 TRAIN, VALID = np.arange(60), np.arange(60, 80)
@@ -25,8 +25,7 @@ def fit(
         return metric("accuracy")(logits, targets) if scores is None else left.pop(0) if len(left) > 1 else left[0]
 
     probe = open_probe(**options)  # type: ignore[arg-type]
-    classes = y.shape[1] if y.ndim == 2 else int(y.max()) + 1
-    found = probe.fit(x, y, [Problem(TRAIN, valid, None, 42)], classes, score, lambda amount: None)[0]
+    found = probe.fit(examples(x, y), [Problem(TRAIN, valid, None, 42)], score)[0]
     assert isinstance(found, LinearFit)
     return found
 
@@ -100,7 +99,7 @@ def test_without_validation_rows_all_epochs_are_trained() -> None:
 def test_another_seed_is_another_fit() -> None:
     x, y = clouds(80, 7, 3)
     problems = [Problem(TRAIN, VALID, None, seed) for seed in (42, 43)]
-    one, other = open_probe().fit(x, y, problems, 3, metric("accuracy"), lambda amount: None)
+    one, other = open_probe().fit(examples(x, y), problems, metric("accuracy"))
     assert not np.array_equal(one.logits(x), other.logits(x))
 
 

@@ -1,11 +1,13 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from evar.probes import m2d_paper, mlp, open_probe, selection
-from evar.probes.contract import Floats, Problem, Targets
+from evar.probes.contract import Examples, Floats, Problem, ScoreFunction
 from evar.probes.networks import NetworkFit
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds
+from tests.probes.clouds import clouds, examples
 from tests.probes.test_holdout import fixed, folds
 
 TRAIN, VALID, TEST = np.arange(200), np.arange(200, 250), np.arange(250, 400)
@@ -22,9 +24,7 @@ def rings(clips: int) -> tuple[Floats, np.ndarray]:
 
 def accuracy(call: str, setting: str | float | None) -> float:
     x, y = rings(400)
-    (fitted,) = open_probe(call).fit(
-        x, y, [Problem(TRAIN, VALID, setting, 0)], 2, metric("accuracy"), lambda amount: None
-    )
+    (fitted,) = open_probe(call).fit(examples(x, y), [Problem(TRAIN, VALID, setting, 0)], metric("accuracy"))
     return metric("accuracy")(fitted.logits(x[TEST]), y[TEST])
 
 
@@ -68,43 +68,39 @@ def test_no_decay_and_a_single_value_are_no_edge() -> None:
 def test_hidden_layers_have_the_sizes_asked_for(hidden: list[int]) -> None:
     x, y = clouds(80, 6, 3)
     probe = open_probe(f"mlp(hidden={hidden}, epochs=1)")
-    (fitted,) = probe.fit(
-        x, y, [Problem(np.arange(60), np.arange(60, 80), probe.grid[0], 0)], 3, metric("accuracy"), lambda amount: None
-    )
+    problem = Problem(np.arange(60), np.arange(60, 80), probe.grid[0], 0)
+    (fitted,) = probe.fit(examples(x, y), [problem], metric("accuracy"))
     assert isinstance(fitted, NetworkFit)
     assert [weights.shape[0] for weights, _ in fitted.layers] == [*hidden, 3]
 
 
 def test_tenth_of_whole_groups_is_held_out_for_each_seed_and_stays_out_of_the_final_fit() -> None:
-    x, y = clouds(50, 4, 2)
-    groups = np.array([f"g{row // 2}" for row in range(50)])
-    seen: list[list[Problem]] = []
+    clips = examples(*clouds(50, 4, 2))
+    seen: list[Sequence[Problem[str]]] = []
 
     class Spy(mlp.MLP):
-        def fit(self, x: Floats, y: Targets, problems: list[Problem], *rest: object) -> list:  # type: ignore[override]
+        def fit(self, examples: Examples, problems: Sequence[Problem[str]], score: ScoreFunction) -> list[NetworkFit]:
             seen.append(problems)
-            return super().fit(x, y, problems, *rest)  # type: ignore[arg-type]
+            return super().fit(examples, problems, score)
 
     probe = open_probe(SMALL)
     assert isinstance(probe, mlp.MLP)
     spy = Spy(probe.lr, probe.weight_decay, probe.recipe)
     rounds = fixed(False)
-    selection.run(spy, x, y, groups, rounds, 2, metric("accuracy"), 42, lambda amount: None)
+    selection.run(spy, clips, rounds, metric("accuracy"), 42)
     ((problems,),) = (seen,)
     assert len(problems) == 2 * 5
     for problem in problems:
         assert sorted([*problem.train, *problem.valid]) == rounds[0].train.tolist()
         assert 0 < len(problem.valid) <= 3
-        assert not set(groups[problem.train]) & set(groups[problem.valid])
+        assert not set(clips.groups[problem.train]) & set(clips.groups[problem.valid])
     assert len({tuple(problem.valid) for problem in problems}) > 1
 
 
 def test_five_seeds_are_chosen_by_their_mean_and_all_kept() -> None:
-    x, y = clouds(50, 4, 2, apart=0.3)
-    groups = np.array([f"g{row // 2}" for row in range(50)])
     probe = open_probe(SMALL)
     rounds = folds(4)
-    chosen = selection.run(probe, x, y, groups, rounds, 2, metric("accuracy"), 42, lambda amount: None)
+    chosen = selection.run(probe, examples(*clouds(50, 4, 2, apart=0.3)), rounds, metric("accuracy"), 42)
     assert [len(each.fits) for each in chosen] == [5] * 4
     assert all(set(each.curve) == set(probe.grid) and each.setting in probe.grid for each in chosen)
     assert selection.count(probe, rounds) == 4 * 2 * 5
@@ -124,7 +120,7 @@ def test_training_is_that_of_m2d_paper_but_for_layers_and_decay() -> None:
         probe = open_probe(f"mlp(hidden=[7], patience=3, epochs={epochs})")
         problem = Problem(np.arange(60), np.arange(60, 80), probe.grid[0], 0)
         score = lambda *_: left.pop(0) if len(left) > 1 else left[0]  # noqa: E731
-        return probe.fit(x, y, [problem], 3, score, lambda amount: None)  # type: ignore[return-value]
+        return probe.fit(examples(x, y), [problem], score)  # type: ignore[return-value]
 
     (stopped,), (cut,) = fit(scores, 200), fit([0.0], 4)
     assert stopped.converged

@@ -22,6 +22,11 @@ def test_supporting_files_are_no_probes() -> None:
     } & set(probes.names())
 
 
+def test_probes_are_opened_for_a_device() -> None:
+    assert [probe.device for probe in probes.open_probes("centroid, knn", "cuda:1")] == ["cuda:1"] * 2
+    assert probes.open_probe("knn").device == "cpu"
+
+
 def test_listing_probes_imports_neither_torch_nor_scikit_learn() -> None:
     program = "import sys; from evar import probes; probes.names(); print({'torch', 'sklearn'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

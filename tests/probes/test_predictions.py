@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evar.data.manifest import Round
-from evar.probes.contract import Chosen, Problem
+from evar.probes.contract import Chosen, Examples, Problem
 from evar.probes.predictions import Predictions, predict
 from tests.probes.recorder import Remembered
 
@@ -15,13 +15,13 @@ ROUNDS = [
 
 
 def predictions() -> Predictions:
-    x, y, groups = np.zeros((6, 2), dtype=np.float32), np.arange(6) % 2, np.array(list("uvwxyz"))
+    examples = Examples(np.zeros((6, 2), dtype=np.float32), np.arange(6) % 2, np.array(list("uvwxyz")), 2)
     none = np.empty(0, dtype=np.int64)
     chosen = [
         Chosen([Remembered(Problem(none, none, None, seed), quality) for seed in (42, 43)], None, False, {})
         for quality in (0.1, 0.2)
     ]
-    return predict(x, y, groups, ROUNDS, chosen)
+    return predict(examples, ROUNDS, chosen)
 
 
 def test_every_test_clip_is_predicted_once_in_the_order_of_rows() -> None:

@@ -8,19 +8,18 @@ from evar.data.manifest import Round
 from evar.probes import open_probe, selection
 from evar.probes.contract import Chosen, Floats, Probe, ScoreFunction, Targets
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds
+from tests.probes.clouds import clouds, examples
 from tests.probes.recorder import Recorder, Remembered, quality_of_logits
 from tests.probes.test_holdout import fixed, folds
 
 X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
 Y = np.arange(50) % 2
-GROUPS = np.array([f"g{row // 2}" for row in range(50)])
 
 
 def run(
     probe: Probe, rounds: list[Round], score: ScoreFunction = quality_of_logits, x: Floats = X, y: Targets = Y
 ) -> list[Chosen]:
-    return selection.run(probe, x, y, GROUPS, rounds, 2, score, 42, lambda amount: None)
+    return selection.run(probe, examples(x, y, 2), rounds, score, 42)
 
 
 def rows(chosen: Chosen) -> list[list[int]]:
@@ -160,7 +159,7 @@ def test_same_seed_gives_the_same_choice_to_the_bit() -> None:
 
 
 def test_stronger_penalty_comes_first_in_the_grid() -> None:
-    assert all(low < high for low, high in pairwise(open_probe("logistic").grid))  # type: ignore[operator]
+    assert all(low < high for low, high in pairwise(open_probe("logistic").grid))
 
 
 def test_classes_that_training_cannot_teach_are_listed() -> None:

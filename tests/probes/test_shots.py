@@ -1,5 +1,7 @@
 """Few shots: which clips are drawn, and which of them judge a setting."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from evar.data.manifest import Round
 from evar.probes import selection, shots
-from evar.probes.contract import Chosen, Probe
+from evar.probes.contract import Chosen, Examples
 from evar.probes.shots import FewShots
 from tests.probes.recorder import Recorder, Remembered, quality_of_logits
 from tests.probes.test_holdout import fixed, folds
@@ -16,17 +18,17 @@ quick = settings(deadline=None, max_examples=30, database=None)
 Y = np.arange(50) % 3
 GROUPS = np.array([f"g{row}" for row in range(50)])
 X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+CLIPS = Examples(X, Y, GROUPS, 3)
 GRID = {0.1: 0.5, 1.0: 0.6, 10.0: 0.4, 100.0: 0.3}
 
 
 def drawn(rounds: list[Round], number: int, draw: int = 0, seed: int = 42) -> list[FewShots]:
-    return shots.draw(rounds, Y, GROUPS, number, draw, seed)
+    return shots.draw(CLIPS, rounds, number, draw, seed)
 
 
-def run(probe: Probe, rounds: list[FewShots]) -> list[Chosen]:
-    fits: list[int] = []
-    chosen = selection.run(probe, X, Y, GROUPS, rounds, 3, quality_of_logits, 42, fits.append)
-    assert sum(fits) == selection.count(probe, rounds)
+def run(probe: Recorder, rounds: list[FewShots]) -> list[Chosen]:
+    chosen = selection.run(probe, CLIPS, rounds, quality_of_logits, 42)
+    assert len(probe.problems) == selection.count(probe, rounds)
     return chosen
 
 
@@ -63,11 +65,12 @@ def test_draws_differ_and_hang_on_the_seed_and_their_number_alone() -> None:
 
 def test_class_with_fewer_clips_gives_all_and_is_counted() -> None:
     y = np.where(np.arange(50) < 2, 2, np.arange(50) % 2)
-    (few,) = shots.draw(fixed(True), y, GROUPS, 4, 0, 42)
+    clips = replace(CLIPS, y=y)
+    (few,) = shots.draw(clips, fixed(True), 4, 0, 42)
     assert np.bincount(y[few.train]).tolist() == [4, 4, 2]
-    assert shots.short_classes(fixed(True), y, 3, 4) == (2,)
-    assert shots.short_classes(fixed(True), y, 4, 2) == (3,)  # one without any
-    assert shots.short_classes(folds(4), y, 3, 2) == (2,)  # in some folds one is left
+    assert shots.short_classes(clips, fixed(True), 4) == (2,)
+    assert shots.short_classes(replace(clips, classes=4), fixed(True), 2) == (3,)  # one without any
+    assert shots.short_classes(clips, folds(4), 2) == (2,)  # in some folds one is left
 
 
 def test_official_valid_split_judges_few_shots_and_takes_no_part() -> None:

@@ -8,7 +8,8 @@ from evar.probes import open_probe, selection, sweep
 from evar.probes.contract import Chosen
 from evar.probes.predictions import Predictions
 from evar.scoring.metrics import metric
-from tests.probes.test_selection import folds
+from tests.probes.clouds import examples
+from tests.probes.test_holdout import folds
 
 
 def judged(*scores):
@@ -41,14 +42,13 @@ def test_predictions_of_each_round_are_those_of_its_layer():
 
 @pytest.mark.parametrize("call", ["logistic(grid=[0.1])", "m2d_paper(epochs=2)"])
 @pytest.mark.parametrize("valid", [True, False])
-def test_every_probe_gives_a_validation_score_where_it_is_asked_for(call, valid):
+def test_every_probe_gives_a_validation_score_where_it_is_asked_for(call, valid, advances):
     draws = np.random.default_rng(0)
     x, y = draws.standard_normal((60, 4)).astype(np.float32), np.arange(60) % 3
     rounds = [Round("test", np.arange(40), np.arange(40, 50) if valid else None, np.arange(50, 60))]
     for each in (rounds, folds(4)):
-        probe, calls = open_probe(call), []
-        chosen = selection.run(
-            probe, x, y, np.arange(60).astype(str), each, 3, metric("accuracy"), 42, calls.append, judge=True
-        )
-        assert len(calls) == selection.count(probe, each, judge=True)
+        probe = open_probe(call)
+        advances.clear()
+        chosen = selection.run(probe, examples(x, y), each, metric("accuracy"), 42, judge=True)
+        assert sum(advances) == selection.count(probe, each, judge=True)
         assert all(0 <= one.valid <= 1 for one in chosen)

@@ -9,7 +9,7 @@ from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.networks import stack
 from evar.probes.training import Best, Job, NetworkRecipe, Trained, blocks, slots, train
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True)
@@ -26,8 +26,7 @@ def jobs() -> list[Job]:
 
 
 def run(recipe: NetworkRecipe, listed: Sequence[Job], x: Floats, y: Targets) -> list[Trained]:
-    classes, kind = (y.shape[1], "mAP") if y.ndim == 2 else (int(y.max()) + 1, "accuracy")
-    return train(x, y, listed, classes, metric(kind), recipe, CPU, lambda amount: None)
+    return train(examples(x, y), listed, metric("mAP" if y.ndim == 2 else "accuracy"), recipe, CPU)
 
 
 def assert_same(one: Trained, other: Trained, tolerance: float) -> None:
@@ -86,12 +85,10 @@ def test_larger_networks_have_fewer_slots() -> None:
     assert slots(10**6, (3840, 4096, 1251), CUDA) == 1
 
 
-def test_every_fit_is_counted_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = clouds(90, 5, 3)
+def test_every_fit_is_counted_whatever_the_block(monkeypatch: pytest.MonkeyPatch, advances: list[int]) -> None:
     monkeypatch.setattr(training, "slots", lambda *_: 4)
-    amounts: list[int] = []
-    train(x, y, jobs(), 3, metric("accuracy"), LINEAR, CPU, amounts.append)
-    assert amounts == [1] * 5
+    run(LINEAR, jobs(), *clouds(90, 5, 3))
+    assert sum(advances) == 5
 
 
 def test_age_counts_epochs_since_the_latest_of_the_best() -> None:

@@ -1,16 +1,41 @@
-"""`evar cache`: list what lies in the cache, or delete what is of no use from it."""
+"""`evar cache`: list or prune prepared stores and embeddings."""
 
 import argparse
+import datetime
 
+from evar.cli.options import add_settings, one_of, whole
 from evar.cli.terminal import size, table
-from evar.embeddings import inventory
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to do, and what may go."""
+    parser.add_argument(
+        "action",
+        type=one_of("action", "list", "prune"),
+        metavar="list|prune",
+        help="show what lies there, or delete what is not needed",
+    )
+    add_settings(parser, "cache")
+    parser.add_argument(
+        "--older-than",
+        type=whole(0),
+        metavar="DAYS",
+        help="prune: also what was not used for so many days (default: keep)",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="prune: everything that no process holds (default: leftovers only)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List the cache, or delete what is of no use from it."""
+    from evar.embeddings import inventory
+
     items = inventory.inventory(arguments.cache)
     if arguments.action == "list":
-        rows = [(item.kind, size(item.size), item.owner, item.leftover or "in use", item.folder.name) for item in items]
+        states = [item.leftover or f"last used {day(item.used)}" for item in items]
+        rows = [(item.kind, size(item.size), item.owner, state, item.folder.name)
+                for item, state in zip(items, states, strict=True)]  # fmt: skip
         print(table(("kind", "size", "belongs to", "state", "folder"), rows))
         print(f"{size(sum(item.size for item in items))} in {arguments.cache}")
         return 0
@@ -23,3 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"removed {item.kind} {item.folder.name}  {size(item.size)}")
     print(f"{size(sum(item.size for item in gone))} freed in {arguments.cache}")
     return 0
+
+
+def day(seconds: float) -> str:
+    """The day of a time in seconds since the epoch, UTC."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date().isoformat()

@@ -1,46 +1,54 @@
-"""`evar check`: one screen a task on what its copy holds; the exit code says whether it can be scored."""
+"""`evar check`: report what a task's copy lacks, repeats or leaks, and whether it can be scored."""
 
 import argparse
 import dataclasses
 import json
+from typing import TYPE_CHECKING
 
-from evar.cli.check_screen import screen
-from evar.cli.choice import each
+from evar.cli.errors import each
+from evar.cli.options import add_json, add_rate, add_settings, add_task, config_from
 from evar.cli.terminal import width
-from evar.data.check import check
-from evar.data.manifest import read_manifest
-from evar.data.report import Report
-from evar.data.store import prepare
 from evar.data.task import Task, load_tasks
-from evar.near_duplicates.record import NearDuplicates, find, known
+
+if TYPE_CHECKING:
+    from evar.preparation import Checked
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which tasks, and how thoroughly."""
+    add_task(parser)
+    add_rate(parser)
+    add_settings(parser, "data", "cache", "workers", "min_coverage")
+    parser.add_argument(
+        "--near-duplicates",
+        action="store_true",
+        help="also look for copies across the split, of other gain, polarity, start or coding: minutes for a large "
+        "task, kept for later runs (default: show what was found before)",
+    )
+    add_json(parser, "reports")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode what is not decoded yet, and show each task's report. 0 where all can be scored, else 2."""
+    tasks, config = load_tasks(arguments.task), config_from(arguments)
+    from evar.cli.check_screen import screen
+    from evar.preparation import check
+
     problems: list[str] = []
 
     def show(task: Task) -> None:
-        manifest = read_manifest(task, arguments.data)
-        store = prepare(
-            manifest.root,
-            manifest.clips["path"].tolist(),
-            arguments.rate,
-            arguments.cache,
-            workers=arguments.workers,
-        )
-        report = check(manifest, store, arguments.min_coverage)
-        clips = manifest.keep(store.usable)
-        near = find(clips, store, workers=arguments.workers) if arguments.near_duplicates else known(clips, store)
+        (checked,) = check(task, arguments.rate, near_duplicates=arguments.near_duplicates, config=config)
         if problems and not arguments.json:
             print()
-        text = as_json(report, near) if arguments.json else screen(report, near, width())
+        text = as_json(checked) if arguments.json else screen(checked.report, checked.near_duplicates, width())
         print(text, flush=True)
-        problems.append(report.problem)
+        problems.append(checked.report.problem)
 
-    return max(each(load_tasks(arguments.task), show), 2 if any(problems) else 0)
+    return max(each(tasks, show), 2 if any(problems) else 0)
 
 
-def as_json(report: Report, near: NearDuplicates | None) -> str:
+def as_json(checked: "Checked") -> str:
     """All of it on one line; near_duplicates is null where nobody looked for them."""
+    near = checked.near_duplicates
     found = near and dataclasses.asdict(near) | {"file": str(near.file)}
-    return json.dumps(dataclasses.asdict(report) | {"near_duplicates": found})
+    return json.dumps(dataclasses.asdict(checked.report) | {"near_duplicates": found})

@@ -1,22 +1,38 @@
-"""`evar check-encoder`: does an encoder keep the contract? One line a check; what fails, and why."""
+"""`evar check-encoder`: check whether an encoder, your own too, keeps the contract that all encoders keep."""
 
 import argparse
+import traceback
+from typing import TYPE_CHECKING
 
-from evar import encoders
 from evar.base.errors import EvarError, printable
-from evar.base.progress import say
-from evar.embeddings.device import choose_device
-from evar.encoders.checks import CHECKS, Check, ContractBroken
-from evar.encoders.contract import Encoder
-from evar.encoders.outside import told
-from evar.nn.memory import enough_memory
-from evar.nn.releases import named_or_file
+from evar.base.progress import Stderr, say
+from evar.cli import errors
+from evar.cli.options import add_settings, add_weights
+
+if TYPE_CHECKING:
+    from evar.encoders.checks import Check
+    from evar.encoders.contract import Encoder
 
 KEPT, BROKEN = 0, 2
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which encoder."""
+    parser.add_argument(
+        "encoder", metavar="NAME(..)", help="encoder, with options as literals: m2d, \"hear(module='my.py')\""
+    )
+    add_weights(parser)
+    add_settings(parser, "cache", "device")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run every check of the contract on an encoder. 0 where it keeps all of them, else 2."""
+    from evar import encoders
+    from evar.embeddings.device import choose_device
+    from evar.encoders.checks import CHECKS
+    from evar.nn.memory import enough_memory
+    from evar.nn.releases import named_or_file
+
     device = choose_device(arguments.device)
     weights = named_or_file(arguments.weights, arguments.cache)
     encoders.opener_of(arguments.encoder)  # a typo is no check that fails
@@ -41,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     return BROKEN if failed else KEPT
 
 
-def problem_with(encoder: Encoder, check: Check) -> str:
+def problem_with(encoder: "Encoder", check: "Check") -> str:
     """What an encoder does wrong, in one line; "" where it does nothing wrong."""
     try:
         check(encoder)
@@ -51,5 +67,10 @@ def problem_with(encoder: Encoder, check: Check) -> str:
 
 
 def _said(error: Exception) -> str:
+    from evar.encoders.checks import ContractBroken
+    from evar.encoders.outside import told
+
+    if errors.with_traceback:
+        traceback.print_exception(error, file=Stderr())
     known = isinstance(error, EvarError | ContractBroken)
     return printable(str(error)) if known else f"raises {told(error)}"

@@ -1,109 +1,63 @@
-"""`evar compare`: is A really better than B? Paired on the kept predictions, on one task or on all that both have."""
+"""`evar compare`: compare two runs or encoders, paired on the clips that both were tested on."""
 
 import argparse
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from evar.base.errors import DataError, UsageError, unknown
-from evar.base.progress import say
-from evar.cli.choice import each
+from evar.cli.errors import each
+from evar.cli.options import add_json, add_results, add_settings
 from evar.cli.terminal import table
-from evar.leaderboard.names import rivals, row_of, run_of, tasks_of
-from evar.leaderboard.ranking import why_apart
-from evar.leaderboard.runs import read_predictions, read_rows
-from evar.result import Result
-from evar.scoring.compare import Comparison, compare
-from evar.scoring.intervals import FEW_GROUPS
 
-PROBE = "logistic"
+if TYPE_CHECKING:
+    from evar.leaderboard.comparison import ComparedRows
+    from evar.scoring.compare import Comparison
 
 
-@dataclass(frozen=True)
-class ComparedRows:
-    """Two rows of one task and what their comparison says."""
-
-    a: Result
-    b: Result
-    found: Comparison
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The two, and which of their rows."""
+    for name in ("a", "b"):
+        parser.add_argument(
+            name,
+            metavar=name.upper(),
+            help="a run's id, or the name of an encoder or its weights, of which the latest ranked row is taken",
+        )
+    parser.add_argument(
+        "--task",
+        action="add-up",
+        metavar="NAME[,..]",
+        help="task names separated by commas (default: all that both have, in short)",
+    )
+    parser.add_argument(
+        "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
+    )
+    add_results(parser)
+    add_settings(parser, "seed", seed="of the resamples")
+    add_json(parser, "comparisons")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare two runs on each task and say who is better, where that can be said."""
-    rows = read_rows(arguments.results)
-    if not rows:
-        raise DataError(f"no runs in {arguments.results}: `evar --task ... --encoder ...` adds them")
-    probe = arguments.probe or next(
-        (row.probe for name in (arguments.a, arguments.b) if (row := run_of(rows, name))), PROBE
-    )
-    tasks = choose_tasks(rows, arguments.a, arguments.b, arguments.task, probe)
-    pairs: list[ComparedRows] = []
+    """Compare them on each task: in full where tasks are named, else all in short."""
+    from evar.leaderboard.comparison import ComparedPairs
+
+    pairs = ComparedPairs.of(arguments.results, arguments.a, arguments.b, arguments.task, arguments.probe)
+    compared: list[ComparedRows] = []
 
     def work(task: str) -> None:
-        a, b = (row_of(rows, name, task, probe) for name in (arguments.a, arguments.b))
-        for name, row in ((arguments.a, a), (arguments.b, b)):
-            if others := rivals(rows, name, row):
-                say(f"{task}: {name} also has rows of {others} other weights, options or outputs; latest is {row.run}")
-        pairs.append(compare_rows(arguments.results, a, b, arguments.seed))
+        compared.append(pairs.compare(task, arguments.seed))
         if arguments.json:
-            print(json.dumps(as_json(pairs[-1])), flush=True)
+            print(json.dumps(as_json(compared[-1])), flush=True)
         elif arguments.task is not None:
-            print(report(pairs[-1]), flush=True)
+            print(report(compared[-1]), flush=True)
 
-    code = each(tasks, work)
-    if pairs and arguments.task is None and not arguments.json:
-        print(overview(pairs))
+    code = each(pairs.tasks, work)
+    if compared and arguments.task is None and not arguments.json:
+        print(overview(compared))
     return code
 
 
-def choose_tasks(rows: Sequence[Result], a: str, b: str, named: str | None, probe: str) -> list[str]:
-    """The tasks of a comma list, or all that both have. Raises UsageError, DataError where there is none."""
-    if named is not None:
-        tasks = [name.strip() for name in named.split(",") if name.strip()]
-        known = {row.task for row in rows}
-        for task in tasks:
-            if task not in known:
-                raise unknown("task of this leaderboard", task, known)
-        if not tasks:
-            raise UsageError(f"--task {named!r} names no task (valid: {', '.join(sorted(known))})")
-        return list(dict.fromkeys(tasks))
-    has_a, has_b = tasks_of(rows, a, probe), tasks_of(rows, b, probe)
-    if not (both := [task for task in has_a if task in has_b]):
-        raise DataError(
-            f"{a} and {b} have no task in common with a ranked row by probe {probe}: "
-            f"{a} has {', '.join(has_a) or 'none'}, {b} has {', '.join(has_b) or 'none'}"
-        )
-    return both
-
-
-def compare_rows(results: Path, a: Result, b: Result, seed: int) -> ComparedRows:
-    """Compare the kept predictions of two rows of one task. Raises DataError where they cannot be compared."""
-    where = f"{a.task}: runs {a.run} and {b.run}"
-    if a.run == b.run:
-        raise DataError(f"{a.task}: A and B are the same run, {a.run}; name two")
-    if a.metric != b.metric:
-        raise DataError(f"{where} are scored by {a.metric} and {b.metric}")
-    if a.protocol_version != b.protocol_version:
-        raise DataError(
-            f"{where} are of protocol versions {a.protocol_version} and {b.protocol_version}: score one again"
-        )
-    kept_a, kept_b = (read_predictions(results, row.run) for row in (a, b))
-    try:
-        found = compare(kept_a, kept_b, a.metric, seed)
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
-    for what in ("task_digest", "probe", "probe_options", "limit", "shots"):
-        if getattr(a, what) != getattr(b, what):
-            say(f"{where} differ in their {what.replace('_', ' ')}")
-    for letter, row in (("A", a), ("B", b)):
-        if reason := why_apart(row):
-            say(f"{a.task}: {letter}, run {row.run}, is never ranked: {reason}")
-    return ComparedRows(a, b, found)
-
-
-def report(pair: ComparedRows) -> str:
+def report(pair: "ComparedRows") -> str:
     """A few lines for people."""
     a, b, found = pair.a, pair.b, pair.found
     clips = f"{found.clips:,} clips" + (f" in common ({found.left_out:,} are not)" if found.left_out else "")
@@ -120,15 +74,15 @@ def report(pair: ComparedRows) -> str:
         lines.append(
             f"McNemar's exact test  only A right: {test.only_a:,}, only B right: {test.only_b:,}, p = {test.p:.2g}"
         )
-    return "\n".join([*lines, verdict(found)])
+    return "\n".join([*lines, pair.verdict])
 
 
-def overview(pairs: Sequence[ComparedRows]) -> str:
+def overview(pairs: Sequence["ComparedRows"]) -> str:
     """All tasks for people: a line each, the mean difference, wins and losses."""
     lines = table(
         ("task", "metric", "A", "B", "A - B [95 % interval]", "", "run A", "run B"),
         [(pair.a.task, pair.a.metric, f"{100 * pair.found.a:.1f}", f"{100 * pair.found.b:.1f}", difference(pair.found),
-          verdict(pair.found), pair.a.run, pair.b.run) for pair in pairs],
+          pair.verdict, pair.a.run, pair.b.run) for pair in pairs],
     )  # fmt: skip
     founds = [pair.found for pair in pairs]
     mean = sum(found.difference for found in founds) / len(founds)
@@ -142,23 +96,12 @@ def overview(pairs: Sequence[ComparedRows]) -> str:
     )
 
 
-def difference(found: Comparison) -> str:
+def difference(found: "Comparison") -> str:
     """The difference in points with its interval."""
     return f"{100 * found.difference:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
 
 
-def verdict(found: Comparison) -> str:
-    """Who is better, or that nobody can say."""
-    if found.few_groups:
-        return f"no claim: only {found.groups} groups, fewer than {FEW_GROUPS} support none"
-    if found.separable:
-        return "A is better" if found.difference > 0 else "B is better"
-    if found.low <= 0 <= found.high:
-        return "not separable: the interval holds 0"
-    return "not separable: McNemar's test finds no difference"
-
-
-def as_json(pair: ComparedRows) -> dict[str, object]:
+def as_json(pair: "ComparedRows") -> dict[str, object]:
     """For programs."""
     found = dataclasses.asdict(pair.found)
     runs = {"task": pair.a.task, "run_a": pair.a.run, "run_b": pair.b.run}

@@ -1,19 +1,26 @@
-"""`evar demo`: write the demo dataset, do the main job on it, and make the leaderboard's page, all in one folder."""
+"""`evar demo`: synthesise a small dataset, and score the bundled M2D, the same untrained, and log-mel statistics."""
 
 import argparse
 from pathlib import Path
 
-from evar.cli import main
-from evar.cli.verbs.leaderboard import place
-from evar.data.demo import write_demo
-
 ENCODERS = ("m2d", "random(model='m2d_vit_tiny-80x208p16x16')", "logmel")  # the bundled one, its like untrained, none
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where to."""
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo"), metavar="FOLDER", help="where everything goes (default: demo)"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Write the demo dataset, do the main job on it, and make the leaderboard's page."""
+    """Write the demo dataset, do the main job on it, and make the leaderboard's page, all in one folder."""
+    from evar.cli import main
+    from evar.data.demo import write_demo
+    from evar.leaderboard.outputs import destination
+
     folder: Path = arguments.folder
-    place(None, folder / "results", "html")  # a page of another making is found now, not after the evaluations
+    destination("html", None, folder / "results")  # a page of another making is found now, not after the evaluations
     write_demo(folder / "data" / "demo", seed=0)
     places = ["--data", str(folder / "data"), "--results", str(folder / "results"), "--cache", str(folder / "cache")]
     codes = [main(["eval", "--task", "demo", "--encoder", encoder, *places]) for encoder in ENCODERS]

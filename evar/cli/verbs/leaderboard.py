@@ -1,118 +1,78 @@
-"""`evar leaderboard`: the results as tables for people, papers and programs, and as a page."""
+"""`evar leaderboard`: show the results as a table for people, papers or programs, or as a page."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from evar.base.errors import StorageError, UsageError
-from evar.base.files import write_atomic
-from evar.base.progress import say
+from evar.base import plugins
+from evar.base.errors import UsageError
+from evar.cli.options import add_results, day, names, one_of
 from evar.cli.terminal import width
-from evar.leaderboard import formats, outputs, table, text_tables
-from evar.leaderboard.filters import Filters
-from evar.leaderboard.history import history_block
-from evar.leaderboard.imported import Imported, read_imported
-from evar.leaderboard.published import Kind, Published, read_published
-from evar.leaderboard.ranking import Board, build
-from evar.leaderboard.runs import read_rows
-from evar.leaderboard.verdicts import Verdicts
-from evar.result import Result
 
-PAGE = "leaderboard.html"
-KINDS: dict[str, tuple[Kind, ...]] = {
-    "none": (),
-    "linear": ("linear",),
-    "frozen": ("linear", "frozen"),
-    "all": ("linear", "frozen", "trained"),
-}
+FILTERS = ("task", "probe", "protocol", "metric", "encoder")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which rows, in which format, where to."""
+    add_results(parser)
+    for name in FILTERS:
+        parser.add_argument(
+            f"--{name}",
+            type=names,
+            action="add-up",
+            metavar="NAME[,..]",
+            help=f"only rows of one of these, by {name} (default: all)",
+        )
+    parser.add_argument(
+        "--since", type=day, metavar="DAY", help="only rows from this day on, YYYY-MM-DD, UTC (default: all)"
+    )
+    parser.add_argument(
+        "--published",
+        type=one_of("published rows", "none", "linear", "frozen", "all"),
+        metavar="KIND",
+        help="published rows beside one's own: none, linear (on frozen encoders), frozen (other heads too), all "
+        "(fine-tuned too, in a table of their own) (default: linear; on the page all)",
+    )
+    add_format(parser, "terminal")
+    parser.add_argument(
+        "--history", action="store_true", help="every run of each encoder over time (default: the latest)"
+    )
+
+
+def add_format(parser: argparse.ArgumentParser, default: str) -> None:
+    """--format and --out, which `evar export` has too."""
+    known = plugins.names("evar.leaderboard.formats", "open_format")
+    parser.add_argument(
+        "--format",
+        type=one_of("format", *known),
+        default=default,
+        metavar="FORMAT",
+        help=f"{', '.join(known)}; csv has a line an encoder, long a line a score (default: {default})",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="file to write, for hear and mteb a folder (default: text to stdout, the page to leaderboard.html beside "
+        "the results)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the results, keep what the filters say, and write them in the chosen format to stdout or to --out."""
-    out = place(arguments.out, arguments.results, arguments.format)
-    wanted = {name: getattr(arguments, name) for name in ("task", "probe", "protocol", "metric", "encoder", "since")}
-    filters = Filters(**wanted)
-    every, imported = read_rows(arguments.results), read_imported(arguments.results)
-    if every:
-        up_to_date(arguments.results)
-    else:
-        say(f"no runs in {arguments.results} yet: an evaluation adds the first row")
-    others = read_published()
-    rows = filters.own(every, others, imported)
-    if every and not rows:
-        given = " ".join(f"--{name}" for name, value in wanted.items() if value is not None)
-        say(f"no run in {arguments.results} is left by {given}: give other values to see rows of your own")
-    tasks = {row.task for row in rows}
-    published = arguments.published or ("all" if arguments.format == "html" else "linear")
-    beside = [row for row in filters.beside(others) if row.kind in KINDS[published]]
-    if rows and filters.task is None:
-        beside = [row for row in beside if row.task in tasks]
-    text = render(arguments, rows, beside, filters.imported(imported))
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        write_atomic(out, text)
-        say(f"written to {out}")
+    from evar.leaderboard.formats import open_format
+    from evar.leaderboard.outputs import destination, write
+    from evar.leaderboard.read import read_leaderboard
+
+    if arguments.history and not open_format(arguments.format).tables:
+        raise UsageError(
+            f"--history is a table for people: give --format terminal, markdown or latex, not {arguments.format}"
+        )
+    out = destination(arguments.format, arguments.out, arguments.results)
+    shown = read_leaderboard(
+        arguments.results,
+        history=arguments.history,
+        published=arguments.published or ("all" if arguments.format == "html" else "linear"),
+        **{name: getattr(arguments, name) for name in (*FILTERS, "since")},
+    )
+    write(shown, arguments.format, out, width())
     return 0
-
-
-def up_to_date(results: Path) -> None:
-    """Make the table of the folder fit its runs, which may have been copied there; say where that cannot be."""
-    try:
-        table.update(results)
-    except StorageError as error:
-        say(f"{table.NAME} is not up to date: {error}")
-
-
-def place(out: Path | None, results: Path, format: str) -> Path | None:
-    """Where to write the chosen format: None for stdout. Raises UsageError where something else lies there."""
-    if out is None and format == "html":
-        out = results / PAGE
-    return None if out is None else outputs.output_file(out, outputs.MARKS[format], results)
-
-
-def render(
-    arguments: argparse.Namespace,
-    rows: Sequence[Result],
-    beside: Sequence[Published],
-    imported: Sequence[Imported],
-) -> str:
-    """The text of the chosen format, its last line ended."""
-    if arguments.history:
-        shown = [history_block(rows)]
-        if arguments.format not in ("terminal", "markdown", "latex"):
-            raise UsageError(
-                f"--history is a table for people: give --format terminal, markdown or latex, not {arguments.format}"
-            )
-        return as_text(arguments.format, shown)
-    board = judged(arguments.results, rows)
-    others = [*text_tables.imported_blocks(imported), *text_tables.published_blocks(beside)]
-    match arguments.format:
-        case "csv":
-            return formats.to_wide_csv(board)
-        case "long":
-            return formats.to_long_csv(board, beside, imported)
-        case "json":
-            return formats.to_json(board, beside, imported) + "\n"
-        case "html":
-            from evar.leaderboard.page.render import render_page
-
-            return render_page(arguments.results, rows, board, beside, imported)
-        case _:
-            return as_text(arguments.format, [*text_tables.own_blocks(board), *others])
-
-
-def judged(results: Path, rows: Sequence[Result]) -> Board:
-    """The tables of the rows, with what is not separable from the best."""
-    verdicts = Verdicts(results)
-    board = build(rows, verdicts.separable)
-    verdicts.keep()
-    return board
-
-
-def as_text(format: str, shown: Sequence[text_tables.TextTable]) -> str:
-    """Blocks in a format for readers."""
-    if format == "markdown":
-        return formats.to_markdown(shown)
-    return formats.to_latex(shown) if format == "latex" else formats.to_terminal(shown, width()) + "\n"

@@ -3,13 +3,40 @@
 import argparse
 import os
 import shlex
+from pathlib import Path
 
-from evar.base.errors import few
-from evar.data.new_task import new_task
+from evar.base.errors import few, shown
+from evar.cli.options import number, whole
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The folder, and how it is divided."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder whose folders are the classes")
+    parser.add_argument("--name", metavar="NAME", help="of the task and its two files (default: the folder's name)")
+    parser.add_argument(
+        "--folds",
+        type=whole(3),
+        metavar="N",
+        help="folds of a cross-validation (default: no folds, 80 %% train, 10 %% valid, 10 %% test)",
+    )
+    parser.add_argument(
+        "--group-by",
+        metavar="REGEX",
+        help="its first group, searched for in each path below FOLDER, names what must stay together: a speaker, a "
+        "recording (default: each clip is its own)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=number(0.01, 600, "a number from 0.01 to 600"),
+        metavar="S",
+        help="length, in seconds, that clips are cut or padded to (default: what 95 %% of the clips do not exceed)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write both files, and print what they hold and the commands that come next."""
+    from evar.data.new_task import new_task
+
     made = new_task(
         arguments.folder,
         name=arguments.name,
@@ -23,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
           f"{made.seconds:g} s clips")  # fmt: skip
     if made.alone:
         print(f"too few groups to be in every part: {few(made.alone)}")
+    if made.unreadable:
+        print(f"{len(made.unreadable):,} clips cannot be read and are listed all the same: "
+              f"{few(map(shown, made.unreadable))}")  # fmt: skip
     file = shlex.quote(os.path.relpath(made.file))
     print(f"next:  evar check --task {file}")
     print(f"       evar eval --task {file}")

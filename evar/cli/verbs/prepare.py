@@ -1,25 +1,33 @@
-"""`evar prepare`: fetch each task's dataset where that is asked for, and decode its clips into the store."""
+"""`evar prepare`: decode a task's audio into the prepared store, once."""
 
 import argparse
 
-from evar.cli.choice import each
-from evar.cli.options import config_from
-from evar.data.downloads.dataset import download
-from evar.data.downloads.fetch import Fetcher
+from evar.cli.errors import each
+from evar.cli.options import add_rate, add_settings, add_task, config_from
 from evar.data.task import Task, load_tasks
-from evar.preparation import prepare_task
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which tasks, for which encoders."""
+    add_task(parser)
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="first fetch what is missing and may be fetched without an account (default: use what is there)",
+    )
+    add_rate(parser)
+    add_settings(parser, "data", "cache", "workers")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, if asked to, and decode each task's clips into the store."""
-    config = config_from(arguments)
+    tasks, config = load_tasks(arguments.task), config_from(arguments)
+    from evar.preparation import prepare
 
     def work(task: Task) -> None:
-        if arguments.download:
-            download(task, config.data, Fetcher())
-        prepared = prepare_task(task, arguments.rate, config)
+        (prepared,) = prepare(task, arguments.rate, download=arguments.download, config=config)
         there, expected = len(prepared.store.usable), prepared.manifest.expected
         print(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {arguments.rate} Hz in "
               f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip
 
-    return each(load_tasks(arguments.task), work)
+    return each(tasks, work)

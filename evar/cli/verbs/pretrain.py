@@ -1,149 +1,107 @@
-"""`evar pretrain`: train an encoder, draw its loss, and score it on tasks while it learns."""
+"""`evar pretrain`: train an M2D encoder on a folder of audio, or on tasks' training clips, without labels."""
 
 import argparse
-import contextlib
-import dataclasses
-import logging
+import textwrap
 from pathlib import Path
 
-import torch
+from evar.cli.options import add_results, add_settings, config_from, number, whole
 
-from evar import encoders, plots
-from evar.base.errors import EvarError, UsageError
-from evar.base.files import locked
-from evar.base.progress import hidden, hidden_progress, say
-from evar.cli.options import config_from
-from evar.cli.verbs.eval import result_line
-from evar.config import Config
-from evar.data.manifest import read_manifest
-from evar.data.task import Task, load_tasks
-from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
-from evar.leaderboard import outputs
-from evar.leaderboard import table as leaderboard
-from evar.pipeline import evaluations
-from evar.pretrain import journal
-from evar.pretrain.audio import AudioSource, prepare_audio, source_of_folder
-from evar.pretrain.loop import Saved, TrainingRun, train
-from evar.pretrain.recipe import Recipe, make_recipe
-from evar.pretrain.team import is_first, joined, local_rank
-from evar.probes import open_probes
+WIDTH = 100  # characters of a line of the help's texts
 
-log = logging.getLogger(__name__)
 
-PROBE = "logistic"
-CURVE = "loss.svg"
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to read, where to write, and one option for each field of the recipe, which reads and checks its text."""
+    from evar.pretrain.recipe import PRESETS, Recipe
+
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders of audio, at any depth")
+    parser.add_argument(
+        "--task",
+        action="add-up",
+        metavar="NAME[,..]",
+        help="train on these tasks' training clips, without their labels",
+    )
+    parser.add_argument(
+        "--preset",
+        default="base",
+        metavar="NAME",
+        help=f"the recipe to begin with: {', '.join(PRESETS)} (default: base, the paper's)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="folder of the run's files (default: runs/ and the model's name)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the folder's checkpoint (default: begin a new run)"
+    )
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=number(1e-9, 1e9, "a positive number of minutes"),
+        default=10.0,
+        metavar="N",
+        help="minutes between checkpoints, the most that a kill can lose (default: 10)",
+    )
+    parser.add_argument(
+        "--eval-task",
+        action="add-up",
+        metavar="NAME[,..]",
+        help="tasks that the encoder is scored on while it trains, by the logistic probe (default: none)",
+    )
+    parser.add_argument(
+        "--eval-every", type=whole(1), default=10, metavar="N", help="epochs between these scores (default: 10)"
+    )
+    parser.add_argument(
+        "--eval-limit", type=whole(1), metavar="CLIPS", help="clips per split for these scores (default: all clips)"
+    )
+    parser.add_argument(
+        "--save-as",
+        default="float32",
+        choices=("float32", "float16"),
+        metavar="NAME",
+        help="precision of the weights in the encoder's own file: float32 or float16 (default: float32)",
+    )
+    add_results(parser, "folder of leaderboard.csv, for --eval-task")
+    add_settings(
+        parser,
+        *("min_coverage", "data", "cache", "device", "precision", "workers"),
+        precision="auto, float32 or bfloat16",
+    )
+    group = parser.add_argument_group("recipe", f"Defaults are the paper's.\n{_changes()}")
+    for name, field in Recipe.model_fields.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar="NAME" if isinstance(field.default, str) else "N",
+            help=f"{field.description} (default: {field.default})",
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prepare the audio, train, and tell where the encoder lies."""
+    """Prepare the audio, train, and say where the encoder lies."""
+    from evar.pretrain.recipe import Recipe, make_recipe
+    from evar.pretraining import Scoring, pretrain_encoder
+
     fields = ((name, getattr(arguments, name)) for name in Recipe.model_fields)
-    recipe = make_recipe(arguments.preset, {name: text for name, text in fields if text is not None})
-    device = choose_device(_own_device(arguments.device))
-    precision = choose_precision(arguments.precision, device)
-    if precision == "float16":
-        raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
-    folder = arguments.out or Path("runs") / recipe.name
-    require_own(folder, recipe.name)
-    tasks = load_tasks(arguments.eval_task) if arguments.eval_task else []
-    with contextlib.nullcontext() if is_first() else hidden():
-        sources = _sources(arguments)
-        for task in tasks:
-            read_manifest(task, arguments.data)  # one that is not there is noted now, not after hours
-        if tasks:
-            leaderboard.check(arguments.results)
-        with alone(folder) if is_first() else contextlib.nullcontext(), joined(device) as team:
-            store = prepare_audio(
-                sources,
-                recipe.sample_rate,
-                arguments.cache,
-                workers=arguments.workers,
-            )
-            how = TrainingRun(
-                recipe,
-                folder,
-                device,
-                precision,
-                minutes=arguments.checkpoint_minutes,
-                every_epochs=arguments.eval_every if tasks else None,
-                resume=arguments.resume,
-                encoder_dtype=PRECISIONS[arguments.save_as],
-            )
-            config = config_from(
-                arguments, device=str(device), precision=precision, seed=recipe.seed, limit=arguments.eval_limit
-            )
-
-            def on_checkpoint(saved: Saved) -> None:
-                draw_loss(saved)
-                if saved.encoder is not None:
-                    for task in tasks:
-                        score(task, saved, config, arguments.results)
-
-            file = train(store, how, team, on_checkpoint=on_checkpoint)
-        log.info(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
+    scoring = Scoring(arguments.eval_task, arguments.eval_every, arguments.eval_limit, arguments.results)
+    pretrain_encoder(
+        arguments.folders,
+        task=arguments.task,
+        recipe=make_recipe(arguments.preset, {name: text for name, text in fields if text is not None}),
+        out=arguments.out,
+        resume=arguments.resume,
+        checkpoint_minutes=arguments.checkpoint_minutes,
+        save_as=arguments.save_as,
+        scoring=scoring if arguments.eval_task else None,
+        config=config_from(arguments),
+    )
     return 0
 
 
-def require_own(folder: Path, name: str) -> None:
-    """Raise UsageError where a run of that name would write into a results folder or over another's file."""
-    outputs.require_no_results(folder)
-    header, title = journal.HEADER.encode(), f"<dc:title>{name}</dc:title>".encode()
-    outputs.output_file(folder / journal.NAME, lambda content: content.startswith(header), folder)
-    outputs.output_file(folder / CURVE, lambda content: title in content, folder)
+def _changes() -> str:
+    from evar.pretrain.recipe import OF_OBJECTIVE, PRESETS
+
+    said = {f"The preset {preset} changes": values for preset, values in PRESETS.items()}
+    said |= {f"The objective {name} changes, whatever the preset": values for name, values in OF_OBJECTIVE.items()}
+    lines = (f"{who}: {', '.join(map(_setting, values, values.values()))}." for who, values in said.items() if values)
+    return "\n".join(textwrap.fill(line, WIDTH) for line in lines)
 
 
-def alone(folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Keep other pre-trainings out of `folder`, through FOLDER/run.lock, for the block; a killed process frees it.
-
-    Raises UsageError at once where another one is there, StorageError where the folder cannot be written.
-    """
-    busy = UsageError(f"another evar pretrain is writing into {folder}: wait until it ends, or give another --out")
-    return locked(folder / "run", busy=busy)
-
-
-def draw_loss(saved: Saved) -> None:
-    """Draw log.csv as loss.svg beside it."""
-    rows = journal.read(saved.journal)
-    plots.loss_curve(
-        saved.journal.with_name(CURVE), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
-    )
-
-
-def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
-    """Append a row for the encoder as it is at this step; what goes wrong is told and does not end the training."""
-    assert saved.encoder is not None
-    threads = torch.get_num_threads()
-    try:
-        encoder = encoders.open_encoder("m2d", saved.encoder)
-        with hidden_progress():
-            for evaluation in evaluations(task, encoder, open_probes(PROBE), config):
-                ranked = evaluation.result.ranked and saved.steps == saved.total
-                result = dataclasses.replace(evaluation.result, step=saved.steps, ranked=ranked)
-                scored = dataclasses.replace(evaluation, result=result)
-                scored.save(results)
-                say(f"epoch {saved.epoch:g}, step {saved.steps:,}: {result_line(scored)}")
-    except EvarError as error:
-        say(f"not scored at step {saved.steps:,}: {error}")
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _sources(arguments: argparse.Namespace) -> list[AudioSource]:
-    """Folders and tasks' training clips. Raises UsageError where neither is named."""
-    sources = [source_of_folder(folder) for folder in arguments.folders]
-    for task in load_tasks(arguments.task) if arguments.task else []:
-        clips = read_manifest(task, arguments.data)
-        rows = clips.clips["part"] == "train"
-        if task.folds:
-            rows[:] = True
-            log.warning(f"{task.name}: each fold is a test fold in turn, so test clips are trained on too (unlabelled)")
-        sources.append(AudioSource(clips.root, clips.clips["path"][rows].tolist()))
-    if not sources:
-        raise UsageError("say what to train on: evar pretrain FOLDER, or --task NAME")
-    return sources
-
-
-def _own_device(name: str) -> str:
-    """The device of this process where `torchrun` started one a device."""
-    if name in ("auto", "cuda") and torch.cuda.is_available():
-        return f"cuda:{local_rank()}"
-    return str(name)
+def _setting(name: str, value: object) -> str:
+    return f"{name.replace('_', '-')} {'auto' if value is None else value}"

@@ -4,24 +4,47 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from evar.base.errors import UsageError
 from evar.base.progress import say
+from evar.cli.options import add_json, add_results, one_of
 from evar.cli.terminal import table as in_columns
-from evar.leaderboard import runs, table
-from evar.leaderboard.formats import printable
-from evar.leaderboard.text_tables import per_cent
-from evar.result import Result
+
+if TYPE_CHECKING:
+    from evar.result import Result
 
 HEADER = ("run", "task", "encoder", "output", "probe", "metric", "score", "tags", "note")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to do with which run."""
+    parser.add_argument(
+        "action",
+        type=one_of("action", "list", "show", "tag", "note", "remove"),
+        metavar="list|show|tag|note|remove",
+        help="list all, show a run's record, say its tags or its note anew, or remove it with its predictions",
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run's id or its unique beginning; not for list")
+    parser.add_argument(
+        "words", nargs="*", metavar="WORD", help="tag: the tags, none to take them away; note: the note"
+    )
+    add_results(parser, "folder of runs")
+    add_json(parser, "list and show:")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked with the named run, or list all."""
     action, results = arguments.action, arguments.results
+    if action == "list" and arguments.run is not None:
+        raise UsageError(f"evar runs list takes no run: evar runs show {arguments.run}")
+    if action != "list" and arguments.run is None:
+        raise UsageError(f"evar runs {action} RUN: say which (evar runs list shows them)")
+    if arguments.words and action not in ("tag", "note"):
+        raise UsageError(f"evar runs {action} takes one run, not {' '.join([arguments.run, *arguments.words])}")
+    from evar.leaderboard import runs, table
+
     if action == "list":
-        if arguments.run is not None:
-            raise UsageError(f"evar runs list takes no run: evar runs show {arguments.run}")
         if not (rows := runs.read_rows(results)):
             say(f"no runs in {results} yet: an evaluation adds the first one")
         elif arguments.json:
@@ -29,10 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             print(listed(rows))
         return 0
-    if arguments.run is None:
-        raise UsageError(f"evar runs {action} RUN: say which (evar runs list shows them)")
-    if arguments.words and action not in ("tag", "note"):
-        raise UsageError(f"evar runs {action} takes one run, not {' '.join([arguments.run, *arguments.words])}")
     name = runs.find_run(results, arguments.run)
     if action == "show":
         record = runs.read_record(runs.record_path(results, name))
@@ -48,11 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def listed(rows: Sequence[Result]) -> str:
+def listed(rows: Sequence["Result"]) -> str:
     """A line each, for people."""
+    from evar.leaderboard.text_tables import per_cent
+
     cells = [
         (row.run, row.task, row.encoder, row.output, row.probe, row.metric, per_cent(row.score, row.low, row.high),
          ", ".join(row.tags), row.note)
         for row in rows
     ]  # fmt: skip
-    return in_columns(HEADER, [tuple(map(printable, row)) for row in cells])
+    return in_columns(HEADER, cells)

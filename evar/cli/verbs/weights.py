@@ -1,18 +1,42 @@
-"""`evar weights`: checkpoints by name: list them, get one, check those that are here."""
+"""`evar weights`: list, fetch or check the bundled and published checkpoints, which can be named instead of a file."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evar.base.errors import UsageError, unknown
 from evar.base.progress import say
-from evar.cli.choice import each
-from evar.cli.terminal import table
-from evar.data.downloads.fetch import Fetcher
-from evar.nn import releases
-from evar.nn.checkpoint import load_checkpoint
+from evar.cli.errors import each
+from evar.cli.options import add_settings, one_of
+from evar.cli.terminal import size, table
+
+if TYPE_CHECKING:
+    from evar.nn.releases import Releases
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to do, with which checkpoint."""
+    parser.add_argument(
+        "action",
+        type=one_of("action", "list", "get", "check"),
+        metavar="list|get|check",
+        help="show, fetch or verify them",
+    )
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="of a checkpoint, for list a part of it (default: all, for check those that are there)",
+    )
+    add_settings(parser, "cache")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List, get or check; what is got or checked is also opened, every tensor of it."""
+    from evar.data.downloads.fetch import Fetcher
+    from evar.nn import releases
+    from evar.nn.checkpoint import load_checkpoint
+
     known = releases.releases()
     fetched = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
     name = arguments.name
@@ -20,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         listed = [known_as for known_as in known.names if name is None or name in known_as]
         if not listed:
             raise unknown("checkpoint", name, known.names)
-        print(table(("name", "what", "here"), [row(known, known_as, fetched) for known_as in listed]))
+        rows = [row(known, known_as, fetched, arguments.cache) for known_as in listed]
+        print(table(("name", "what", "here", "size"), rows))
         if set(listed) & set(known.releases):
             say(known.terms)
         return 0
@@ -43,9 +68,23 @@ def run(arguments: argparse.Namespace) -> int:
     return each([name] if name else [*known.bundled, *fetched], work)
 
 
-def row(known: releases.Releases, name: str, fetched: list[str]) -> tuple[str, str, str]:
+def row(known: "Releases", name: str, fetched: list[str], cache: Path) -> tuple[str, ...]:
     """A checkpoint's row of the table."""
+    from evar.nn import releases
+
     if name in known.bundled:
-        there = releases.TABLE.with_name(known.bundled[name].file).is_file()
-        return name, known.bundled[name].what, "bundled" if there else "missing"
-    return name, known.releases[name].what, "fetched" if name in fetched else ""
+        file = releases.TABLE.with_name(known.bundled[name].file)
+        return (
+            name,
+            known.bundled[name].what,
+            *(("bundled", size(file.stat().st_size)) if file.is_file() else ("missing", "")),
+        )
+    if name not in fetched:
+        return name, known.releases[name].what, "", ""
+    files = releases.place_of(name, cache).folder.rglob("*")
+    return (
+        name,
+        known.releases[name].what,
+        "fetched",
+        size(sum(file.stat().st_size for file in files if file.is_file())),
+    )

@@ -15,9 +15,10 @@ from evar.base.errors import few
 Key = TypeVar("Key")
 
 ENDINGS = tuple(
-    ".wav .wave .flac .aiff .aif .aifc .au .snd .caf .w64 .sph .nist .ogg .oga .opus .mp3 .m4a .aac .mp4 .webm".split()
+    ".wav .wave .flac .aiff .aif .aifc .au .snd .caf .w64 .sph .nist .ogg .oga .opus .mp3 "
+    ".m4a .aac .mp4 .webm .mka .mkv .3gp .wma .amr .wv".split()
 )
-"""From the best copy of a clip to the worst. The last four cannot be decoded; the store says so, not "missing"."""
+"""From the best copy of a clip to the worst. Those of the second line need ffmpeg; the store says so, not "missing"."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ lets no script run but the page's own, and nothing be fetched.
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,7 +21,8 @@ from evar.leaderboard.page.sections import sections
 from evar.leaderboard.page.tables import MOST_HEAT, SHADES, grid, names_of
 from evar.leaderboard.published import Published
 from evar.leaderboard.ranking import Board, ProbeNames, probe_names, task_order
-from evar.leaderboard.text_tables import encoder_names, imported_blocks, per_cent, published_blocks
+from evar.leaderboard.read import Leaderboard
+from evar.leaderboard.text_tables import encoder_names, imported_tables, per_cent, published_tables
 from evar.result import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,22 +41,13 @@ class Unranked:
     of_curve: bool
 
 
-def render_page(
-    results: Path,
-    rows: Sequence[Result],
-    board: Board,
-    published: Sequence[Published],
-    imported: Sequence[Imported] = (),
-    detail_bytes: int = DETAIL_BYTES,
-) -> str:
-    """The page's HTML.
-
-    results: the folder with the predictions; rows: oldest first, what `board` was built from; detail_bytes: how much
-    the details of runs may take, the latest first.
-    """
+def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> str:
+    """The page's HTML. detail_bytes: how much the details of runs may take, the latest first."""
+    rows, board = leaderboard.rows, leaderboard.board
+    published, imported = leaderboard.published, leaderboard.imported
     environment = _environment()
     probes, names = probe_names(rows), names_of(board)
-    details = tell(environment.get_template("run.html"), results, board, probes, detail_bytes)
+    details = tell(environment.get_template("run.html"), leaderboard.results, board, probes, detail_bytes)
     script = _source("page.js")
     page = environment.get_template("page.html").render(
         style=_source("page.css"),
@@ -70,8 +61,8 @@ def render_page(
         shades=SHADES,
         most_heat=MOST_HEAT,
         unranked=_unranked(board, probes),
-        imported=imported_blocks(imported),
-        published=published_blocks(published),
+        imported=imported_tables(imported),
+        published=published_tables(published),
         sections=sections(rows, board, names, published),
         details=details,
         own_tasks=task_order(row.task for row in rows),

@@ -1,6 +1,6 @@
 """Which problems are solved together, and their certified optima."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evar.base.threads import pieces
-from evar.probes.contract import Floats, Rows, Targets
+from evar.probes.contract import Examples, Floats, Rows
 from evar.probes.linear import Standardiser
 from evar.probes.solver.certificate import Certified, certify
 from evar.probes.solver.coordinates import Coordinates
@@ -59,42 +59,33 @@ class Optimum:
 
 
 def solve(
-    x: Floats,
-    targets: Targets,
-    classes: int,
-    designs: Sequence[Rows],
-    fits: Sequence[LogisticProblem],
-    *,
-    max_iter: int,
-    device: torch.device,
-    ended: Callable[[int], None] = lambda number: None,
-) -> list[Optimum]:
-    """Solve all fits, all of them softmax or all of one logit; `ended(number)` as each ends, from the calling thread.
+    examples: Examples, designs: Sequence[Rows], fits: Sequence[LogisticProblem], *, max_iter: int, device: torch.device
+) -> Generator[tuple[int, Optimum]]:
+    """Solve all fits, all of them softmax or all of one logit: (place in `fits`, optimum) of each, as it ends.
 
-    x:        (row, dim) float32, may be a memory map; read only at the rows of the designs
-    targets:  (row,) int64 class numbers below `classes`, or (row, label) bool, each with both values in its fit's rows
+    examples: read only at the rows of the designs; y is (row,) for softmax, (row, label) for one logit, and then each
+              fit's label has both values in its rows
     designs:  training rows, rising
+    Until it is closed torch has one thread and makes no gradients: use it within `contextlib.closing`.
     """
-    found: dict[int, Optimum] = {}
     with Workers(device) as workers, torch.no_grad(), fast_products(device):
-        for group in _groups(designs, x.shape[1]):
+        for group in _groups(designs, examples.x.shape[1]):
             numbers = [number for number, fit in enumerate(fits) if fit.design in group]
             if numbers:
-                solver = _Group(x, targets, classes, [designs[design] for design in group], workers)
-                for number, optimum in solver.optima([fits[number] for number in numbers], group, max_iter):
-                    found[numbers[number]] = optimum
-                    ended(numbers[number])
-    return [found[number] for number in range(len(fits))]
+                solver = _Group(examples, [designs[design] for design in group], workers)
+                for place, optimum in solver.optima([fits[number] for number in numbers], group, max_iter):
+                    yield numbers[place], optimum
 
 
 class _Group:
     """Designs that share one reading of their rows, one set of coordinates and every product."""
 
-    def __init__(self, x: Floats, targets: Targets, classes: int, trains: Sequence[Rows], workers: Workers) -> None:
+    def __init__(self, examples: Examples, trains: Sequence[Rows], workers: Workers) -> None:
         rows = trains[0] if len(trains) == 1 else np.unique(np.concatenate(trains))
-        self._blocks = RowBlocks(x, rows, workers)
+        targets = examples.y
+        self._blocks = RowBlocks(examples.x, rows, workers)
         self._designs = Designs.of(self._blocks, rows, trains, workers)
-        self._classes = 1 if targets.ndim == 2 else classes
+        self._classes = 1 if targets.ndim == 2 else examples.classes
         self._targets = torch.from_numpy(targets[rows]).to(workers.device)
         self._standardisers = [self._designs.standardiser(self._blocks, design) for design in range(len(trains))]
         with exact_products(workers.device):

@@ -10,15 +10,13 @@ import pytest
 
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
-from evar.leaderboard.ranking import build
+from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import read_rows
-from evar.leaderboard.verdicts import Verdicts
 from tests.leaderboard.made import EVIL, add, make_results, make_scored
 
 
 def render(results, published=(), **more):
-    rows = read_rows(results)
-    return render_page(results, rows, build(rows, Verdicts(results).separable), published, **more)
+    return render_page(Leaderboard(results, read_rows(results), published, []), **more)
 
 
 @pytest.fixture(scope="module")

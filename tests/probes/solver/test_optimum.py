@@ -14,7 +14,7 @@ from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.logistic import GRID, LOWEST, LogisticFit, open_probe
 from evar.probes.solver import certificate, coordinates, model, objective, rows, solve
 from evar.probes.solver.descent import GAP
-from tests.probes.clouds import clouds, labels
+from tests.probes.clouds import clouds, examples, labels
 from tests.probes.solver.oracle import fitted_value, minimum, standardised
 
 NONE = np.empty(0, dtype=np.int64)
@@ -22,7 +22,7 @@ NONE = np.empty(0, dtype=np.int64)
 
 def fits(x: Floats, y: Targets, problems: list[tuple[np.ndarray, float]], classes: int) -> list[LogisticFit]:
     asked = [Problem(train, NONE, c, 0) for train, c in problems]
-    found = open_probe().fit(x, y, asked, classes, lambda *_: 0.0, lambda amount: None)
+    found = open_probe().fit(examples(x, y, classes), asked, lambda *_: 0.0)
     assert all(isinstance(each, LogisticFit) for each in found)
     return found  # type: ignore[return-value]
 
@@ -67,7 +67,7 @@ def test_bound_is_no_lower_than_the_true_gap() -> None:
     least, _ = minimum(z, y, c)
     for max_iter in (1, 4, 8):
         (fit,) = open_probe(max_iter=max_iter).fit(
-            x, y, [Problem(np.arange(300), NONE, c, 0)], 4, lambda *_: 0.0, lambda amount: None
+            examples(x, y), [Problem(np.arange(300), NONE, c, 0)], lambda *_: 0.0
         )
         assert isinstance(fit, LogisticFit)
         found = fitted_value(fit, z, y, c)

@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from evar.leaderboard.exchange import to_hear, to_mteb
+from evar.leaderboard.formats import hear, mteb
 from tests.leaderboard.rows import make_row
+from tests.leaderboard.test_formats import leaderboard
 
 ROW = make_row(
     encoder="org/m2d <x>",
@@ -20,7 +21,7 @@ ROW = make_row(
 
 
 def test_hear_has_the_score_of_each_fold_and_their_mean_and_spread():
-    ((path, text),) = to_hear([ROW]).items()
+    ((path, text),) = hear.write(leaderboard(ROW), 80).items()
     assert path == PurePosixPath("org__m2d_x_-logistic-01234567/evar__us8k/test.predicted-scores.json")
     told = json.loads(text)
     assert told["1"] == {"test_score": 0.5, "test_top1_acc": 0.5}
@@ -30,14 +31,14 @@ def test_hear_has_the_score_of_each_fold_and_their_mean_and_spread():
 
 
 def test_hear_of_a_fixed_split_has_no_aggregate():
-    ((_, text),) = to_hear([make_row(parts={"test": 0.5}, metric="mAP")]).items()
+    ((_, text),) = hear.write(leaderboard(make_row(parts={"test": 0.5}, metric="mAP")), 80).items()
     told = json.loads(text)
     assert told["test"] == {"test_score": 0.5, "test_mAP": 0.5}
     assert "aggregated_scores" not in told
 
 
 def test_mteb_is_a_task_result():
-    ((path, text),) = to_mteb([ROW]).items()
+    ((path, text),) = mteb.write(leaderboard(ROW), 80).items()
     assert path == PurePosixPath("org__m2d_x_-logistic-01234567/0123456789abcdef/evar__us8k.json")
     told = json.loads(text)
     assert (told["task_name"], told["dataset_revision"], told["evaluation_time"]) == ("evar/us8k", "fedcba", 5.0)
@@ -47,7 +48,7 @@ def test_mteb_is_a_task_result():
 
 def test_names_never_leave_the_folder_or_meet():
     rows = [make_row(run="1", encoder="../../etc"), make_row(run="2", encoder="../../etc", output="chosen")]
-    paths = list(to_hear(rows))
+    paths = list(hear.write(leaderboard(*rows), 80))
     assert len(set(paths)) == 2
     assert not [part for path in paths for part in path.parts if part.startswith(".")]
 
@@ -68,17 +69,17 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize("shape", [to_hear, to_mteb])
+@pytest.mark.parametrize("shape", [hear, mteb])
 def test_rows_of_different_things_never_share_a_file(shape):
     rows = [make_row(run=str(number), **changes) for number, changes in enumerate(SAME)]
-    files = shape(rows)
+    files = shape.write(leaderboard(*rows), 80)
     assert len({str(path).lower() for path in files}) == len(SAME)
-    assert shape(rows[::-1]) == files
+    assert shape.write(leaderboard(*rows[::-1]), 80) == files
 
 
 def test_a_folder_has_one_name_for_all_tasks_and_options_are_told_inside():
     rows = [make_row(task=task, probe_options={"steps": steps}) for task in ("us8k", "vc1") for steps in (1, 2)]
-    files = to_hear(rows)
+    files = hear.write(leaderboard(*rows), 80)
     assert len(files) == 4
     assert len({path.parts[0] for path in files}) == 2
     assert sorted(json.loads(text)["provenance"]["evar_probe_options"]["steps"] for text in files.values()) == [

@@ -1,0 +1,52 @@
+r"""A `table` with booktabs rules for each table; the preamble needs \usepackage{booktabs}."""
+
+from evar.base.errors import printable
+from evar.base.tables import Text, TextTable
+from evar.leaderboard.formats import LEGEND, Format
+from evar.leaderboard.read import Leaderboard
+
+ESCAPED = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "≈": r"$\approx$",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "[": "{[}", "*": "{*}",  # which a line's end before them would take as its option
+}  # fmt: skip
+START = "% needs \\usepackage{booktabs}\n"
+
+
+def write(leaderboard: Leaderboard, width: int) -> str:
+    """Each table, its notes and what the marks say in its caption."""
+    return START + "\n\n".join(map(_table, leaderboard.text_tables())) + "\n"
+
+
+def _table(table: TextTable) -> str:
+    columns = "".join("r" if table.numeric(k) else "l" for k in range(len(table.header)))
+    caption = ". ".join([table.title, *table.notes, LEGEND.format(best="Bold:")])
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escaped(caption)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        " & ".join(map(_escaped, table.header)) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(_marked, row)) + r" \\" for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    return "".join(ESCAPED.get(letter, letter) for letter in printable(text, mark="?"))
+
+
+def _marked(cell: Text) -> str:
+    text = _escaped(cell.text)
+    return rf"\textbf{{{text}}}" if cell.best else rf"$\approx$ {text}" if cell.tied else text
+
+
+def open_format() -> Format:
+    """The format."""
+    return Format(write, lambda content: content.startswith(START.encode()), tables=True)

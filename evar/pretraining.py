@@ -1,0 +1,187 @@
+"""Pre-training from audio to a scored encoder: the library's side of `evar pretrain`.
+
+    evar.pretrain_encoder(["audio"], recipe="tiny", out="runs/tiny")
+
+`pretrain/` trains and knows neither tasks nor scores; what is drawn and scored at its checkpoints is connected here.
+"""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from evar import encoders, plots
+from evar.base.errors import EvarError, UsageError
+from evar.base.files import locked
+from evar.base.progress import hidden, hidden_progress
+from evar.config import Config, config_of
+from evar.data.manifest import read_manifest
+from evar.data.task import Task, load_tasks
+from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
+from evar.leaderboard import outputs
+from evar.leaderboard import table as leaderboard
+from evar.pipeline import Evaluator
+from evar.pretrain import journal
+from evar.pretrain.audio import AudioSource, prepare_audio, source_of_folder
+from evar.pretrain.loop import Saved, TrainingRun, train
+from evar.pretrain.recipe import Recipe, make_recipe
+from evar.pretrain.team import is_first, joined, local_rank
+from evar.probes import open_probes
+
+log = logging.getLogger(__name__)
+
+PROBE = "logistic"
+CURVE = "loss.svg"
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What an encoder is scored on while it trains, by the logistic probe.
+
+    tasks:         names, separated by commas
+    every_epochs:  epochs between scores
+    limit:         clips per split; None for all
+    results:       folder of the leaderboard that the rows are appended to
+    """
+
+    tasks: str
+    every_epochs: int = 10
+    limit: int | None = None
+    results: str | Path = "results"
+
+
+def pretrain_encoder(
+    folders: Sequence[str | Path] = (),
+    *,
+    task: str | None = None,
+    recipe: Recipe | str = "base",
+    out: str | Path | None = None,
+    resume: bool = False,
+    checkpoint_minutes: float = 10.0,
+    save_as: Literal["float32", "float16"] = "float32",
+    scoring: Scoring | None = None,
+    config: Config | None = None,
+    **settings: Any,
+) -> Path:
+    """Train an M2D encoder without labels. Returns the checkpoint; the encoder alone lies beside it (.safetensors).
+
+    folders:             of audio, at any depth
+    task:                a comma list of tasks whose training clips are read too
+    recipe:              a `Recipe`, or the name of a preset
+    out:                 folder of the run's files, runs/ and the model's name where not given
+    resume:              go on from the folder's checkpoint
+    checkpoint_minutes:  between checkpoints, the most that a kill can lose
+    save_as:             precision of the weights in the encoder's own file
+    config:              the settings; `settings` are settings by name, which go before
+
+    Raises EvarError for anything that the user can mend, TrainingError where the numbers are lost.
+    """
+    config = config_of(settings, config)
+    recipe = recipe if isinstance(recipe, Recipe) else make_recipe(recipe, {})
+    device = choose_device(_own_device(config.device))
+    precision = choose_precision(config.precision, device)
+    if precision == "float16":
+        raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
+    folder = Path(out) if out is not None else Path("runs") / recipe.name
+    require_own(folder, recipe.name)
+    limit = scoring.limit if scoring else None
+    config = dataclasses.replace(config, device=str(device), precision=precision, seed=recipe.seed, limit=limit)
+    how = TrainingRun(
+        recipe,
+        folder,
+        device,
+        precision,
+        minutes=checkpoint_minutes,
+        every_epochs=scoring.every_epochs if scoring else None,
+        resume=resume,
+        encoder_dtype=PRECISIONS[save_as],
+    )
+    tasks = load_tasks(scoring.tasks) if scoring else []
+    with contextlib.nullcontext() if is_first() else hidden():
+        sources = _sources(folders, task, config)
+        for each in tasks:
+            read_manifest(each, config.data)  # one that is not there is an error now, not after hours
+        if scoring:
+            leaderboard.require_writable(Path(scoring.results))
+        with alone(folder) if is_first() else contextlib.nullcontext(), joined(device) as team:
+            store = prepare_audio(sources, recipe.sample_rate, config.cache, workers=config.workers)
+
+            def on_checkpoint(saved: Saved) -> None:
+                draw_loss(saved)
+                if scoring and saved.encoder is not None:
+                    for each in tasks:
+                        score(each, saved, config, Path(scoring.results))
+
+            file = train(store, how, team, on_checkpoint=on_checkpoint)
+        log.info(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
+    return file
+
+
+def require_own(folder: Path, name: str) -> None:
+    """Raise UsageError where a run of that name would write into a results folder or over another's file."""
+    outputs.require_no_results(folder)
+    header, title = journal.HEADER.encode(), f"<dc:title>{name}</dc:title>".encode()
+    outputs.output_file(folder / journal.NAME, lambda content: content.startswith(header), folder)
+    outputs.output_file(folder / CURVE, lambda content: title in content, folder)
+
+
+def alone(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Keep other pre-trainings out of `folder`, through FOLDER/run.lock, for the block; a killed process frees it.
+
+    Raises UsageError at once where another one is there, StorageError where the folder cannot be written.
+    """
+    busy = UsageError(f"another evar pretrain is writing into {folder}: wait until it ends, or give another --out")
+    return locked(folder / "run", busy=busy)
+
+
+def draw_loss(saved: Saved) -> None:
+    """Draw log.csv as loss.svg beside it."""
+    rows = journal.read(saved.journal)
+    plots.loss_curve(
+        saved.journal.with_name(CURVE), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
+    )
+
+
+def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
+    """Append a row for the encoder as it is at this step; what goes wrong is noted and does not end the training."""
+    assert saved.encoder is not None
+    threads = torch.get_num_threads()
+    try:
+        evaluator = Evaluator(encoders.open_encoder("m2d", saved.encoder), open_probes(PROBE, config.device), config)
+        with hidden_progress():
+            for evaluation in evaluator.evaluations(task):
+                ranked = evaluation.result.ranked and saved.steps == saved.total
+                result = dataclasses.replace(evaluation.result, step=saved.steps, ranked=ranked)
+                dataclasses.replace(evaluation, result=result).save(results)
+                log.info(f"epoch {saved.epoch:g}, step {saved.steps:,}: {result.line}")
+    except EvarError as error:
+        log.warning(f"not scored at step {saved.steps:,}: {error}")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _sources(folders: Sequence[str | Path], task: str | None, config: Config) -> list[AudioSource]:
+    """Folders and tasks' training clips. Raises UsageError where neither is named."""
+    sources = [source_of_folder(Path(folder)) for folder in folders]
+    for each in load_tasks(task) if task else []:
+        clips = read_manifest(each, config.data)
+        rows = clips.clips["part"] == "train"
+        if each.folds:
+            rows[:] = True
+            log.warning(f"{each.name}: each fold is a test fold in turn, so test clips are trained on too (unlabelled)")
+        sources.append(AudioSource(clips.root, clips.clips["path"][rows].tolist()))
+    if not sources:
+        raise UsageError("say what to train on: evar pretrain FOLDER, or --task NAME")
+    return sources
+
+
+def _own_device(name: str) -> str:
+    """The device of this process where `torchrun` started one a device."""
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{local_rank()}"
+    return str(name)
