@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from evar.encoders.contract import Encoder
-from evar.nn.memory import out_of_memory
+from evar.nn.memory import enough_memory, out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -223,16 +223,19 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def unstable(encoder: Encoder, samples: int) -> str:
+def unstable(encoder: Encoder, samples: int, device: torch.device) -> str:
     """Why an encoder from outside gives a clip no embedding of its own, in one line; "" where nothing says so.
 
     samples:  of the task's clips, for cuts at random show in long ones only; at most LONGEST_LOOK seconds are taken
+    device:   that it will embed on, and is moved to
 
-    Six clips go through it, on its device. Encoders of this package are proven by their tests and not looked at. Raises
-    UsageError for what the encoder raises.
+    Six clips go through it. Encoders of this package are proven by their tests and not looked at. Raises UsageError for
+    what the encoder raises, DataError where it does not fit into the device's memory.
     """
     if not encoder.identity.behaviour:
         return ""
+    with enough_memory(encoder.identity.name, f"the memory of {device}"):
+        encoder.to(device)
     clip, mate = signal(encoder, 2, min(samples / encoder.sample_rate, LONGEST_LOOK))
     first, again, beside = torch.stack([clip, mate]), torch.stack([clip, mate]), torch.stack([clip, clip])
     try:

@@ -12,6 +12,7 @@ from evar.encoders.contract import Encoder
 from evar.encoders.in_memory import in_memory
 
 RATE = 8000
+CPU = torch.device("cpu")
 
 
 class Levels(torch.nn.Module):
@@ -54,20 +55,20 @@ def cut_at_random(levels: Tensor, waveforms: Tensor) -> Tensor:
     ],
 )
 def test_the_reason_is_one_line(spoil: Callable[[Tensor, Tensor], Tensor], said: str) -> None:
-    reason = unstable(made(spoil), 2 * RATE)
+    reason = unstable(made(spoil), 2 * RATE, CPU)
     assert said in reason
     assert "\n" not in reason
 
 
 def test_cuts_at_random_need_clips_as_long_as_the_tasks() -> None:
-    assert unstable(made(cut_at_random), RATE) == ""
+    assert unstable(made(cut_at_random), RATE, CPU) == ""
 
 
 def test_an_honest_encoder_passes_at_the_price_of_six_clips() -> None:
     encoder = made(lambda levels, _: levels)
     network = next(each for each in encoder.modules() if isinstance(each, Levels))
     network.seen = 0
-    assert unstable(encoder, 100 * RATE) == ""
+    assert unstable(encoder, 100 * RATE, CPU) == ""
     assert network.seen == 6
 
 
@@ -75,18 +76,18 @@ def test_rounding_of_16_bits_at_another_place_passes() -> None:
     def rounded(levels: Tensor, waveforms: Tensor) -> Tensor:
         return levels * (1 + 1e-3 * torch.arange(len(levels))[:, None])
 
-    assert unstable(made(rounded), RATE) == ""
+    assert unstable(made(rounded), RATE, CPU) == ""
 
 
 def test_encoders_of_this_package_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = encoders.open_encoder("logmel")
     monkeypatch.delattr(Encoder, "embed")
-    assert unstable(encoder, RATE) == ""
+    assert unstable(encoder, RATE, CPU) == ""
 
 
 def test_want_of_memory_is_no_reason_and_is_noted(notes: list[str]) -> None:
     def full(levels: Tensor, waveforms: Tensor) -> Tensor:
         raise MemoryError
 
-    assert unstable(made(full), RATE) == ""
+    assert unstable(made(full), RATE, CPU) == ""
     assert any("was not looked at, for want of memory" in note for note in notes)
