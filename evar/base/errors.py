@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 
 UNPRINTABLE = "\ufffd"  # stands for control characters, direction marks, lone surrogates and the like
+LONGEST_NAME = 300  # characters of a name in a message
 DISTRIBUTION = "evar-audio"  # the name to install by: on the package index `evar` is another project
 
 
@@ -61,12 +62,14 @@ def few(names: Iterable[str], most: int = 3, total: int | None = None) -> str:
     listed = list(names)
     total = len(listed) if total is None else total
     rest = f" and {total - most:,} more" if total > most else ""
-    return ", ".join(listed[:most]) + rest
+    return ", ".join(shown(name) for name in listed[:most]) + rest
 
 
-def shown(name: str) -> str:
-    """A name on one line: as it is, or as a literal where it holds line breaks or is no text."""
-    return name if name.isprintable() else repr(name)
+def shown(name: object) -> str:
+    """A name on one line, a long one cut: as it is, or as a literal where it holds line breaks or is no text."""
+    text = str(name)
+    text = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}...{text[-LONGEST_NAME // 2 :]}"
+    return text if text.isprintable() else repr(text)
 
 
 def printable(text: str, mark: str = UNPRINTABLE) -> str:

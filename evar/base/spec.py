@@ -100,6 +100,8 @@ def check_options(kind: str, name: str, function: Callable[..., Any], options: d
     """
     parameters = {key: value for key, value in inspect.signature(function).parameters.items() if key not in NOT_OPTIONS}
     for option in options:
+        if option in NOT_OPTIONS:
+            raise UsageError(f"{kind} {name}: {option} are no option of it; give them beside it: --{option}")
         if option not in parameters:
             raise unknown(f"option of {kind} {name}", option, parameters)
     hints = typing.get_type_hints(function, include_extras=True)

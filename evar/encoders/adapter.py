@@ -5,6 +5,7 @@ Every clip of a batch has the same length, so a network never sees padding beyon
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.base.errors import UsageError
+from evar.base.errors import CheckpointError, UsageError, few
+from evar.encoders.checks import ContractBroken, describes_itself, gives_the_same_bits_for_a_long_clip
 from evar.encoders.contract import Encoder, Identity
 from evar.encoders.fingerprint import SECONDS, behaviour_of, digest_of_tensors
 from evar.encoders.outside import code_of, outside_code
+from evar.nn.checkpoint import digest_of, find_checkpoint
 
 SHORTEST_SECONDS = 0.1
 """Shorter clips are zero-padded to this: most networks fail below the length of their first windows."""
@@ -81,15 +84,38 @@ def identified(
     """Freeze an encoder from outside and give it an identity that no other code, weights or settings share.
 
     digest: of its weights file; "" for that of its tensors. roots: see `code_of`.
-    Raises UsageError where it cannot embed.
+    Raises UsageError where it cannot embed, CheckpointError where its weights are no numbers.
     """
     encoder = encoder.eval().requires_grad_(False)
-    with outside_code(f"{name}: embedding {SECONDS:g} s of noise"):
-        behaviour = behaviour_of(encoder)
-    identity = getattr(encoder, "identity", Identity(name))
+    identity = encoder.identity = getattr(encoder, "identity", Identity(name))
+    encoder.own_checks = (*encoder.own_checks, gives_the_same_bits_for_a_long_clip)
+    require_numbers(name, encoder)
+    try:
+        describes_itself(encoder)
+        with outside_code(f"{name}: embedding {SECONDS:g} s of noise"):
+            behaviour = behaviour_of(encoder)
+    except ContractBroken as broken:
+        raise UsageError(f"{name}: {broken}") from broken
     digest, code = digest or digest_of_tensors(encoder), code_of(roots, encoder)
     encoder.identity = replace(identity, name=name, weights=weights, digest=digest, code=code, behaviour=behaviour)
     return encoder
+
+
+def digest_of_weights(weights: Path | None) -> str:
+    """sha256 of the file that somebody's code is about to open; "" for a folder, and where there is none.
+
+    Raises CheckpointError, with near names, where it is not there, no regular file, empty or damaged.
+    """
+    return "" if weights is None or weights.is_dir() else digest_of(find_checkpoint(weights))
+
+
+def require_numbers(what: str, network: nn.Module) -> None:
+    """Raise CheckpointError that names the tensors of a network that hold NaN."""
+    state = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
+    plain = {name: t for name, t in state.items() if t.is_floating_point() and t.layout == torch.strided}
+    broken = [name for name, tensor in plain.items() if tensor.itemsize > 1 and tensor.isnan().any()]
+    if broken:
+        raise CheckpointError(f"{what}: {len(broken)} of its {len(state)} tensors hold NaN: {few(broken)}")
 
 
 def whole_number(what: str, owner: object, attribute: str) -> int:

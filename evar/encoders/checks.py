@@ -8,6 +8,7 @@ shapes to 5e-6, for every product of a deep network then adds in another order.
 
 import copy
 import json
+import logging
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -15,12 +16,19 @@ import torch
 from torch import Tensor
 
 from evar.encoders.contract import Encoder
+from evar.nn.memory import enough_memory, out_of_memory
+
+log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-6
 SHAPES = 5e-6  # where batches have other shapes
 BFLOAT16 = 0.1  # relative; its numbers have 8 bits, and a deep network adds up what they lack
 CLIPS = 5
 SECONDS = 0.3
+LONG = 31.0  # seconds
+STABLE = 1e-5  # of an encoder from outside, whose device may add in another order each time
+PLACED = 1e-2  # the same at another place of a batch, where kernels and numbers of 16 bits differ more
+LONGEST_LOOK = 30.0  # seconds
 
 Embedded = Mapping[str, Tensor]
 Check = Callable[[Encoder], None]
@@ -38,7 +46,8 @@ def require(kept: bool, what: str) -> None:
 
 def describes_itself(encoder: Encoder) -> None:
     """It has a sample rate, outputs and an identity whose options can be stored as JSON."""
-    require(isinstance(encoder.sample_rate, int) and encoder.sample_rate > 0, f"sample_rate is {encoder.sample_rate!r}")
+    rate = getattr(encoder, "sample_rate", None)
+    require(isinstance(rate, int) and rate > 0, f"sample_rate is {rate!r}, no positive whole number")
     require(len(encoder.outputs) == len(set(encoder.outputs)) > 0, f"outputs are {encoder.outputs!r}")
     require(bool(encoder.identity.name), "identity.name is empty")
     try:
@@ -60,18 +69,34 @@ def is_frozen(encoder: Encoder) -> None:
 def gives_one_float32_vector_a_clip_for_every_output(encoder: Encoder) -> None:
     """Each declared output, and no other, is (clip, dim) float32, on the device of the waveforms."""
     waveforms = _clips(encoder)
-    embedded = _embed(encoder, waveforms)
+    require_vectors(encoder, waveforms, _embed(encoder, waveforms))
+
+
+def require_vectors(encoder: Encoder, waveforms: Tensor, embedded: object) -> None:
+    """Raise ContractBroken unless `embedded` is what an encoder must give for these waveforms, all of it finite."""
+    require(isinstance(embedded, Mapping), f"gives a {type(embedded).__name__}, not {{output: (clip, dim) float32}}")
+    assert isinstance(embedded, Mapping)
     require(set(embedded) == set(encoder.outputs), f"declares {encoder.outputs}, gives {tuple(embedded)}")
     for output, values in embedded.items():
-        fits = values.ndim == 2 and len(values) == CLIPS and values.shape[1] > 0
-        require(fits, f"{output} is {tuple(values.shape)}, not ({CLIPS}, dim)")
+        require(isinstance(values, Tensor), f"{output} is a {type(values).__name__}, not a tensor")
+        fits = values.ndim == 2 and len(values) == len(waveforms) and values.shape[1] > 0
+        require(fits, f"{output} is {tuple(values.shape)}, not ({len(waveforms)}, dim)")
         require(values.dtype == torch.float32, f"{output} is {values.dtype}, not float32")
         require(values.device == waveforms.device, f"{output} is on {values.device}, waveforms on {waveforms.device}")
+    _require_finite(embedded, f"clips of {waveforms.shape[1]} samples")
 
 
 def gives_the_same_bits_when_asked_again(encoder: Encoder) -> None:
     """The same batch gives the same embeddings to the bit."""
-    waveforms = _clips(encoder)
+    _require_same_bits(encoder, _clips(encoder))
+
+
+def gives_the_same_bits_for_a_long_clip(encoder: Encoder) -> None:
+    """A clip longer than any model's input gives the same embedding to the bit: nothing is cut out at random."""
+    _require_same_bits(encoder, signal(encoder, 1, LONG))
+
+
+def _require_same_bits(encoder: Encoder, waveforms: Tensor) -> None:
     first, second = _embed(encoder, waveforms), _embed(encoder, waveforms)
     changed = [output for output in first if not torch.equal(first[output], second[output])]
     require(not changed, f"outputs that differ between two runs: {changed}")
@@ -198,22 +223,61 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+def unstable(encoder: Encoder, samples: int, device: torch.device) -> str:
+    """Why an encoder from outside gives a clip no embedding of its own, in one line; "" where nothing says so.
+
+    samples:  of the task's clips, for cuts at random show in long ones only; at most LONGEST_LOOK seconds are taken
+    device:   that it will embed on, and is moved to
+
+    Six clips go through it. Encoders of this package are proven by their tests and not looked at. Raises UsageError for
+    what the encoder raises, DataError where it does not fit into the device's memory.
+    """
+    if not encoder.identity.behaviour:
+        return ""
+    with enough_memory(encoder.identity.name, f"the memory of {device}"):
+        encoder.to(device)
+    clip, mate = signal(encoder, 2, min(samples / encoder.sample_rate, LONGEST_LOOK))
+    first, again, beside = torch.stack([clip, mate]), torch.stack([clip, mate]), torch.stack([clip, clip])
+    try:
+        one, two, three = (_embed(encoder, batch) for batch in (first, again, beside))
+        _require_equal(two, one, "a second call", STABLE)
+        _require_equal(_row(three, 0), _row(one, 0), "another clip beside it", STABLE)
+        _require_equal(_row(three, 1), _row(three, 0), "another place in the batch", PLACED)
+    except ContractBroken as broken:
+        return str(broken)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        log.info(f"{encoder.identity.name}: whether it is stable was not looked at, for want of memory")
+    return ""
+
+
+def _row(embedded: Embedded, row: int) -> dict[str, Tensor]:
+    return {output: values[row : row + 1] for output, values in embedded.items()}
+
+
 def _device(encoder: Encoder) -> torch.device:
     return next((tensor.device for tensor in (*encoder.parameters(), *encoder.buffers())), torch.device("cpu"))
 
 
 def _clips(encoder: Encoder) -> Tensor:
-    """(CLIPS, sample) float32 on the encoder's device: a tone of another pitch in each clip, in quiet noise."""
-    samples = int(SECONDS * encoder.sample_rate)
+    return signal(encoder, CLIPS, SECONDS)
+
+
+def signal(encoder: Encoder, clips: int, seconds: float) -> Tensor:
+    """(clip, sample) float32 on the encoder's device: a tone of another pitch in each clip, in quiet noise."""
+    samples = max(1, round(seconds * encoder.sample_rate))
     time = np.arange(samples) / encoder.sample_rate
-    pitches = 220.0 * 2.0 ** np.arange(CLIPS)
-    noise = np.random.default_rng(0).standard_normal((CLIPS, samples))
-    clips = 0.3 * np.sin(2 * np.pi * pitches[:, None] * time) + 0.02 * noise
-    return torch.from_numpy(clips.astype(np.float32)).to(_device(encoder))
+    pitches = 220.0 * 2.0 ** np.arange(clips)
+    noise = np.random.default_rng(0).standard_normal((clips, samples))
+    made = 0.3 * np.sin(2 * np.pi * pitches[:, None] * time) + 0.02 * noise
+    return torch.from_numpy(made.astype(np.float32)).to(_device(encoder))
 
 
 def _embed(encoder: Encoder, waveforms: Tensor) -> dict[str, Tensor]:
-    return encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
+    embedded = encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
+    _require_finite(embedded, f"clips of {waveforms.shape[1]} samples")
+    return embedded
 
 
 def _require_equal(got: Embedded, expected: Embedded, what: str, tolerance: float = TOLERANCE) -> None:
@@ -227,5 +291,7 @@ def _require_equal(got: Embedded, expected: Embedded, what: str, tolerance: floa
 
 
 def _require_finite(embedded: Embedded, what: str) -> None:
-    broken = [output for output, values in embedded.items() if not torch.isfinite(values).all()]
-    require(not broken, f"not finite on {what}: {broken}")
+    for output, values in embedded.items():
+        broken = (~torch.isfinite(values)).any(1).nonzero().flatten().tolist() if values.ndim == 2 else []
+        kind = "NaN" if values.isnan().any() else "infinite numbers"
+        require(not broken, f"{output} holds {kind} on {what}: {len(broken)} of {len(values)} clips")

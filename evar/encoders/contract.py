@@ -9,8 +9,9 @@ whose keyword arguments are the options of `--encoder 'NAME(option=value)'`. Ran
 embeddings are float32 whatever the precision inside.
 """
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from evar.base.errors import UsageError
+from evar.encoders.outside import outside_code
 from evar.nn.exact import exact_float32
 
 
@@ -51,11 +53,13 @@ class Encoder(nn.Module, ABC):
     sample_rate:     Hz that it wants its waveforms at
     outputs:         names of what it gives for a clip, e.g. ("last",)
     identity:        see `Identity`
+    own_checks:      of what its kind promises beside this contract, see `checks.py`
     """
 
     sample_rate: int
     outputs: tuple[str, ...] = ("last",)
     identity: Identity
+    own_checks: "tuple[Callable[[Encoder], None], ...]" = ()
 
     @abstractmethod
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
@@ -77,7 +81,7 @@ class Encoder(nn.Module, ABC):
 
         What lies beyond a clip's length is never seen: clips of equal length go through `encode` together, cut to it.
         `lengths` belong on the CPU, so that a batch of one length waits for no device; float32 is exact (no TF32).
-        Raises ValueError where shapes, dtype or lengths are wrong.
+        Raises ValueError where shapes, dtype or lengths are wrong, UsageError for what a user's own class raises.
         """
         if waveforms.ndim != 2 or waveforms.dtype != torch.float32:
             raise ValueError(
@@ -87,10 +91,16 @@ class Encoder(nn.Module, ABC):
         if lengths.shape != waveforms.shape[:1] or not ((lengths >= 1) & (lengths <= waveforms.shape[1])).all():
             raise ValueError(f"lengths must be (clip,) within 1..{waveforms.shape[1]}, got {lengths.tolist()}")
         present = sorted(set(lengths.tolist()))
-        with exact_float32():
+        with exact_float32(), self._watched(waveforms):
             if len(present) == 1:
                 return self.encode(waveforms[:, : present[0]])
             return self._embed_by_length(waveforms, lengths, present)
+
+    def _watched(self, waveforms: Tensor) -> contextlib.AbstractContextManager[None]:
+        kind = type(self)
+        if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            return contextlib.nullcontext()
+        return outside_code(f"{kind.__name__}: embedding {tuple(waveforms.shape)} samples")
 
     def _embed_by_length(self, waveforms: Tensor, lengths: Tensor, present: list[int]) -> dict[str, Tensor]:
         """`encode` for the clips of each length `present`, put back into the clips' order."""

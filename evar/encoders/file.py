@@ -12,12 +12,11 @@ from typing import Any
 
 from pydantic import NonNegativeFloat
 
-from evar.base.errors import CheckpointError, UsageError, few
+from evar.base.errors import UsageError, few
 from evar.base.spec import check_options
-from evar.encoders.adapter import SHORTEST_SECONDS, adapted, identified, network_of
+from evar.encoders.adapter import SHORTEST_SECONDS, adapted, digest_of_weights, identified, network_of
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import import_outside, outside_code
-from evar.nn.checkpoint import digest_of
 
 OPENER = "open_encoder"
 
@@ -30,7 +29,7 @@ def open_encoder(
 ) -> Encoder:
     """What the file's `open_encoder` gives.
 
-    weights:   passed on, as a Path or None
+    weights:   a file or folder, passed on as a Path, or None where none is given
     path:      of the .py file, or the import name of a module
     options:   passed on, each by its name; checked against the annotations of the file's `open_encoder`
     shortest:  clips below so many seconds are zero-padded to them (not for an `Encoder`, which takes any length)
@@ -42,13 +41,11 @@ def open_encoder(
     module = import_outside(path, "encoder file")
     function = _opener(what, module)
     in_force = _options(what, function, options or {})
-    if weights is not None and not weights.exists():
-        raise CheckpointError(f"no checkpoint at {weights}, for the {what}")
+    digest = digest_of_weights(weights)
     with outside_code(f"{what}: {OPENER}"):
         opened = function(weights, **in_force)
     network = network_of(f"{what}: {OPENER}", opened)
     encoder = network if isinstance(network, Encoder) else adapted(what, network, shortest)
-    digest = digest_of(weights) if weights is not None and weights.is_file() else ""
     named = getattr(network, "identity", None) if encoder is network else None
     name = named.name if named else Path(path).stem if path.endswith(".py") else path
     held = named.weights if named else weights.name if weights else "its own weights"

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from evar.base.threads import one_thread
+from evar.encoders.checks import require_vectors
 from evar.encoders.contract import Encoder
 
 CLIPS, SECONDS = 2, 1.0
@@ -27,16 +28,18 @@ def behaviour_of(encoder: Encoder) -> str:
     Settings that are neither tensors nor options (an attribute of the user's module, a file that it reads) show here.
     An encoder that gives other numbers each time is another one each time, so that nothing of it is ever read again.
     One thread computes it, for sums in another order round differently; another kind of machine may still do so.
+    Raises ContractBroken for what is no embedding of two clips.
     """
     samples = round(SECONDS * encoder.sample_rate)
-    noise = torch.randn(CLIPS, samples, generator=torch.Generator().manual_seed(0))
+    noise = 0.1 * torch.randn(CLIPS, samples, generator=torch.Generator().manual_seed(0))
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
         with one_thread():
-            embedded = encoder.embed(0.1 * noise, torch.full((CLIPS,), samples))
+            embedded = encoder.embed(noise, torch.full((CLIPS,), samples))
     finally:
         torch.set_num_threads(threads)
+    require_vectors(encoder, noise, embedded)
     digest = hashlib.sha256()
     for output, values in sorted(embedded.items()):
         digest.update(f"{output} {tuple(values.shape)}\0".encode())

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evar.base.errors import CheckpointError, UsageError, few
+from evar.encoders.adapter import require_numbers
 from evar.encoders.contract import Encoder, Identity
 from evar.nn.checkpoint import digest_of, find_checkpoint
 from evar.nn.mel import MelPower, slaney_filters
@@ -100,6 +101,7 @@ def open_encoder(weights: Path | None) -> Encoder:
     except RuntimeError as error:
         faults = [line.strip() for line in str(error).splitlines()[1:]]
         raise CheckpointError(f"{file} is no GE2E of {LAYERS} LSTM layers of {WIDTH}: {few(faults)}") from error
+    require_numbers(str(file), encoder)
     return encoder
 
 

@@ -84,12 +84,19 @@ class M2D(Encoder):
         return found
 
 
-def open_encoder(weights: Path | None, layers: Layers = None, flat: bool = False, frames: int | None = None) -> Encoder:
+def open_encoder(
+    weights: Path | None,
+    layers: Layers = None,
+    flat: bool = False,
+    frames: int | None = None,
+    model: str | None = None,
+) -> Encoder:
     """The M2D of a checkpoint file or folder; where none is given, the bundled one.
 
-    Options: see `M2D`. Raises CheckpointError, see `load_checkpoint`.
+    model: what the checkpoint's name would state, where it does not, e.g. "m2d_vit_base-80x608p16x16". Other options:
+    see `M2D`. Raises CheckpointError, see `load_checkpoint`.
     """
-    checkpoint = load_checkpoint(bundled_checkpoint() if weights is None else weights)
+    checkpoint = load_checkpoint(bundled_checkpoint() if weights is None else weights, model)
     file = checkpoint.file.name if checkpoint.file is not None else ""
     identity = Identity(name=checkpoint.configuration.name, weights=file, digest=checkpoint.digest)
     return M2D(checkpoint, identity, layers, flat, frames)

@@ -19,14 +19,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
 
-import torch
 from torch import nn
 
-from evar.base.errors import EvarError, UsageError, few
+from evar.base.errors import EvarError, UsageError, few, printable
 from evar.base.provenance import PACKAGE
+from evar.nn.memory import out_of_memory
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages, which a version tells apart; other folders are the user's, and change any time."""
+
+LONGEST_MESSAGE = 1000  # characters of somebody's error
 
 _SEARCHED: list[str] = []
 """What `_search_beside` added to sys.path: a folder at most."""
@@ -75,15 +77,17 @@ def _search_beside(file: Path | None) -> None:
 
 
 def _import_name(name: str, kind: str) -> ModuleType:
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        found = None
-    if found is None:
-        hint = f"did you mean {name}.py?" if Path(f"{name}.py").is_file() else "name a .py file, or install its package"
+    there = Path(f"{name}.py").is_file()
+    hint = f"did you mean {name}.py?" if there else "name a .py file, or install its package"
+    if not all(part.isidentifier() for part in name.split(".")):
         raise UsageError(f"{kind}: no module named {name!r}: {hint}")
     with outside_code(f"{kind} {name}: importing it"):
-        return importlib.import_module(name)
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):  # of something that it imports
+                raise
+            raise UsageError(f"{kind}: no module named {name!r}: {hint}") from error
 
 
 @contextlib.contextmanager
@@ -95,23 +99,24 @@ def outside_code(what: str) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except (EvarError, torch.OutOfMemoryError, MemoryError):
-        raise
     except (Exception, SystemExit) as error:
-        if "DefaultCPUAllocator" in str(error):
+        if isinstance(error, EvarError) or out_of_memory(error):
             raise
-        raise UsageError(f"{what} raised {_told(error)}") from error
+        raise UsageError(f"{what} raised {told(error)}") from error
 
 
-def _told(error: BaseException) -> str:
-    """Type, first line and place of an error: the deepest place in the user's own code, else the deepest at all."""
-    said = str(error).strip().splitlines()[:1]
+def told(error: BaseException) -> str:
+    """Type, message and place of an error on one line: the deepest place in the user's own code, else outside ours."""
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    own = [frame for frame in frames if not frame[0].startswith((str(PACKAGE), "<frozen")) and not _installed(frame[0])]
-    file, line = (own or frames)[-1]
+    others = [frame for frame in frames if not frame[0].startswith((str(PACKAGE), "<frozen"))]
+    places = [frame for frame in others if not _installed(frame[0])] or others
+    message: object = error
     if isinstance(error, SyntaxError) and error.filename:
-        file, line, said = error.filename, error.lineno, [error.msg]
-    return f"{type(error).__name__}{': ' if said else ''}{''.join(said)} ({file}, line {line})"
+        message, places = error.msg, [(error.filename, error.lineno)]
+    said = printable(str(message))
+    said = said if len(said) <= LONGEST_MESSAGE else f"{said[:LONGEST_MESSAGE]}..."
+    place = f" ({places[-1][0]}, line {places[-1][1]})" if places else ""
+    return f"{type(error).__name__}{': ' if said else ''}{said}{place}"
 
 
 def _installed(file: str | Path) -> bool:

@@ -11,23 +11,28 @@ import json
 import logging
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evar.base.errors import CheckpointError, UsageError, few, install_hint
 from evar.base.provenance import hash_json
+from evar.encoders.adapter import require_numbers
 from evar.encoders.contract import Encoder, Identity, refuse_weights
 from evar.encoders.fingerprint import digest_of_tensors
 from evar.encoders.layers import Layers, outputs_of
 from evar.encoders.transformers_families import CLAP, Family, family_of
 
+log = logging.getLogger(__name__)
+
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 HUB_SECONDS = 10  # within which the hub must answer
+CONFIGURATION = ("config.json", "preprocessor_config.json", "processor_config.json")
 UNUSED = ("masked_spec_embed", "quantizer", "project_")  # tensors that only pre-training needs
 
 
@@ -73,12 +78,41 @@ def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Enc
         if family is CLAP and layers is not None:
             raise UsageError("encoder transformers: layers of CLAP are of several sizes; leave the option layers out")
         extractor = _load(package.AutoFeatureExtractor, model)
-        network, told = _load(package.AutoModel, model, dtype=torch.float32, output_loading_info=True)
+        told = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+        network, found = _load(package.AutoModel, model, **told)
+        _require_tensors(model, found)
         opened = family(network.eval(), extractor)
-    missing = [key for key in sorted(told["missing_keys"]) if not any(part in key for part in UNUSED)]
-    if missing:
-        raise CheckpointError(f"transformers model {model}: {len(missing)} tensors are missing: {few(missing)}")
+    require_numbers(f"transformers model {model}", opened)
+    _note_what_is_used(model, network, opened, found["unexpected_keys"])
     return _assembled(opened, model, package.__version__, config, extractor, layers)
+
+
+def _require_tensors(model: str, found: dict[str, Any]) -> None:
+    """Raise CheckpointError for tensors that a model needs and lacks, and for those of another shape."""
+    missing = [key for key in sorted(found["missing_keys"]) if not any(part in key for part in UNUSED)]
+    misshapen = [
+        f"{key} {tuple(held)} instead of {tuple(needed)}" for key, held, needed in sorted(found["mismatched_keys"])
+    ]
+    if misshapen:
+        raise CheckpointError(f"transformers model {model}: {len(misshapen)} misshapen tensors: {few(misshapen)}")
+    if missing:
+        extra = f"; left over: {few(sorted(found['unexpected_keys']))}" if found["unexpected_keys"] else ""
+        raise CheckpointError(f"transformers model {model}: {len(missing)} tensors are missing: {few(missing)}{extra}")
+
+
+def _note_what_is_used(model: str, network: nn.Module, family: Family, unexpected: set[str]) -> None:
+    """Say which tensors and files of a model have no part in its embeddings."""
+    used = {id(tensor) for tensor in (*family.parameters(), *family.buffers())}
+    state = dict([*network.named_parameters(), *network.named_buffers()])
+    aside = [*unexpected, *(name for name, tensor in state.items() if id(tensor) not in used)]
+    parts = [f"{part} ({count})" for part, count in sorted(Counter(key.partition(".")[0] for key in aside).items())]
+    files = sorted(file.name for file in Path(model).iterdir() if file.is_file()) if Path(model).is_dir() else []
+    weights = [name for name in files if name.endswith(".safetensors")] or [n for n in files if n.endswith(".bin")]
+    unread = [n for n in files if n not in (*CONFIGURATION, *weights) and not n.endswith((".index.json", ".md"))]
+    notes = [f"left aside: {few(parts)}"] if parts else []
+    notes += [f"files that are not read: {few(unread)}"] if unread else []
+    total = len(state) + len(unexpected)
+    log.info("; ".join([f"{Path(model).name or model}: {total - len(aside)} of {total} tensors are used", *notes]))
 
 
 def _assembled(family: Family, model: str, version: str, config: Any, extractor: Any, layers: Layers) -> Transformers:

@@ -1,14 +1,10 @@
-"""M2D checkpoints: finding the file, reading the encoder out of it, checking every tensor; and random weights.
-
-Keys are the public ones (`cls_token`, `pos_embed`, `patch_embed.proj.*`, `blocks.N.*`, `norm.*`, `norm_stats`), bare or
-under "model", with one of `PREFIXES` before them. Everything that only training needs is left aside.
-"""
+"""M2D checkpoints: finding the file, reading the encoder out of it, checking every tensor; and random weights."""
 
 import difflib
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.base.errors import CheckpointError, few
-from evar.nn.configuration import Configuration, configuration_of, encoder_shapes
+from evar.base.errors import CheckpointError, few, shown
+from evar.nn.configuration import Configuration, configuration_of, encoder_shapes, name_of_training
 from evar.nn.frontend import NORM_STATS
 from evar.nn.positions import sincos_positions
-from evar.nn.safe_load import load_file_safely
+from evar.nn.safe_load import load_file_safely, metadata_of, require_whole
+from evar.nn.state_dict import FoundEncoder, find_encoder, is_aside
 from evar.nn.vit import ViT
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 
-PREFIXES = ("", "backbone.", "module.ar.runtime.backbone.")
-"""What stands before the encoder's keys: nothing in pre-training, the others in fine-tuned models' checkpoints."""
-
-ASIDE = re.compile(r"(?:decoder|target|offline|text)_\w+|audio_proj|mask_token|logit_scale|head|norm_stats")
-"""The first part of the keys of all that is not the encoder: predictor, target networks, CLAP's text side, heads."""
-
-ENCODERS_OWN = {"cls_token", "pos_embed", "patch_embed", "blocks"}
-"""First parts of keys that belong to an encoder and to nothing else."""
-
-LANDMARK = "patch_embed.proj.weight"
 TOKEN_STD = 0.02  # of random CLS and mask tokens (He et al., arXiv:2111.06377, official settings)
 
 
@@ -61,21 +48,23 @@ class Checkpoint:
         return vit.eval().requires_grad_(False)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, model: str | None = None) -> Checkpoint:
     """Read the M2D encoder out of a checkpoint file, or out of the folder that holds one.
+
+    model:  what the file's name would state, where it does not, e.g. "m2d_vit_base-80x608p16x16"
 
     Raises CheckpointError for a missing or broken file, one that asks to run code, a name that does not state the
     model or contradicts the tensors, and missing, misshapen, non-finite or unknown tensors.
     """
     file = find_checkpoint(path)
     held = load_file_safely(file)
-    state = _state_dict(file, held)
-    prefix = _prefix(file, state)
-    encoder = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
-    configuration = configuration_of(file, encoder)
-    _check(file, configuration, encoder, _strays(state, prefix))
+    found = find_encoder(file, held)
+    encoder = {key: value for key, value in found.entries.items() if isinstance(value, Tensor)}
+    training = metadata_of(file).get("training") or (held.get("training") if isinstance(held, Mapping) else None)
+    configuration = configuration_of(file, encoder, model or "", name_of_training(training))
+    _check(file, configuration, found)
     tensors = {key: encoder[key].to(torch.float32, copy=True).contiguous() for key in encoder_shapes(configuration)}
-    return Checkpoint(configuration, tensors, _norm_stats(file, state, held), file, digest_of(file))
+    return Checkpoint(configuration, tensors, _norm_stats(file, found.norm_stats), file, digest_of(file))
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -84,25 +73,26 @@ def find_checkpoint(path: Path) -> Path:
     Raises CheckpointError where there is none, or several.
     """
     try:
-        if path.is_file():
+        if not path.is_dir():
+            path.stat()
+            require_whole(path)
             return path
-        is_folder = path.is_dir()
-    except OSError as error:
-        raise CheckpointError(f"no checkpoint at {str(path)[:80]}...: {error.strerror}") from error
-    if not is_folder:
-        siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
+        held = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
+    except FileNotFoundError as error:
+        siblings = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, siblings, n=3, cutoff=0.5)
-        hint = (
-            f"did you mean {' or '.join(near)}?"
-            if near
-            else f"{path.parent} holds {few(sorted(siblings)) or 'nothing'}"
-        )
-        raise CheckpointError(f"no checkpoint at {path}: {hint}")
-    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
-    if len(found) != 1:
-        what = f"{len(found)} checkpoints ({few(file.name for file in found)})" if found else "no checkpoint"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"{path.parent} holds {few(siblings) or 'nothing'}"
+        raise CheckpointError(f"no checkpoint at {path}: {hint}") from error
+    except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it, no permission
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"no checkpoint at {shown(path)}: {reason}") from error
+    alone = [file for file in held if file.suffix == ".safetensors" and file.with_suffix(".pth") in held]
+    if len(alone) == 1:  # of a pre-training run: the encoder, beside the file to go on from
+        return alone[0]
+    if len(held) != 1:
+        what = f"{len(held)} checkpoints ({few(file.name for file in held)})" if held else "no checkpoint"
         raise CheckpointError(f"the folder {path} holds {what}: name one file ending in {', '.join(SUFFIXES)}")
-    return found[0]
+    return held[0]
 
 
 def digest_of(file: Path) -> str:
@@ -111,77 +101,55 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _state_dict(file: Path, held: Any) -> Mapping[str, Tensor]:
-    """The key -> tensor mapping in what a file held: under "model", or itself."""
-    state = held["model"] if isinstance(held, Mapping) and "model" in held else held
-    if not isinstance(state, Mapping) or not state:
-        raise CheckpointError(f"{file} holds a {type(state).__name__} and no state dict (key -> tensor)")
-    others = [str(key) for key, value in state.items() if not (isinstance(key, str) and _is_plain(value))]
-    if others:
-        raise CheckpointError(f"{file}: expected a state dict, bare or under 'model'; no plain tensors: {few(others)}")
-    return state
-
-
 def _is_plain(value: Any) -> bool:
-    """Whether a value is a tensor with its numbers in it: not sparse, quantised or without storage."""
+    """Whether a value is a tensor with its numbers in it: not sparse, quantised, without storage, or expanded."""
     if not isinstance(value, Tensor) or value.is_quantized:
         return False
-    return value.layout == torch.strided and value.device.type != "meta"
+    if value.layout != torch.strided or value.device.type == "meta":
+        return False
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
-def _prefix(file: Path, state: Mapping[str, Tensor]) -> str:
-    found = [prefix for prefix in PREFIXES if prefix + LANDMARK in state]
-    if len(found) != 1:
-        what = f"{len(found)} encoders" if found else "no M2D encoder"
-        raise CheckpointError(
-            f"{file} holds {what}: expected {LANDMARK} once, bare or after {' or '.join(PREFIXES[1:])}; "
-            f"its keys: {few(state)}"
-        )
-    if state[found[0] + LANDMARK].ndim != 4:
-        raise CheckpointError(f"{file}: {LANDMARK} has not the four dimensions (width, 1, patch mels, patch frames)")
-    return found[0]
-
-
-def _strays(state: Mapping[str, Tensor], prefix: str) -> list[str]:
-    """Keys of an encoder that stand outside its `prefix`, behind another one."""
-    others = [other for other in sorted(PREFIXES, key=len, reverse=True) if other != prefix]
-    outside = [key for key in state if not key.startswith(prefix)]
-    bare = {key: key.removeprefix(next((p for p in others if key.startswith(p)), "")) for key in outside}
-    return [key for key in outside if bare[key].partition(".")[0] in ENCODERS_OWN]
-
-
-def _check(file: Path, configuration: Configuration, encoder: Mapping[str, Tensor], strays: list[str]) -> None:
+def _check(file: Path, configuration: Configuration, found: FoundEncoder) -> None:
     """Raise CheckpointError that lists all encoder tensors that cannot be used, and keys that belong to nothing."""
-    shapes = encoder_shapes(configuration)
+    shapes, encoder = encoder_shapes(configuration), found.entries
     held = {key: encoder[key] for key in shapes if key in encoder}
-    misshapen = {key for key in held if tuple(held[key].shape) != shapes[key]}
+    plain = {key: value for key, value in held.items() if _is_plain(value)}
+    misshapen = {key for key in plain if tuple(plain[key].shape) != shapes[key]}
+    known = {key for key in encoder if key in shapes or is_aside(key.partition(".")[0])}
+    unknown = [key for key, value in encoder.items() if key not in known and isinstance(value, Tensor)]
     faults = {
         "missing": [key for key in shapes if key not in encoder],
-        "misshapen": [f"{key} {tuple(held[key].shape)} instead of {shapes[key]}" for key in sorted(misshapen)],
-        "not of floating point": [key for key, tensor in held.items() if not tensor.is_floating_point()],
-        "not finite": [key for key in held.keys() - misshapen if not torch.isfinite(held[key]).all()],
-        "unknown": [k for k in encoder if k not in shapes and not ASIDE.fullmatch(k.partition(".")[0])] + strays,
+        "no plain tensors": [key for key in held if key not in plain],
+        "misshapen": [f"{key} {tuple(plain[key].shape)} instead of {shapes[key]}" for key in sorted(misshapen)],
+        "not of floating point": [key for key, tensor in plain.items() if not tensor.is_floating_point()],
+        "not finite": [key for key in plain.keys() - misshapen if not torch.isfinite(plain[key]).all()],
+        "unknown": unknown + found.strays,
     }
     listed = [f"{len(keys)} {fault}: {few(keys)}" for fault, keys in faults.items() if keys]
     if listed:
         raise CheckpointError(f"{file} is not a whole {configuration.name}: tensors {'; '.join(listed)}")
 
 
-def _norm_stats(file: Path, state: Mapping[str, Tensor], held: Mapping[str, Any]) -> tuple[float, float]:
-    """The checkpoint's norm_stats wherever its prefix puts it, or beside "model"; the default where it has none."""
-    stated: list[Any] = [tensor for key, tensor in state.items() if key.split(".")[-1] == "norm_stats"]
-    if held is not state and "norm_stats" in held:
-        stated.append(held["norm_stats"])
+def _norm_stats(file: Path, stated: list[Any]) -> tuple[float, float]:
+    """What all norm_stats of a checkpoint say; the papers' where it has none."""
     if not stated:
         return NORM_STATS
-    try:
-        values = [tuple(torch.as_tensor(each).double().flatten().tolist()) for each in stated]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{file}: norm_stats should be two numbers, not {stated[-1]!r}"[:300]) from error
-    one = values[0]
-    if set(values) != {one} or len(one) != 2 or not np.isfinite(one).all() or one[1] <= 0:
-        raise CheckpointError(f"{file}: norm_stats should be a mean and a positive deviation, not {values}")
-    return one[0], one[1]
+    pairs = [_pair(each) for each in stated]
+    values = sorted({pair for pair in pairs if pair is not None})
+    if None in pairs or len(values) > 1 or not np.isfinite(values).all() or values[0][1] <= 0:
+        what = values or f"a {type(stated[0]).__name__} of something else"
+        raise CheckpointError(f"{file}: norm_stats should be a mean and a positive deviation, not {what}"[:300])
+    return values[0]
+
+
+def _pair(value: Any) -> tuple[float, float] | None:
+    """The two real numbers in a tensor or a list; None for anything else, of which nothing is looked into."""
+    if isinstance(value, Tensor) and value.numel() == 2 and value.layout == torch.strided and not value.is_complex():
+        value = value.flatten().tolist()
+    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(each, Real) for each in value):
+        return float(value[0]), float(value[1])
+    return None
 
 
 def random_checkpoint(configuration: Configuration, seed: int) -> Checkpoint:

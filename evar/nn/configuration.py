@@ -3,9 +3,11 @@
 A name as M2D's releases have them: `m2d_vit_base-80x608p16x16p32k-240413`: size of the ViT (optional here), mels x
 frames of the input, p, mels x frames of a patch, then optionally p and the sample rate in kHz (16 where it is silent).
 What stands before and after is free, so all families (m2d, m2d_as, m2d_s, m2d_x, m2d_clap, msm_mae, m2d_d2v) are read.
-The input length and the sample rate cannot be told from tensors alone, which is why a name must state them.
+The input length and the sample rate cannot be read off tensors alone (62 columns of patches are 992 to 1,007 frames),
+which is why a name must state them: the file's, its folder's, the option `model`, or the recipe of a pre-training run.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ NAME = re.compile(
 )
 EXPECTED = "SIZE-80xFRAMESpHxW, e.g. m2d_vit_base-80x608p16x16, and p32k behind it for 32 kHz"
 
+SILENT = 16_000  # Hz, where a name is silent about the rate
 MOST_FRAMES = 60_000  # ten minutes
 
 BLOCK = re.compile(r"blocks\.(\d+)\.")
@@ -58,21 +61,37 @@ def configuration_of_name(name: str) -> Configuration:
     return Configuration(name, _sample_rate(name, stated), _grid(name, stated), width, depth)
 
 
-def configuration_of(path: Path, state: Mapping[str, Tensor]) -> Configuration:
-    """The configuration of the checkpoint at `path`, from its own name or else its folder's, and its encoder's tensors.
+def configuration_of(path: Path, state: Mapping[str, Tensor], first: str = "", last: str = "") -> Configuration:
+    """The configuration of the checkpoint at `path`, by a name that states one and by its encoder's tensors.
 
-    Raises CheckpointError where both names are silent, or where they and the tensors contradict each other.
+    first, last:  names that are asked before and after the file's own and its folder's
+
+    Raises CheckpointError where all names are silent, or where the name and the tensors contradict each other.
     """
-    candidates = [path.stem, path.absolute().parent.name, path.resolve().stem, path.resolve().parent.name]
-    name, stated = next(((n, s) for n in candidates if (s := _parsed(n)) is not None), ("", None))
+    if first and _parsed(first) is None:
+        raise CheckpointError(f"the name {first!r} does not state a model: expected {EXPECTED}")
+    own = (path.stem, path.absolute().parent.name, path.resolve().stem, path.resolve().parent.name)
+    name, stated = next(((n, s) for n in (first, *own, last) if (s := _parsed(n)) is not None), ("", None))
     if stated is None:
         raise CheckpointError(
-            f"{path}: neither the file's name nor its folder's states the model; rename one to {EXPECTED} "
-            f"({_described(state)})"
+            f"{path}: nothing states the model, neither its name nor its folder's; say it: --encoder "
+            f"\"m2d(model='{_guess(state)}')\" (by its tensors; p32k at the end for 32 kHz, and the right frames where "
+            f"the input is no multiple of a patch)"
         )
     grid = _grid(name, stated)
     width, depth = _checked_shape(name, stated, grid, state)
     return Configuration(name, _sample_rate(name, stated), grid, width, depth)
+
+
+def name_of_training(training: object) -> str:
+    """The name that the settings of a pre-training run state, JSON beside its weights; "" where they state none."""
+    try:
+        recipe = json.loads(str(training))["recipe"]
+        grid = Grid(MELS, int(recipe["frames"]), int(recipe["patch_mels"]), int(recipe["patch_frames"]))
+        rate = "" if recipe["sample_rate"] == SILENT else f"p{int(recipe['sample_rate']) // 1000}k"
+        return f"{recipe['objective']}_vit_{recipe['size']}-{grid}{rate}"
+    except (KeyError, TypeError, ValueError, RecursionError):  # no JSON, or of something else
+        return ""
 
 
 def _parsed(name: str) -> dict[str, str | None] | None:
@@ -87,7 +106,7 @@ def _size(name: str, size: str) -> tuple[int, int]:
 
 
 def _sample_rate(name: str, stated: Mapping[str, str | None]) -> int:
-    rate = 1000 * int(stated["khz"] or 16)
+    rate = 1000 * int(stated["khz"]) if stated["khz"] else SILENT
     if rate not in SAMPLE_RATES:
         known = ", ".join(str(known // 1000) for known in SAMPLE_RATES)
         raise CheckpointError(f"{name}: states {rate // 1000} kHz; the front end is defined at {known} kHz")
@@ -136,12 +155,12 @@ def _depth(state: Mapping[str, Tensor]) -> int:
     return len({match[1] for key in state if (match := BLOCK.match(key))})
 
 
-def _described(state: Mapping[str, Tensor]) -> str:
-    """What the tensors tell, for whoever has to find the right name."""
+def _guess(state: Mapping[str, Tensor]) -> str:
+    """The name that the tensors allow: an input of whole patches, at 16 kHz."""
     high, wide = state["patch_embed.proj.weight"].shape[2:]
-    positions = _positions(state)
-    size = next((s for s, shape in SIZES.items() if shape == (_width(state), _depth(state))), "of no known size")
-    return f"its tensors: ViT {size}, patches of {high}x{wide}, {'?' if positions is None else positions - 1} of them"
+    columns = ((_positions(state) or 1) - 1) * high // MELS
+    size = next((s for s, shape in SIZES.items() if shape == (_width(state), _depth(state))), "")
+    return f"{size and f'vit_{size}-'}{Grid(MELS, columns * wide, high, wide)}"
 
 
 def _positions(state: Mapping[str, Tensor]) -> int | None:

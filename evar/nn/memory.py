@@ -1,18 +1,24 @@
 """Whether an error says that memory is short, the device's or the host's, and what is told then."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 
 import torch
 
 from evar.base.errors import DataError
 
+SIGNS = ("DefaultCPUAllocator", "Cannot allocate memory", "out of memory", "could not create a memory")
+"""Of a RuntimeError that says it: torch's allocator, a file that cannot be mapped, a device's library, oneDNN."""
+
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that something does not fit into the memory of the device or of the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
 
 
 @contextlib.contextmanager

@@ -118,6 +118,8 @@ def named_or_file(weights: str | Path | None, cache: Path) -> Path | None:
     if weights is None:
         return None
     name, known = str(weights), releases().names
+    if not name.strip():
+        raise UsageError("the weights are empty: name a checkpoint's file or folder, or one of evar weights list")
     if os.path.exists(weights):  # noqa: PTH110  a path may be too long for a Path
         if name in known:
             log.warning(

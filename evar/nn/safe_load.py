@@ -1,8 +1,9 @@
 """Tensors out of a file, without running anything that the file asks for.
 
 PyTorch files (zip and the older bare pickles) go through its restricted unpickler, with the few harmless classes that
-M2D's training checkpoints hold besides tensors; safetensors files hold no code. Whatever is wrong with a file becomes
-one CheckpointError.
+M2D's training checkpoints hold besides tensors; safetensors files hold no code. A file's content says which it is.
+Sizes and checksums come first: nothing is parsed that unpacks to more than the file holds, or that was damaged.
+Whatever is wrong with a file becomes one CheckpointError.
 """
 
 import argparse
@@ -10,16 +11,20 @@ import pathlib
 import pickle
 import pickletools
 import re
+import stat
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
-from evar.base.errors import CheckpointError, few
+from evar.base.errors import CheckpointError, few, shown
+from evar.nn.memory import out_of_memory
 
 Global = Callable[..., Any] | tuple[Callable[..., Any], str]
 
@@ -35,27 +40,97 @@ TORCHS_OWN = re.compile(
 """What PyTorch's own files ask for to build tensors; allowed by its unpickler and not worth naming in an error."""
 
 MOST_PICKLES = 16  # an old PyTorch file is a row of five
+MOST_PICKLED = 4 << 20  # bytes of a zip's pickle; that of ViT-Large with its optimizer's state has half a million
+
+BEGINS = {
+    re.compile(rb".{4}\0{4}\{", re.DOTALL): "safetensors",  # the length of its table in 8 bytes, and the table
+    re.compile(rb"PK"): "zip",
+    re.compile(rb"\x80"): "pickle",
+}
+"""How a file begins -> what it is."""
 
 
 def load_file_safely(path: pathlib.Path) -> Any:
     """What the file at `path` holds; tensors on the CPU, mapped from the file where its format allows it.
 
     Raises CheckpointError where the file cannot be read, is broken, or asks for more than tensors and plain data.
+    Want of memory passes.
     """
     try:
-        if path.stat().st_size == 0:
-            raise CheckpointError(f"{path} is empty (zero bytes): copy or download it again")
-        if path.suffix == ".safetensors":
+        require_whole(path)
+        if kind_of(path) == "safetensors":
             return load_file(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
             warnings.simplefilter("ignore")  # about odd pickles: what matters of that becomes an error
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except CheckpointError:
         raise
+    except Exception as error:  # broken files raise nearly anything: UnpicklingError, KeyError, EOFError, RuntimeError
+        if out_of_memory(error) and not _asks_for_more_than_the_file_holds(path, error):
+            raise
+        if isinstance(error, OSError):
+            raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+        raise _explained(path, error) from error
+
+
+def metadata_of(path: pathlib.Path) -> dict[str, str]:
+    """The texts that a safetensors file holds beside its tensors; none in another file. Of a file that was loaded."""
+    if kind_of(path) != "safetensors":
+        return {}
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})
+
+
+def require_whole(path: pathlib.Path) -> None:
+    """Raise CheckpointError for what is no regular file, an empty one, and a zip of a damaged or a packed part.
+
+    PyTorch's zips state a checksum of each part (or zero for all, where it was asked to) and pack nothing.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise CheckpointError(f"{path} is {what}: name a checkpoint file")
+        if status.st_size == 0:
+            raise CheckpointError(f"{path} is empty (zero bytes): copy or download it again")
+        if kind_of(path) == "zip" and (fault := _fault_of_zip(path, status.st_size)):
+            raise CheckpointError(f"{path} is damaged or no checkpoint ({fault}): copy or download it again")
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # broken files raise nearly anything: UnpicklingError, KeyError, EOFError, RuntimeError
-        raise _explained(path, error) from error
+
+
+def kind_of(path: pathlib.Path) -> str:
+    """What a file is by how it begins: "zip", "pickle", "safetensors" or ""."""
+    with path.open("rb") as file:
+        begin = file.read(9)
+    return next((kind for mark, kind in BEGINS.items() if mark.match(begin)), "")
+
+
+def _fault_of_zip(path: pathlib.Path, size: int) -> str:
+    """What is wrong with the parts of a zip that PyTorch might read; "" where nothing is, or it cannot be opened."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+            if _checkpoints_in(parts):
+                return ""  # explained where it is loaded
+            held = sum(part.file_size for part in parts)
+            if held > size or any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                return f"{held:,} bytes are packed into {size:,}, and PyTorch packs nothing"
+            large = [
+                part.filename for part in parts if part.filename.endswith(".pkl") and part.file_size > MOST_PICKLED
+            ]
+            if large:
+                return f"{few(large)} is larger than {MOST_PICKLED:,} bytes"
+            damaged = archive.testzip() if any(part.CRC for part in parts) else None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+        return ""  # not to be opened: torch says why
+    return f"its part {shown(damaged)} has not the checksum that it states" if damaged else ""
+
+
+def _asks_for_more_than_the_file_holds(path: pathlib.Path, error: Exception) -> bool:
+    """Whether memory was short for a tensor that cannot be in the file, as a damaged pickle may state."""
+    asked = re.search(r"tried to allocate (\d+) bytes", str(error))
+    return asked is not None and int(asked[1]) > path.stat().st_size
 
 
 def _harmless() -> list[Global]:
@@ -84,18 +159,22 @@ def _explained(path: pathlib.Path, error: Exception) -> CheckpointError:
     asked = [name for name in asked_for(path) if name not in harmless and not TORCHS_OWN.fullmatch(name)]
     if asked:
         return CheckpointError(
-            f"{path} asks to run code: {few(asked)}. Nothing of it was run. A checkpoint may hold tensors, numbers, "
-            f"texts, paths and an argparse.Namespace"
+            f"{path} asks to run code: {few(asked)}. Nothing of it was run. A checkpoint may hold tensors, "
+            f"numbers, texts, paths and an argparse.Namespace"
         )
     if packed := _checkpoints_in_zip(path):
         return CheckpointError(f"{path} is an archive with a checkpoint in it ({few(packed)}): unpack it and name that")
-    kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch"
+    kind = kind_of(path)
     reason = type(error).__name__
     if _is_text(path):
         reason = "it holds a text"
+    elif not kind:
+        with path.open("rb") as file:
+            reason = f"it begins with {file.read(4)!r}, as no checkpoint does"
     elif not isinstance(error, pickle.UnpicklingError):  # whose text advises to load the file unsafely
-        reason = f"{reason}: {error}".splitlines()[0].partition(". ")[0]
-    return CheckpointError(f"{path} is broken or no {kind} checkpoint ({reason}): copy or download it again")
+        reason = shown(f"{reason}: {error}".splitlines()[0].partition(". ")[0])
+    name = "safetensors" if "safetensors" in (kind, path.suffix[1:]) else "PyTorch"
+    return CheckpointError(f"{path} is broken or no {name} checkpoint ({reason}): copy or download it again")
 
 
 def _is_text(path: pathlib.Path) -> bool:
@@ -112,9 +191,13 @@ def _is_text(path: pathlib.Path) -> bool:
 def _checkpoints_in_zip(path: pathlib.Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return [name for name in archive.namelist() if name.endswith((".pth", ".pt", ".safetensors"))]
+            return _checkpoints_in(archive.infolist())
     except Exception:  # no zip or a damaged one: UnicodeDecodeError, BadZipFile, NotImplementedError ...
         return []
+
+
+def _checkpoints_in(parts: list[zipfile.ZipInfo]) -> list[str]:
+    return [part.filename for part in parts if part.filename.endswith((".pth", ".pt", ".safetensors"))]
 
 
 def asked_for(path: pathlib.Path) -> list[str]:

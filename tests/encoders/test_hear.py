@@ -7,6 +7,7 @@ import torch
 
 from evar import encoders
 from evar.base.errors import CheckpointError, DataError, UsageError
+from evar.encoders.checks import ContractBroken
 from evar.nn.checkpoint import digest_of
 from tests.encoders import written
 
@@ -33,7 +34,7 @@ def test_weights_are_passed_on_and_named(tmp_path: Path) -> None:
     encoder = encoders.open_encoder(spec(file), tmp_path / "w.pt")
     assert torch.equal(next(encoder.parameters()), torch.ones(400, 6))
     assert (encoder.identity.weights, encoder.identity.digest) == ("w.pt", digest_of(tmp_path / "w.pt"))
-    with pytest.raises(CheckpointError, match="no checkpoint at .*none.pt, for the hear module"):
+    with pytest.raises(CheckpointError, match="no checkpoint at .*none.pt: did you mean"):
         encoders.open_encoder(spec(file), tmp_path / "none.pt")
 
 
@@ -120,6 +121,8 @@ def test_what_is_wrong_with_a_module_is_one_clear_line(tmp_path: Path, text: str
         ("no_such_module", "no module named 'no_such_module': name a .py file, or install its package"),
         ("no_such.module", "no module named 'no_such.module'"),
         ("only_here", "no module named 'only_here': did you mean only_here.py?"),
+        ("no such module", "no module named 'no such module'"),
+        ("", "no module named ''"),
         ("onyl_here.py", r"no file onyl_here.py \(.* holds net.py, only_here.py\)"),
         ("nowhere/mine.py", r"no file nowhere/mine.py \(.*nowhere holds no .py file\)"),
     ],
@@ -146,3 +149,71 @@ def test_a_package_may_hold_files_that_are_no_python(tmp_path: Path, monkeypatch
     first = encoders.open_encoder(spec("templated.api")).identity
     (tmp_path / "templated" / "template.py").write_text("class {{ other }}: pass")
     assert encoders.open_encoder(spec("templated.api")).identity.code != first.code
+
+
+def test_a_missing_dependency_is_named_and_not_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = "from .inner import load_model"
+    written.write(tmp_path / "lacking", "inner", "import librosa_that_is_nowhere", __init__=package)
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("lacking", "lacking.inner"):
+        with pytest.raises(UsageError, match=r"No module named 'librosa_that_is_nowhere' \(.*inner.py, line 1\)"):
+            encoders.open_encoder(spec(module))
+
+
+STAMPED = (
+    written.HEAR
+    + """
+Net.sample_rate, Net.timestamp_embedding_size = 16000, 6
+
+def get_timestamp_embeddings(audio, model):
+    frames = model(audio)
+    times = torch.arange(frames.shape[1]) * 10.0
+    return frames, times.expand(len(audio), -1)
+"""
+)
+
+
+def check_of(tmp_path: Path, text: str) -> None:
+    encoder = encoders.open_encoder(spec(written.write(tmp_path, "mine", text)))
+    for check in encoder.own_checks:
+        check(encoder)
+
+
+def test_the_promises_of_the_api_hold_for_modules_that_keep_them(tmp_path: Path) -> None:
+    check_of(tmp_path, STAMPED)
+    ours = encoders.open_encoder("hear(module='evar.hear')")
+    assert len(ours.own_checks) == 3
+    for check in ours.own_checks:
+        check(ours)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("Net.sample_rate = 8000", r"sample_rate is 8000, none of \(16000, 22050"),
+        ("del get_timestamp_embeddings", "there is no function get_timestamp_embeddings"),
+        ("del Net.timestamp_embedding_size", "the model: it has no timestamp_embedding_size"),
+        ("Net.timestamp_embedding_size = 7", r"frames are \(2, 198, 6\) torch.float32, not \(sound, frame, 7\)"),
+        ("FRAMES.mean(1), TIMES", r"frames are \(2, 6\)"),
+        ("FRAMES.half(), TIMES", "frames are .* torch.float16"),
+        ("FRAMES[:1], TIMES", r"frames are \(1, 198, 6\)"),
+        ("FRAMES / 0, TIMES", "frames hold numbers that are not finite"),
+        ("FRAMES", "gives a Tensor and no .embeddings, timestamps."),
+        ("FRAMES, TIMES[0]", r"times are \(198,\), not one a frame: \(2, 198\)"),
+        ("FRAMES, TIMES / 1000", "times are from 0 to 1.97 for a sound of 2000 milliseconds"),
+        ("FRAMES, 2 * TIMES", "times are from 0 to 3940 for a sound of 2000"),
+        ("FRAMES, TIMES - 10", "times are from -10 to"),
+        ("FRAMES, TIMES.flip(1)", "times do not increase"),
+        ("FRAMES, TIMES ** 2 / 2000", "times are not even: steps differ from their mean by up to"),
+        ("1 / 0", "get_timestamp_embeddings raised ZeroDivisionError"),
+    ],
+)
+def test_each_promise_of_the_api_is_looked_at(tmp_path: Path, change: str, said: str) -> None:
+    text = f"{STAMPED}\n{change}\n"
+    if not change.startswith(("Net", "del")):
+        given = change.replace("FRAMES", "frames").replace("TIMES", "times")
+        text = STAMPED.replace(
+            "    return frames, times", f"    times = times.expand(2, -1)\n    return {given}\n    times"
+        )
+    with pytest.raises((ContractBroken, UsageError), match=said):
+        check_of(tmp_path, text)

@@ -225,6 +225,51 @@ def test_tensors_that_are_missing_are_an_error_and_not_drawn_at_random(saved: Sa
         opened(folder)
 
 
+def test_tensors_of_another_shape_are_named_with_both(saved: Saved, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(saved("wav2vec2"), tmp_path / "misshapen")
+    held = load_file(folder / "model.safetensors")
+    changed = next(key for key in held if "layers.1.attention.k_proj.weight" in key)
+    save_file(held | {changed: torch.zeros(10, 48)}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"1 misshapen tensors: .*k_proj.weight \(10, 48\) instead of \(48, 48\)"):
+        opened(folder)
+
+
+def test_tensors_that_hold_nan_are_named(saved: Saved, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(saved("wav2vec2"), tmp_path / "nan")
+    held = load_file(folder / "model.safetensors")
+    broken = next(key for key in held if "layers.1.attention.k_proj.weight" in key)
+    save_file(held | {broken: held[broken] * torch.nan}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match="1 of its .* tensors hold NaN: .*layers.1.attention.k_proj.weight"):
+        opened(folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        ("wav2vec2", "67 of 69 tensors are used; left aside: lm_head (2)"),
+        ("whisper", "left aside: decoder ("),
+        ("clap", "left aside: audio_projection (4), logit_scale_a (1), logit_scale_t (1) and 2 more"),
+        ("hubert", "tensors are used; files that are not read: tokenizer.json"),
+    ],
+)
+def test_what_is_left_aside_is_noted_once(
+    saved: Saved, tmp_path: Path, family: str, said: str, notes: list[str]
+) -> None:
+    folder = copied(saved(family), tmp_path / "model")
+    (folder / "tokenizer.json").touch()
+    (folder / "README.md").touch()
+    opened(folder)
+    (note,) = [note for note in notes if "tensors are used" in note]
+    assert note.startswith("model: ")
+    assert said in note
+    assert "tokenizer.json" in note
+    assert "README.md" not in note
+
+
 @pytest.mark.parametrize(
     ("lost", "said"),
     [

@@ -1,6 +1,8 @@
 """Checkpoints: the forms they come in, and what is wrong with those that cannot be used."""
 
 import hashlib
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from evar.base.errors import CheckpointError
-from evar.nn.checkpoint import PREFIXES, load_checkpoint, random_state
+from evar import encoders
+from evar.base.errors import CheckpointError, DataError
+from evar.nn.checkpoint import find_checkpoint, load_checkpoint, random_state
 from evar.nn.configuration import configuration_of_name
 from evar.nn.frontend import NORM_STATS
 from evar.nn.positions import sincos_positions
@@ -45,10 +48,16 @@ def test_bare_and_wrapped_state_dicts_are_read(tmp_path: Path, state: State, bar
     assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", content, zipped=zipped))
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "", "backbone.", "module.ar.runtime.backbone.", "module.", "_orig_mod.", "model.", "module._orig_mod.model.",
+        "_orig_mod.module.net.encoder.",
+    ],
+)  # fmt: skip
 def test_every_prefix_is_read_and_what_stands_beside_it_ignored(tmp_path: Path, prefix: str) -> None:
     state = recipe.state(TINY, prefix=prefix)
-    if prefix:
+    if prefix not in ("", "module.", "_orig_mod."):
         state |= {"module.ar.runtime.to_spec.mel_basis": torch.zeros(3), "module.head.weight": torch.zeros(2)}
     assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", {"model": state}))
 
@@ -89,9 +98,16 @@ def test_norm_stats_beside_the_model_are_read(tmp_path: Path, state: State) -> N
         assert load_checkpoint(file).norm_stats == (-8.0, 4.5)
 
 
-@pytest.mark.parametrize("stats", ["x", None, [1.0], {"mean": 1.0}])
+NESTED: list[object] = []
+for _ in range(100):
+    NESTED = [NESTED, NESTED]
+
+
+@pytest.mark.parametrize(
+    "stats", ["x", None, [1.0], {"mean": 1.0}, NESTED, [[1.0, 2.0], [1.0, 2.0]], torch.zeros(1).expand(1 << 40)]
+)
 def test_impossible_norm_stats_beside_the_model_are_refused(tmp_path: Path, state: State, stats: object) -> None:
-    with pytest.raises(CheckpointError, match="norm_stats should be"):
+    with pytest.raises(CheckpointError, match="norm_stats should be a mean and a positive deviation, not a"):
         load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", {"model": state, "norm_stats": stats}))
 
 
@@ -99,7 +115,7 @@ def test_parts_of_an_encoder_outside_its_prefix_are_named(tmp_path: Path) -> Non
     state = recipe.state(TINY, prefix="backbone.") | {"head.weight": torch.zeros(2), "norm.weight": torch.zeros(2)}
     assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", state))
     for stray in ("blocks.12.norm1.bias", "module.ar.runtime.backbone.blocks.12.norm1.bias"):
-        with pytest.raises(CheckpointError, match=f"1 unknown: {stray}"):
+        with pytest.raises(CheckpointError, match=f"1 unknown: {stray.removeprefix('module.')}"):
             load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", state | {stray: torch.zeros(192)}))
 
 
@@ -107,6 +123,135 @@ def test_parts_of_an_encoder_outside_its_prefix_are_named(tmp_path: Path) -> Non
 def test_impossible_norm_stats_are_refused(save: Callable[[State], Path], state: State, values: list[float]) -> None:
     with pytest.raises(CheckpointError, match="norm_stats should be a mean and a positive deviation"):
         load_checkpoint(save(state | {"norm_stats": torch.tensor(values)}))
+
+
+def nested(state: State) -> dict[str, object]:
+    """As training loops keep a state dict: two mappings deep, its optimizer beside it."""
+    optimizer = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
+    return {"epoch": 3, "optimizer": optimizer, "checkpoint": {"state_dict": state, "hyper_parameters": {"lr": 0.1}}}
+
+
+def compiled_blocks(state: State) -> dict[str, object]:
+    """As a model whose blocks were compiled one by one, within DataParallel."""
+    return {f"module.{key.replace('.norm1', '._orig_mod.norm1')}": tensor for key, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        nested,
+        compiled_blocks,
+        lambda state: {"state_dict": {f"model.{key}": tensor for key, tensor in state.items()}, "global_step": 1},
+        lambda state: {"ema": state},
+        lambda state: {"model": {"module": state}},
+        lambda state: {"n_averaged": torch.tensor(1)} | {f"module.{key}": tensor for key, tensor in state.items()},
+    ],
+    ids=["nested", "compiled blocks", "lightning", "averaged alone", "module within model", "averaged model"],
+)
+def test_state_dicts_are_found_at_any_depth_and_behind_any_wrapper(
+    tmp_path: Path, state: State, content: Callable[[State], dict[str, object]]
+) -> None:
+    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", content(state)))
+
+
+@pytest.mark.parametrize("averaged", ["model_ema", "ema", "state_dict_ema", "teacher"])
+def test_averaged_weights_are_left_aside_with_a_note(
+    tmp_path: Path, state: State, averaged: str, notes: list[str]
+) -> None:
+    other = {key: tensor + 1 for key, tensor in state.items()}
+    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", {averaged: other, "model": state}))
+    assert any("averaged weights that it holds too are left aside" in note for note in notes)
+
+
+def test_two_trained_encoders_are_refused_by_where_they_lie(tmp_path: Path, state: State) -> None:
+    file = recipe.save(tmp_path / f"{TINY}.pth", {"student": state, "model": dict(state)})
+    with pytest.raises(CheckpointError, match=r"holds 2 encoders \(student\., model\.\): keep one of them"):
+        load_checkpoint(file)
+
+
+def test_tensors_with_and_without_a_wrappers_name_are_refused(tmp_path: Path, state: State) -> None:
+    file = recipe.save(tmp_path / f"{TINY}.pth", state | {"module.norm.bias": torch.zeros(192)})
+    with pytest.raises(CheckpointError, match="holds tensors twice, .* a wrapper's name: module.norm.bias"):
+        load_checkpoint(file)
+
+
+def test_a_mapping_that_holds_itself_ends(tmp_path: Path, state: State) -> None:
+    content: dict[str, object] = {"model": state}
+    content["again"] = content
+    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", content))
+
+
+def test_expanded_tensors_are_no_weights(save: Callable[[State], Path], state: State) -> None:
+    with pytest.raises(CheckpointError, match="1 no plain tensors: norm.bias"):
+        load_checkpoint(save(state | {"norm.bias": torch.zeros(1).expand(192)}))
+
+
+def test_keys_move_no_cursor_and_are_cut(save: Callable[[State], Path], state: State) -> None:
+    with pytest.raises(CheckpointError, match=r"1 unknown: 'head\\x1b\[2J") as error:
+        load_checkpoint(save(state | {"head\x1b[2J" + "long" * 1000: torch.zeros(1)}))
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1000
+
+
+def test_the_model_may_be_said_where_the_name_is_silent(tmp_path: Path, state: State) -> None:
+    file = recipe.save(tmp_path / "best.pth", state)
+    with pytest.raises(CheckpointError, match=rf"say it: --encoder \"m2d\(model='{TINY.removeprefix('m2d_')}'\)\""):
+        load_checkpoint(file)
+    assert load_checkpoint(file, TINY).configuration.name == TINY
+    with pytest.raises(CheckpointError, match="name and tensors contradict each other"):
+        load_checkpoint(file, "m2d_vit_base-80x608p16x16")
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_what_a_pretraining_run_wrote_states_its_model_under_any_name(
+    tmp_path: Path, state: State, ending: str
+) -> None:
+    settings = {"objective": "m2d", "size": "tiny", "frames": 64, "patch_mels": 16, "patch_frames": 16}
+    training = json.dumps({"steps": 1, "recipe": {**settings, "sample_rate": 32_000}})
+    file = tmp_path / f"best.{ending}"
+    if ending == "pth":
+        recipe.save(file, {"model": state, "training": training})
+    else:
+        save_file(state, file, {"training": training})
+    loaded = load_checkpoint(file).configuration
+    assert (loaded.name, loaded.sample_rate) == (f"{TINY}p32k", 32_000)
+
+
+def test_a_run_folder_means_its_encoder(tmp_path: Path) -> None:
+    for name in (f"{TINY}.pth", f"{TINY}-step0000100.safetensors", f"{TINY}.safetensors", "log.csv"):
+        (tmp_path / name).write_text("x")
+    assert find_checkpoint(tmp_path) == tmp_path / f"{TINY}.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: os.mkfifo(path), "is no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda path: path.touch(), "is empty .zero bytes"),
+    ],
+    ids=["pipe", "device", "loop", "empty"],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None], said: str) -> None:
+    file = tmp_path / f"{TINY}.pth"
+    make(file)
+    with pytest.raises(CheckpointError, match=said):
+        load_checkpoint(file)
+
+
+def test_want_of_memory_is_no_broken_checkpoint(
+    save: Callable[[State], Path], state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save(state)
+    for error in (MemoryError(), RuntimeError("unable to mmap 4 bytes from file <x>: Cannot allocate memory (12)")):
+
+        def full(*arguments: object, error: Exception = error, **more: object) -> None:
+            raise error
+
+        monkeypatch.setattr(torch, "load", full)
+        with pytest.raises(DataError, match="encoder m2d does not fit into the memory of this machine"):
+            encoders.open_encoder("m2d", file)
 
 
 def test_the_digest_is_the_files_sha256(save: Callable[[State], Path], state: State) -> None:
@@ -148,7 +293,10 @@ def _with(key: str, tensor: torch.Tensor) -> Callable[[State], State]:
         (_with("blocks.1000000000.norm1.bias", torch.zeros(192)), "blocks 12 by the name, 13 in the tensors"),
         (_with("patch_embed.proj.weight", torch.zeros(192, 256)), "has not the four dimensions"),
         (_with("backbone.patch_embed.proj.weight", torch.zeros(192, 1, 16, 16)), "holds 2 encoders"),
-        (_without("patch_embed.proj.weight"), "holds no M2D encoder: expected patch_embed.proj.weight once, bare or"),
+        (
+            _without("patch_embed.proj.weight"),
+            "holds no M2D encoder: expected patch_embed.proj.weight once; near it: .*bias",
+        ),
     ],
 )
 def test_encoders_that_are_not_whole_are_refused(
@@ -170,14 +318,11 @@ def test_all_faults_are_listed_at_once(save: Callable[[State], Path], state: Sta
     ("content", "complaint"),
     [
         ([1, 2], "holds a list and no state dict"),
-        ({}, "holds a dict and no state dict"),
+        ({}, "holds a dict and no state dict .key -> tensor"),
         ({"model": {}}, "holds a dict and no state dict"),
-        ({"model": torch.zeros(3)}, "holds a Tensor and no state dict"),
-        (
-            {"state_dict": {"a": torch.zeros(1)}},
-            "expected a state dict, bare or under 'model'; no plain tensors: state_dict",
-        ),
-        ({"model": {1: torch.zeros(1)}}, "no plain tensors: 1"),
+        ({"model": torch.zeros(3)}, "holds no M2D encoder: .*; its keys: model"),
+        ({"state_dict": {"a": torch.zeros(1)}}, "holds no M2D encoder: expected patch_embed.proj.weight .* keys: .*a"),
+        ({"model": {1: torch.zeros(1)}}, "holds a dict and no state dict"),
         ({"model": {"conv1.weight": torch.zeros(1)}}, "holds no M2D encoder: .*; its keys: conv1.weight"),
     ],
 )

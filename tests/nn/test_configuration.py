@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evar.base.errors import CheckpointError
-from evar.nn.configuration import SIZES, configuration_of, configuration_of_name, encoder_shapes
+from evar.nn.configuration import SIZES, configuration_of, configuration_of_name, encoder_shapes, name_of_training
 from evar.nn.vit import Grid
 from tests import recipe
 
@@ -88,9 +88,25 @@ def test_the_size_may_be_left_to_the_tensors() -> None:
     assert (configuration.width, configuration.depth) == (192, 12)
 
 
-def test_silent_names_are_refused_with_what_the_tensors_tell() -> None:
-    with pytest.raises(CheckpointError, match="neither .*its tensors: ViT tiny, patches of 16x16, 20 of them"):
+def test_silent_names_are_refused_with_the_option_that_says_the_model() -> None:
+    with pytest.raises(CheckpointError, match=r"nothing states .*--encoder \"m2d\(model='vit_tiny-80x64p16x16'\)\" "):
         configuration_of(Path("runs", "checkpoint-300.pth"), recipe.state(TINY))
+
+
+def test_the_first_name_goes_before_the_files_and_the_last_behind_it() -> None:
+    state = recipe.state(TINY)
+    with pytest.raises(CheckpointError, match="the name 'best' does not state a model: expected SIZE-80x"):
+        configuration_of(Path(f"{TINY}.pth"), state, first="best")
+    assert configuration_of(Path(f"{TINY}.pth"), state, first=f"{TINY}p32k").sample_rate == 32_000
+    assert configuration_of(Path(f"{TINY}.pth"), state, last=f"{TINY}p32k").sample_rate == 16_000
+    assert configuration_of(Path("best.pth"), state, last=f"{TINY}p32k").sample_rate == 32_000
+
+
+@pytest.mark.parametrize(
+    "training", [None, "", "{", "[1]", '{"recipe": {"frames": "x"}}', '{"recipe": 3}', "[" * 99_999]
+)
+def test_what_is_no_recipe_states_no_name(training: str | None) -> None:
+    assert name_of_training(training) == ""
 
 
 @pytest.mark.parametrize(

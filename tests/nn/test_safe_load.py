@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from evar.base.errors import CheckpointError
-from evar.nn.safe_load import asked_for, load_file_safely
+from evar.nn.safe_load import MOST_PICKLED, asked_for, load_file_safely, metadata_of
 from tests import recipe
 
 CONTENT = {"model": {"weight": torch.arange(4.0)}, "epoch": 3}
@@ -203,3 +203,64 @@ def test_text_is_said_to_be_no_checkpoint(tmp_path: Path, text: str) -> None:
     (tmp_path / "net.py").write_text(text)
     with pytest.raises(CheckpointError, match=r"net.py is broken or no PyTorch checkpoint \(it holds a text\)"):
         load_file_safely(tmp_path / "net.py")
+
+
+def test_a_flipped_byte_is_found_by_the_zips_own_checksum(tmp_path: Path) -> None:
+    file = recipe.save(tmp_path / "a.pth", {"weight": torch.zeros(1000)})
+    content = bytearray(file.read_bytes())
+    content[content.find(bytes(1000)) + 200] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match="a.pth is damaged .*its part a/data/0 has not the checksum"):
+        load_file_safely(file)
+
+
+def test_a_file_without_checksums_is_read(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        file = recipe.save(tmp_path / "a.pth", CONTENT)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert torch.equal(load_file_safely(file)["model"]["weight"], torch.arange(4.0))
+
+
+def zipped_anew(file: Path, compression: int, pickled: bytes = b"") -> Path:
+    """The parts of a PyTorch file in a zip of another kind, with another pickle."""
+    with zipfile.ZipFile(file) as parts, zipfile.ZipFile(file.with_name("anew.pth"), "w", compression) as anew:
+        for name in parts.namelist():
+            anew.writestr(name, pickled if pickled and name.endswith("data.pkl") else parts.read(name))
+    return file.with_name("anew.pth")
+
+
+def test_what_unpacks_to_more_than_the_file_is_not_read(tmp_path: Path) -> None:
+    file = recipe.save(tmp_path / "a.pth", {"weight": torch.zeros(1000)})
+    packed = zipped_anew(file, zipfile.ZIP_DEFLATED)
+    with pytest.raises(CheckpointError, match="anew.pth is damaged .*bytes are packed into .*PyTorch packs nothing"):
+        load_file_safely(packed)
+
+
+def test_a_pickle_of_absurd_size_is_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = recipe.save(tmp_path / "a.pth", {"weight": torch.zeros(1000)})
+    bloated = zipped_anew(file, zipfile.ZIP_STORED, b"\x80\x02" + b"]" * MOST_PICKLED + b".")
+    monkeypatch.delattr(torch, "load")
+    with pytest.raises(CheckpointError, match="data.pkl is larger than 4,194,304 bytes"):
+        load_file_safely(bloated)
+
+
+def test_content_and_not_the_suffix_says_what_a_file_is(tmp_path: Path) -> None:
+    save_file({"weight": torch.arange(4.0)}, tmp_path / "a.pth", {"training": "{}"})
+    assert torch.equal(load_file_safely(tmp_path / "a.pth")["weight"], torch.arange(4.0))
+    assert metadata_of(tmp_path / "a.pth") == {"training": "{}"}
+    assert metadata_of(recipe.save(tmp_path / "b.pth", CONTENT)) == {}
+
+
+def test_another_kind_of_file_is_told_by_how_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt " + bytes(100))
+    with pytest.raises(CheckpointError, match="no PyTorch checkpoint .it begins with b'RIFF', as no checkpoint does"):
+        load_file_safely(tmp_path / "a.wav")
+
+
+def test_names_that_pickles_ask_for_move_no_cursor(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"\x80\x02cos\x1b[2J\nsystem\n.")
+    with pytest.raises(CheckpointError, match="asks to run code: 'os") as error:
+        load_file_safely(tmp_path / "a.pth")
+    assert str(error.value).isprintable()

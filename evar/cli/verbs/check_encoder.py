@@ -1,12 +1,12 @@
 """`evar check-encoder`: check whether an encoder, your own too, keeps the contract that all encoders keep."""
 
 import argparse
+import traceback
 from typing import TYPE_CHECKING
 
-from evar.base import plugins
-from evar.base.errors import EvarError
-from evar.base.progress import say
-from evar.base.spec import parse_call
+from evar.base.errors import EvarError, printable
+from evar.base.progress import Stderr, say
+from evar.cli import errors
 from evar.cli.options import add_settings, add_weights
 
 if TYPE_CHECKING:
@@ -35,36 +35,42 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = choose_device(arguments.device)
     weights = named_or_file(arguments.weights, arguments.cache)
-    plugins.load(encoders.PACKAGE, encoders.OPENER, parse_call(arguments.encoder, "encoder")[0], "encoder")
+    encoders.opener_of(arguments.encoder)  # a typo is no check that fails
     try:
         with enough_memory(arguments.encoder, f"the memory of {device}"):
             encoder = encoders.open_encoder(arguments.encoder, weights).to(device)
     except Exception as error:  # whatever someone's own encoder raises is what they want to know
-        said = error if isinstance(error, EvarError) else f"raises {type(error).__name__}: {error}"
-        print(f"fails opens\n      {' '.join(str(said).split())}")
+        print(f"fails opens\n      {_said(error)}")
         say(f"it does not open; the {len(CHECKS)} checks were not run")
         return BROKEN
-    outputs = ", ".join(encoder.outputs)
-    print(f"{encoder.identity.name}  {encoder.identity.weights}  {encoder.sample_rate} Hz  outputs: {outputs}")
-    failed = 0
-    for check in CHECKS:
+    outputs, identity = ", ".join(encoder.outputs), encoder.identity
+    named = f"{printable(identity.name)}  {printable(identity.weights)}"
+    print(f"{named}  {encoder.sample_rate} Hz  outputs: {printable(outputs)}")
+    checks, failed = (*CHECKS, *encoder.own_checks), 0
+    for check in checks:
         problem = problem_with(encoder, check)
         failed += bool(problem)
         print(f"{'fails' if problem else 'ok   '} {check.__name__.replace('_', ' ')}", flush=True)
         if problem:
             print(f"      {problem}", flush=True)
-    say(f"{len(CHECKS) - failed} of {len(CHECKS)} checks passed")
+    say(f"{len(checks) - failed} of {len(checks)} checks passed")
     return BROKEN if failed else KEPT
 
 
 def problem_with(encoder: "Encoder", check: "Check") -> str:
     """What an encoder does wrong, in one line; "" where it does nothing wrong."""
-    from evar.encoders.checks import ContractBroken
-
     try:
         check(encoder)
-    except ContractBroken as broken:
-        return " ".join(str(broken).split())
     except Exception as error:  # whatever someone's own encoder raises is what they want to know
-        return f"raises {type(error).__name__}: {' '.join(str(error).split())}"
+        return _said(error)
     return ""
+
+
+def _said(error: Exception) -> str:
+    from evar.encoders.checks import ContractBroken
+    from evar.encoders.outside import told
+
+    if errors.with_traceback:
+        traceback.print_exception(error, file=Stderr())
+    known = isinstance(error, EvarError | ContractBroken)
+    return printable(str(error)) if known else f"raises {told(error)}"

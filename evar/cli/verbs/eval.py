@@ -50,6 +50,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_json(parser, "results")
 
 
+def require_encoder(spec: str) -> None:
+    """Raise UsageError where a call names no encoder: near names, or what was meant. Slow only where it raises."""
+    try:
+        plugins.require("evar.encoders", "open_encoder", "encoder", spec)
+    except UsageError:
+        from evar import encoders
+
+        encoders.opener_of(spec)
+        raise
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Score one encoder on each task by each probe, and append the rows."""
     config = config_from(arguments)
@@ -59,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.task:
         raise UsageError(f"say what to score: --task NAME (one of {', '.join(task_files())}), or --task list")
     tasks = load_tasks(arguments.task)
-    plugins.require("evar.encoders", "open_encoder", "encoder", arguments.encoder)
+    require_encoder(arguments.encoder)
     plugins.require("evar.probes", "open_probe", "probe", arguments.probe)
     from evar.leaderboard import table as leaderboard
     from evar.pipeline import Evaluator
