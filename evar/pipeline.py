@@ -25,6 +25,7 @@ from evar.embeddings import inventory
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime, choose_runtime
 from evar.embeddings.extract import Embeddings, embed
+from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
 from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
@@ -71,6 +72,8 @@ def evaluate(
     """
     if isinstance(task, nn.Module):
         raise UsageError("evar.evaluate: a task comes first, then an encoder")
+    if isinstance(task, str) and task.partition("(")[0].strip() in encoders.names():
+        raise UsageError(f"evar.evaluate: a task comes first, then an encoder; {task!r} is an encoder")
     config = config_of(settings, config)
     tasks = [task] if isinstance(task, Task) else load_tasks(str(task))
     evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name)
@@ -148,10 +151,12 @@ class Evaluator:
         prepared = prepare_task(task, encoder.sample_rate, config)
         require_coverage(prepared, config)
         prepared.note_leaks()  # before hours of embedding
+        if why := unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
+            log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
         embeddings = embed_clips(prepared, encoder, runtime, config)
         for probe in self.probes:
             for fit in _fits(prepared.clips, embeddings, encoder.outputs, probe, config):
-                result = make_result(prepared, encoder, embeddings, fit, config)
+                result = make_result(prepared, encoder, embeddings, fit, config, unstable=why)
                 yield Evaluation(result, _kept(prepared.clips, fit))
 
 

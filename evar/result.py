@@ -92,10 +92,11 @@ class DataUsed(ResultPart):
 @dataclass(frozen=True, kw_only=True)
 class Standing(ResultPart):
     """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep, few shots, test clips
-    of a single group, or folds without a clip.
+    of a single group, folds without a clip, or an unstable encoder.
 
     sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it;
-    empty_folds: of the task, that had no clip to test.
+    empty_folds: of the task, that had no clip to test; unstable: how the encoder gives other embeddings of the
+    same clip, empty where it was not seen to.
     """
 
     ranked: bool
@@ -103,6 +104,7 @@ class Standing(ResultPart):
     step: int | None
     random_weights: bool
     empty_folds: list[str]
+    unstable: str
     protocol: str
     protocol_version: int
     task_digest: str
@@ -226,6 +228,8 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
             return "all test clips are of one group"
         if self.empty_folds:
             return f"no clips in fold {', '.join(self.empty_folds)}"
+        if self.unstable:
+            return f"unstable: {self.unstable}"
         if self.step is not None:
             return f"in training, step {self.step:,}, coverage {rounded_percent(self.coverage)} %"
         if self.sweep:

@@ -13,14 +13,16 @@ from evar.scoring import summary
 PROTOCOL_VERSION = 3  # grows when the same run would mean another thing: splits, cropping, selection, metrics
 
 
-def make_result(prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config) -> Result:
-    """The run's result, with its whole provenance."""
+def make_result(
+    prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config, *, unstable: str = ""
+) -> Result:
+    """The run's result, with its whole provenance. unstable: why the encoder's embeddings are not to be trusted."""
     return Result.of(
         _what(prepared, encoder, fit),
         _scored(prepared, fit),
         _fitting(fit),
         _data(prepared, fit, config),
-        _standing(prepared, encoder, fit, config),
+        _standing(prepared, encoder, fit, config, unstable),
         _cost(prepared, embeddings, fit),
         _provenance(encoder, embeddings, fit, config),
         Remarks(),
@@ -80,17 +82,18 @@ def _data(prepared: Prepared, fit: ProbeFit, config: Config) -> DataUsed:
     )
 
 
-def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Config) -> Standing:
+def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Config, unstable: str) -> Standing:
     task = prepared.manifest.task
     empty_folds = [fold for fold in task.folds or [] if fold not in fit.score.parts]
     whole = config.limit is None and fit.shots is None and not empty_folds and prepared.coverage >= task.min_coverage
     in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
     return Standing(
-        ranked=whole and not in_sweep and fit.score.groups > 1,
+        ranked=whole and not in_sweep and not unstable and fit.score.groups > 1,
         sweep=in_sweep,
         step=None,
         random_weights=encoder.identity.random,
         empty_folds=empty_folds,
+        unstable=unstable,
         protocol=task.protocol,
         protocol_version=PROTOCOL_VERSION,
         task_digest=task.digest,

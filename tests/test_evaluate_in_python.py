@@ -57,6 +57,27 @@ def test_a_network_in_memory_is_scored(place: Path) -> None:
     assert pd.DataFrame([result.row()])["encoder"].tolist() == ["Bands"]
 
 
+class Shaky(Bands):
+    """Other embeddings at each call."""
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        embedded = super().forward(waveforms)
+        return embedded + 0.1 * torch.rand_like(embedded)
+
+
+def test_an_encoder_that_gives_other_embeddings_at_a_second_call_is_not_ranked(place: Path, notes: list[str]) -> None:
+    (result,) = score(place, Shaky(8))
+    assert not result.ranked
+    assert result.why_unranked.startswith("unstable: ")
+    assert [note for note in notes if "its rows are not ranked" in note]
+
+
+def test_swapped_arguments_are_recognised(place: Path) -> None:
+    for first in (Bands(8), "m2d", "random(seed=3)"):
+        with pytest.raises(UsageError, match="a task comes first, then an encoder"):
+            evar.evaluate(first, "tones")  # type: ignore[arg-type]
+
+
 def test_the_module_stays_as_it_was(place: Path) -> None:
     module = Bands(8).train()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}

@@ -36,6 +36,18 @@ def test_hidden_work_shows_no_warning_where_nothing_was_asked_for() -> None:
     assert done.stderr == ""
 
 
+def test_what_a_script_asks_to_see_is_shown_also_where_it_keeps_nothing() -> None:
+    program = """
+import gc, logging
+from evar.base.progress import show_progress
+show_progress()
+gc.collect()
+logging.getLogger("evar.data").warning("seen")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "evar: seen\n"
+
+
 @pytest.fixture
 def done() -> Iterator[dict[str, int]]:
     """How far each stage came, by a display that threads would lose counts of."""

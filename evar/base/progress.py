@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from evar.base.errors import printable
 
@@ -101,10 +101,14 @@ def hidden() -> Iterator[None]:
 class show_progress(contextlib.ExitStack):
     """Bars and notes on stderr, in a notebook below the cell, from now on; as a context, to the end of its block."""
 
+    _open: ClassVar[set["show_progress"]] = set()  # also where nobody keeps what is returned
+
     def __init__(self) -> None:
         super().__init__()
         self.enter_context(displayed(bar))
         self.enter_context(_notes_on_stderr())
+        self._open.add(self)
+        self.callback(self._open.discard, self)
 
 
 @contextlib.contextmanager
