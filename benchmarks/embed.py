@@ -40,8 +40,8 @@ QUICK_SHARE = 0.1
 DIFFERENT_CLIPS = 16  # on disk; a plan repeats them
 STAGES = (
     ("read", forward, "_read_ahead"),
-    ("encode", forward, "_launch"),
-    ("wait", forward, "_land"),
+    ("encode", forward, "_start"),
+    ("wait", forward, "_collect"),
     ("write", Entry, "write"),
     ("write", Entry, "finish"),
 )

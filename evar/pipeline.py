@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def evaluate(
     if isinstance(task, str) and task.partition("(")[0].strip() in encoders.names():
         raise UsageError(f"evar.evaluate: a task comes first, then an encoder; {task!r} is an encoder")
     config = config_of(settings, config)
-    tasks = [task] if isinstance(task, Task) else load_tasks(str(task))
+    tasks = load_tasks(task)
     evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name)
     return [evaluation.result for each in tasks for evaluation in evaluator.evaluations(each)]
 
@@ -87,10 +88,10 @@ class Evaluation:
     result: Result
     kept: Kept
 
-    def save(self, results: Path) -> Path:
+    def save(self, results: Path) -> None:
         """Keep the run in a folder and add its row; what cannot be kept is noted, so that nothing is lost."""
         try:
-            return leaderboard.append(results, self.result, self.kept)
+            leaderboard.append(results, self.result, self.kept)
         except EvarError:
             if not record_path(results, self.result.run).exists():
                 log.error(f"not saved: {json.dumps(asdict(self.result))}")
@@ -105,6 +106,11 @@ class Evaluator:
     probes: Sequence[Probe]
     config: Config
     results: Path | None = None
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """Where and how the encoder runs."""
+        return choose_runtime(self.config.device, self.config.precision, self.config.batch_size)
 
     @classmethod
     def open(
@@ -142,12 +148,11 @@ class Evaluator:
                 _forget(self.config.cache, self.encoder.identity.code)
 
     def _scored(self, task: Task) -> Iterator[Evaluation]:
-        config, encoder = self.config, self.encoder
+        config, encoder, runtime = self.config, self.encoder, self.runtime
         if config.shots and task.kind == "multi-label":
             raise UsageError(
                 f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here"
             )
-        runtime = choose_runtime(config.device, config.precision, config.batch_size)
         prepared = prepare_task(task, encoder.sample_rate, config)
         require_coverage(prepared, config)
         prepared.note_leaks()  # before hours of embedding
@@ -168,9 +173,9 @@ def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str
         return in_memory(encoder, name)
     opened = encoders.open_encoder(encoder, releases.named_or_file(weights, config.cache))
     if opened.identity.random:
-        log.warning(f"{opened.identity.name}: nothing in it was learned; the encoder m2d is a trained one")
+        log.warning(f"{opened.identity.name}: nothing in it was learned; the encoder m2d is trained")
     elif weights is None and opened.identity.digest in releases.bundled_digests():
-        log.info(f"{opened.identity.name}: the bundled encoder, a small one; other weights give another")
+        log.info(f"{opened.identity.name}: the small bundled encoder; --weights names another")
     return opened
 
 

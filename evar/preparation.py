@@ -102,7 +102,7 @@ def prepare(
     Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
     """
     config = config_of(settings, config)
-    return [prepare_task(each, rate, config, fetch=download) for each in _tasks(task)]
+    return [prepare_task(each, rate, config, fetch=download) for each in load_tasks(task)]
 
 
 def check(
@@ -121,7 +121,7 @@ def check(
     Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
     """
     config, checked = config_of(settings, config), []
-    for each in _tasks(task):
+    for each in load_tasks(task):
         manifest = read_manifest(each, config.data)
         store = _decoded(manifest, rate, config)
         report, clips = make_report(manifest, store, config.min_coverage), manifest.keep(store.usable)
@@ -179,10 +179,6 @@ def require_coverage(prepared: Prepared, config: Config) -> None:
         lost = prepared.store.quarantined
         names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
         raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
-
-
-def _tasks(task: str | Path | Task) -> list[Task]:
-    return [task] if isinstance(task, Task) else load_tasks(str(task))
 
 
 def _decoded(manifest: Manifest, rate: int, config: Config) -> Store:

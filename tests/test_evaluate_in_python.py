@@ -137,8 +137,6 @@ def test_no_leaderboard_is_written_unless_asked_for(
 def test_an_encoder_by_its_call_is_scored_as_the_command_line_does(place: Path) -> None:
     (result,) = score(place, "logmel", limit=5)
     assert (result.encoder, result.limit, result.ranked) == ("logmel", 5, False)
-    with pytest.raises(UsageError, match="a task comes first, then an encoder"):
-        evar.evaluate(Bands(8), place / "tones.yaml")
     with pytest.raises(UsageError, match="weights are for an encoder that is named"):
         score(place, Bands(8), weights="tiny")
 

@@ -23,7 +23,7 @@ def show(error: EvarError) -> int:
     return USERS_MISTAKE
 
 
-def each(items: Iterable[Item], work: Callable[[Item], None]) -> int:
+def for_each(items: Iterable[Item], work: Callable[[Item], None]) -> int:
     """Do `work` for each item; an error of one is shown and does not stop the others. Returns the exit code."""
     code = DONE
     for item in items:

@@ -144,8 +144,14 @@ def load_task(name: str) -> Task:
         raise UsageError(f"{file}: {_first_faults(error)}") from error
 
 
-def load_tasks(names: str) -> list[Task]:
-    """The tasks of a comma list, or of one path; `all` is the five core tasks. Raises as `load_task` does."""
+def load_tasks(task: str | Path | Task) -> list[Task]:
+    """The tasks of a comma list, or of one path; `all` is the five core tasks. A `Task` is itself.
+
+    Raises UsageError as `load_task` does.
+    """
+    if isinstance(task, Task):
+        return [task]
+    names = str(task)
     parts = [names] if os.path.isfile(names) else names.split(",")  # noqa: PTH113  a path may be too long for a Path
     wanted = [name for part in parts for name in (CORE if part.strip() == "all" else [part.strip()]) if name]
     if not wanted:

@@ -27,7 +27,7 @@ class Runtime:
 
 
 def choose_runtime(device: str, precision: str, batch_size: int | None = None) -> Runtime:
-    """Where and how to run, by the settings' names. Raises UsageError for what is not to be had."""
+    """Where and how to run, by the settings' names. Raises UsageError for what is not available."""
     chosen = choose_device(device)
     return Runtime(chosen, choose_precision(precision, chosen), batch_size)
 

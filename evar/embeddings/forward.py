@@ -22,13 +22,13 @@ Values = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Flying:
+class Pending:
     """A block on its way back: its batch, its results in host memory, and what to wait for before they are read."""
 
     block: int
     batch: Batch
     results: dict[str, Tensor]
-    arrived: torch.cuda.Event | None
+    copied: torch.cuda.Event | None
 
 
 def embed_blocks(
@@ -38,14 +38,14 @@ def embed_blocks(
 
     Raises DataError where numbers are not finite, and what torch raises where memory is short (see `nn/memory.py`).
     """
-    flying: Flying | None = None
+    pending: Pending | None = None
     for block, batch in _read_ahead(plan, blocks, size, device):
-        launched = _launch(encoder, block, batch, device)
-        if flying is not None:
-            yield flying.block, _land(encoder, plan, flying)
-        flying = launched
-    if flying is not None:
-        yield flying.block, _land(encoder, plan, flying)
+        started = _start(encoder, block, batch, device)
+        if pending is not None:
+            yield pending.block, _collect(encoder, plan, pending)
+        pending = started
+    if pending is not None:
+        yield pending.block, _collect(encoder, plan, pending)
 
 
 def _read_ahead(plan: Plan, blocks: Iterable[int], size: int, device: torch.device) -> Iterator[tuple[int, Batch]]:
@@ -70,24 +70,24 @@ def _pinned(plan: Plan, block: int, size: int) -> Batch:
     return Batch(batch.waveforms.pin_memory(), batch.lengths, batch.rows)
 
 
-def _launch(encoder: Encoder, block: int, batch: Batch, device: torch.device) -> Flying:
+def _start(encoder: Encoder, block: int, batch: Batch, device: torch.device) -> Pending:
     embedded = encoder.embed(to_float(batch.waveforms, device), batch.lengths)
     if device.type != "cuda":
-        return Flying(block, batch, embedded, None)
+        return Pending(block, batch, embedded, None)
     results = {output: torch.empty(values.shape, pin_memory=True) for output, values in embedded.items()}
     for output, values in embedded.items():
         results[output].copy_(values, non_blocking=True)
-    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    arrived.record(torch.cuda.current_stream(device))
-    return Flying(block, batch, results, arrived)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(device))
+    return Pending(block, batch, results, copied)
 
 
-def _land(encoder: Encoder, plan: Plan, flying: Flying) -> Values:
+def _collect(encoder: Encoder, plan: Plan, pending: Pending) -> Values:
     """The block's numbers, without the rows that only filled it up."""
-    if flying.arrived is not None:
-        flying.arrived.synchronize()
-    rows = flying.batch.rows
-    landed = {output: values[: len(rows)].cpu().numpy() for output, values in flying.results.items()}
+    if pending.copied is not None:
+        pending.copied.synchronize()
+    rows = pending.batch.rows
+    landed = {output: values[: len(rows)].cpu().numpy() for output, values in pending.results.items()}
     for output, values in landed.items():
         wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if wrong.size:

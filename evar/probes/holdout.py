@@ -42,16 +42,16 @@ class Trial:
     """One seed's fit on `train`, before its test round is known to it.
 
     judged:  (round number, validation rows) for every round that it serves
-    stops:   validation rows that the fit itself may look at, for early stopping
+    stop_on: validation rows that the fit itself may look at, for early stopping
     """
 
     train: Rows
     judged: tuple[tuple[int, Rows], ...]
     seed: int
-    stops: Rows
+    stop_on: Rows
 
 
-def way(probe: Probe, rounds: Sequence[Round]) -> str:
+def scheme(probe: Probe, rounds: Sequence[Round]) -> str:
     """How validation rows are found: "official", "random", "folds", ...; see the module's docstring."""
     if all(each.valid is not None for each in rounds):
         return "official"
@@ -64,7 +64,7 @@ def way(probe: Probe, rounds: Sequence[Round]) -> str:
     return "folds" if len(rounds) > 2 else "tenth"
 
 
-def alike(rounds: Sequence[Round]) -> list[list[int]]:
+def by_scheme(rounds: Sequence[Round]) -> list[list[int]]:
     """Numbers of the rounds whose settings are chosen together: all, but those of few shots without parts apart."""
     apart = {number for number, each in _few(rounds) if each.valid is None and not each.parts}
     return [members for members in (sorted(set(range(len(rounds))) - apart), sorted(apart)) if members]
@@ -73,7 +73,7 @@ def alike(rounds: Sequence[Round]) -> list[list[int]]:
 def trials(probe: Probe, examples: Examples, rounds: Sequence[Round], seeds: Sequence[int]) -> list[Trial]:
     """All trials of one setting. Raises DataError where there is too little to hold some out."""
     y, groups = examples.y, examples.groups
-    match way(probe, rounds):
+    match scheme(probe, rounds):
         case "official":
             return [_direct(i, each.train, _valid(each), s) for i, each in enumerate(rounds) for s in seeds]
         case "random":

@@ -25,15 +25,15 @@ Curve = dict[Setting, float]
 
 def count(probe: Probe, rounds: Sequence[Round], *, judge: bool = False) -> int:
     """How many fits `run` will make: the total of its progress."""
-    return sum(_count(probe, [rounds[i] for i in members], judge) for members in holdout.alike(rounds))
+    return sum(_count(probe, [rounds[i] for i in members], judge) for members in holdout.by_scheme(rounds))
 
 
 def _count(probe: Probe, rounds: Sequence[Round], judge: bool) -> int:
     settings, number = len(probe.grid), len(rounds)
-    way = holdout.way(probe, rounds)
-    if way in holdout.WITHOUT_REFIT:
+    scheme = holdout.scheme(probe, rounds)
+    if scheme in holdout.WITHOUT_REFIT:
         return number * settings * probe.seeds
-    trials = {"folds": number * (number - 1) // 2, "parts": holdout.parts(rounds), "none": 0}.get(way, number)
+    trials = {"folds": number * (number - 1) // 2, "parts": holdout.parts(rounds), "none": 0}.get(scheme, number)
     return ((trials * settings if settings > 1 or judge else 0) + number) * probe.seeds
 
 
@@ -50,7 +50,7 @@ def run(
     _check(examples.x, rounds)
     seeds = range(seed, seed + probe.seeds)
     chosen: dict[int, Chosen] = {}
-    for members in holdout.alike(rounds):
+    for members in holdout.by_scheme(rounds):
         some = [rounds[i] for i in members]
         choices = _Run(probe, examples, some, score, seeds, judge).chosen()
         chosen.update(zip(members, choices, strict=True))
@@ -69,11 +69,11 @@ class _Run:
     def chosen(self) -> list[Chosen]:
         """One choice a round."""
         grid = self.probe.grid
-        refit = self._way not in holdout.WITHOUT_REFIT
+        refit = self._scheme not in holdout.WITHOUT_REFIT
         if refit and not self._judges:
             return self._refit([{grid[(len(grid) - 1) // 2]: 0.0} for _ in self.rounds])
         trials = holdout.trials(self.probe, self.examples, self.rounds, self.seeds)
-        tried = self._fit([Problem(t.train, t.stops, setting, t.seed) for setting in grid for t in trials])
+        tried = self._fit([Problem(t.train, t.stop_on, setting, t.seed) for setting in grid for t in trials])
         fits = {setting: tried[k * len(trials) : (k + 1) * len(trials)] for k, setting in enumerate(grid)}
         curves = self._curves(fits, trials)
         if refit:
@@ -85,13 +85,13 @@ class _Run:
         return self._choices(finals, curves)
 
     @property
-    def _way(self) -> str:
-        return holdout.way(self.probe, self.rounds)
+    def _scheme(self) -> str:
+        return holdout.scheme(self.probe, self.rounds)
 
     @property
     def _judges(self) -> bool:
         """Whether there are validation scores: to choose a setting, or for the caller."""
-        return self._way != "none" and (len(self.probe.grid) > 1 or self.judge)
+        return self._scheme != "none" and (len(self.probe.grid) > 1 or self.judge)
 
     def _fit(self, problems: Sequence[Problem]) -> Sequence[Fitted]:
         return self.probe.fit(self.examples, problems, self.score)

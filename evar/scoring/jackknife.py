@@ -27,7 +27,7 @@ from evar.base.machine import cores
 from evar.base.threads import in_order
 from evar.probes.predictions import Predictions
 from evar.scoring.metrics import lookup
-from evar.scoring.weighted import Prepared, Scores, each_once
+from evar.scoring.weighted import Scores, WeightedMetric, each_once
 
 MOST_PARTS = 2000  # of a fold: more groups are left out several at a time
 BLOCK = 128  # parts that are left out at a time: counts of 20,000 clips in them are 10 MB, which caches hold
@@ -116,7 +116,7 @@ def _dealt_out(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return place % MOST_PARTS
 
 
-def _without(prepared: Sequence[Prepared], part: NDArray[np.int64], parts: int) -> Scores:
+def _without(prepared: Sequence[WeightedMetric], part: NDArray[np.int64], parts: int) -> Scores:
     """Scores (metric, part) of the `prepared` metrics without each part's clips; part (clip,)."""
     if parts == 1:
         return np.full((len(prepared), 1), np.nan)

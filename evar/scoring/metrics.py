@@ -16,7 +16,7 @@ import numpy as np
 from evar.base.errors import unknown
 from evar.probes.contract import Floats, ScoreFunction, Targets
 from evar.scoring import multi_label, single_label
-from evar.scoring.weighted import ByClass, Prepared, Scores, each_once
+from evar.scoring.weighted import ByClass, Scores, WeightedMetric, each_once
 
 Kind = Literal["single-label", "multi-label"]
 
@@ -26,7 +26,7 @@ class Metric:
     """A metric: the kind of task that it is for, how it is prepared for (logits, targets), and what bounds it."""
 
     kind: Kind
-    prepare: Callable[[Floats, Targets], Prepared]
+    prepare: Callable[[Floats, Targets], WeightedMetric]
     low: float = 0.0
     high: float = 1.0
 
@@ -58,7 +58,7 @@ def lookup(name: str) -> Metric:
     return METRICS[name]
 
 
-def prepare(name: str, logits: Floats, targets: Targets) -> Prepared:
+def prepare(name: str, logits: Floats, targets: Targets) -> WeightedMetric:
     """The metric `name` for these clips. Raises UsageError where there is no such metric."""
     return lookup(name).prepare(logits, targets)
 

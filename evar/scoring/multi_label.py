@@ -20,7 +20,7 @@ from scipy.special import ndtri
 
 from evar.base.errors import DataError
 from evar.probes.contract import Floats, Targets
-from evar.scoring.weighted import Bags, ByClass, Prepared, Scores, Weights, divide, mean_over_classes, positives
+from evar.scoring.weighted import Bags, ByClass, Scores, WeightedMetric, Weights, divide, mean_over_classes, positives
 
 
 def average_precision_by_class(logits: Floats, targets: Targets) -> ByClass:
@@ -36,17 +36,17 @@ def auc_by_class(logits: Floats, targets: Targets) -> ByClass:
     return _by_class(_area, "AUC needs a positive and a negative clip", scored, logits, positive)
 
 
-def mean_average_precision(logits: Floats, targets: Targets) -> Prepared:
+def mean_average_precision(logits: Floats, targets: Targets) -> WeightedMetric:
     """Mean average precision. Raises as `average_precision_by_class` does."""
     return mean_over_classes(average_precision_by_class(logits, targets))
 
 
-def macro_auc(logits: Floats, targets: Targets) -> Prepared:
+def macro_auc(logits: Floats, targets: Targets) -> WeightedMetric:
     """Macro AUC. Raises as `auc_by_class` does."""
     return mean_over_classes(auc_by_class(logits, targets))
 
 
-def d_prime(logits: Floats, targets: Targets) -> Prepared:
+def d_prime(logits: Floats, targets: Targets) -> WeightedMetric:
     """The d' of macro AUC, infinite where that is 1. Raises as `auc_by_class` does."""
     area = macro_auc(logits, targets)
 
@@ -58,7 +58,7 @@ def d_prime(logits: Floats, targets: Targets) -> Prepared:
 
 
 def _by_class(
-    rank: Callable[[Floats, NDArray[np.bool_]], Prepared],
+    rank: Callable[[Floats, NDArray[np.bool_]], WeightedMetric],
     needs: str,
     scored: NDArray[np.bool_],
     logits: Floats,
@@ -78,7 +78,7 @@ def _by_class(
     return scores
 
 
-def _average_precision(scores: Floats, positive: NDArray[np.bool_]) -> Prepared:
+def _average_precision(scores: Floats, positive: NDArray[np.bool_]) -> WeightedMetric:
     """AP of one class: scores (clip,), positive (clip,).
 
     Precision is read at the end of each run of equal scores that holds a positive: between two ends lies a stretch.
@@ -100,7 +100,7 @@ def _average_precision(scores: Floats, positive: NDArray[np.bool_]) -> Prepared:
     return of_weights
 
 
-def _area(scores: Floats, positive: NDArray[np.bool_]) -> Prepared:
+def _area(scores: Floats, positive: NDArray[np.bool_]) -> WeightedMetric:
     """AUC of one class: scores (clip,), positive (clip,).
 
     Each run of equal positives has a bag of the negatives between it and the run above, and one of its own equals.

@@ -14,17 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.probes.contract import Floats, Targets
-from evar.scoring.weighted import Bags, ByClass, Prepared, Scores, Weights, class_numbers, divide, mean_over_classes
+from evar.scoring.weighted import (
+    Bags,
+    ByClass,
+    Scores,
+    WeightedMetric,
+    Weights,
+    class_numbers,
+    divide,
+    mean_over_classes,
+)
 
 TOP = 5
 
 
-def accuracy(logits: Floats, targets: Targets) -> Prepared:
+def accuracy(logits: Floats, targets: Targets) -> WeightedMetric:
     """Accuracy. Raises ValueError where shapes disagree or targets are multi-label."""
     return _share_of(logits.argmax(axis=1) == class_numbers(logits, targets))
 
 
-def top5(logits: Floats, targets: Targets) -> Prepared:
+def top5(logits: Floats, targets: Targets) -> WeightedMetric:
     """Top-5 accuracy, 1 where there are no more than five classes. Raises ValueError as `accuracy` does."""
     target = class_numbers(logits, targets)[:, None]
     own = np.take_along_axis(logits, target, axis=1)
@@ -57,17 +66,17 @@ def f1_by_class(logits: Floats, targets: Targets) -> ByClass:
     return scores
 
 
-def balanced_accuracy(logits: Floats, targets: Targets) -> Prepared:
+def balanced_accuracy(logits: Floats, targets: Targets) -> WeightedMetric:
     """Balanced accuracy. Raises ValueError as `accuracy` does."""
     return mean_over_classes(recall_by_class(logits, targets))
 
 
-def macro_f1(logits: Floats, targets: Targets) -> Prepared:
+def macro_f1(logits: Floats, targets: Targets) -> WeightedMetric:
     """Macro F1. Raises ValueError as `accuracy` does."""
     return mean_over_classes(f1_by_class(logits, targets))
 
 
-def _share_of(correct: NDArray[np.bool_]) -> Prepared:
+def _share_of(correct: NDArray[np.bool_]) -> WeightedMetric:
     def scores(weights: Weights) -> Scores:
         return divide(weights[correct].sum(axis=0, dtype=np.float64), weights.sum(axis=0, dtype=np.float64))
 

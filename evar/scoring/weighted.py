@@ -20,7 +20,7 @@ Weights = NDArray[np.float32] | NDArray[np.float64]
 """(clip, resample), none negative. float32 is for whole numbers, of which it sums up to 2^24 exactly."""
 
 Scores = NDArray[np.float64]
-Prepared = Callable[[Weights], Scores]
+WeightedMetric = Callable[[Weights], Scores]
 """Weights (clip, resample) -> scores (resample,), NaN where a resample leaves nothing to score."""
 
 ByClass = Callable[[Weights], Scores]
@@ -63,7 +63,7 @@ def each_once(clips: int) -> Weights:
     return np.ones((clips, 1), np.float32)
 
 
-def mean_over_classes(by_class: ByClass) -> Prepared:
+def mean_over_classes(by_class: ByClass) -> WeightedMetric:
     """The unweighted mean over the classes that have a score."""
 
     def scores(weights: Weights) -> Scores:

@@ -137,7 +137,7 @@ def test_one_clip_is_too_few_for_a_random_tenth() -> None:
 def test_validation_rows_come_from_the_official_split_where_there_is_one(
     validation: str, rounds: list[Round], expected: str
 ) -> None:
-    assert holdout.way(Recorder(validation=validation), rounds) == expected
+    assert holdout.scheme(Recorder(validation=validation), rounds) == expected
 
 
 def every_way() -> list[tuple[Probe, list[Round]]]:
@@ -150,7 +150,7 @@ def test_test_rows_take_no_part_in_their_own_round(probe: Probe, rounds: list[Ro
     groups = np.array([f"g{row // 2}" for row in range(50)])
     for trial in holdout.trials(probe, clips(labels(groups), groups), rounds, range(42, 42 + probe.seeds)):
         for number, valid in trial.judged:
-            seen = {*trial.train, *trial.stops, *valid}
+            seen = {*trial.train, *trial.stop_on, *valid}
             assert not seen & set(rounds[number].test)
             assert not set(trial.train) & set(valid)
 
@@ -174,10 +174,10 @@ def test_grouped_tenths_are_whole_groups_drawn_anew_for_each_seed() -> None:
     probe = Recorder(validation="grouped", seeds=3)
     trials = holdout.trials(probe, clips(labels(groups), groups), fixed(False), [42, 43, 44])
     assert [trial.seed for trial in trials] == [42, 43, 44]
-    assert len({trial.stops.tobytes() for trial in trials}) == 3
+    assert len({trial.stop_on.tobytes() for trial in trials}) == 3
     for trial in trials:
-        assert np.array_equal(trial.judged[0][1], trial.stops)
-        assert not set(groups[trial.train]) & set(groups[trial.stops])
+        assert np.array_equal(trial.judged[0][1], trial.stop_on)
+        assert not set(groups[trial.train]) & set(groups[trial.stop_on])
 
 
 def test_rounds_that_are_no_folds_are_refused() -> None:
@@ -190,7 +190,7 @@ def test_random_tenths_are_drawn_anew_for_each_seed() -> None:
     y, groups, probe = np.zeros(50, np.int64), np.array(["g"] * 50), Recorder(validation="random", seeds=3)
     trials = holdout.trials(probe, clips(y, groups), fixed(False), [42, 43, 44])
     assert [trial.seed for trial in trials] == [42, 43, 44]
-    assert len({trial.stops.tobytes() for trial in trials}) == 3
+    assert len({trial.stop_on.tobytes() for trial in trials}) == 3
 
 
 @pytest.mark.parametrize(("validation", "seeds"), [("folds", 1), ("random", 3), ("grouped", 3)])

@@ -5,7 +5,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from evar.cli.errors import each
+from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_rate, add_settings, add_task, config_from
 from evar.cli.terminal import width
 from evar.data.task import Task, load_tasks
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(text, flush=True)
         problems.append(checked.report.problem)
 
-    return max(each(tasks, show), 2 if any(problems) else 0)
+    return max(for_each(tasks, show), 2 if any(problems) else 0)
 
 
 def as_json(checked: "Checked") -> str:

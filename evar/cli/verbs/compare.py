@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evar.base.percent import rounded_percent
-from evar.cli.errors import each
+from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_results
 from evar.cli.terminal import table
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         elif arguments.task is not None:
             print(report(compared[-1]), flush=True)
 
-    code = each(pairs.tasks, work)
+    code = for_each(pairs.tasks, work)
     if compared and arguments.task is None and not arguments.json:
         print(overview(compared))
     return code

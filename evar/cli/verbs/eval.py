@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evar.base import plugins
 from evar.base.errors import UsageError
 from evar.base.progress import say
-from evar.cli.errors import each
+from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_results, add_settings, add_weights, config_from
 from evar.cli.terminal import table
 from evar.data.task import Task, load_tasks, task_files
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
                 say(f"score over shots drawn in {draw_shots(results, swept)}")
                 swept = []
 
-    return each(tasks, score)
+    return for_each(tasks, score)
 
 
 def task_list(data: Path, *, as_json: bool) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from evar.cli.errors import each
+from evar.cli.errors import for_each
 from evar.cli.options import add_rate, add_settings, add_task, config_from
 from evar.data.task import Task, load_tasks
 
@@ -30,4 +30,4 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {arguments.rate} Hz in "
               f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip
 
-    return each(tasks, work)
+    return for_each(tasks, work)

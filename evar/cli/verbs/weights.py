@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evar.base.errors import UsageError, unknown
 from evar.base.progress import say
-from evar.cli.errors import each
+from evar.cli.errors import for_each
 from evar.cli.options import add_settings, one_of
 from evar.cli.terminal import size, table
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             file = releases.check(wanted, arguments.cache)
         print(f"{wanted}  ok  sha256 {load_checkpoint(file).digest[:16]}  {file}")
 
-    return each([name] if name else [*known.bundled, *fetched], work)
+    return for_each([name] if name else [*known.bundled, *fetched], work)
 
 
 def row(known: "Releases", name: str, fetched: list[str], cache: Path) -> tuple[str, ...]:
