@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evar.config import Config as Config
     from evar.data.new_task import new_task as new_task
     from evar.data.task import load_task as load_task
+    from evar.encoder_checks import check_encoder as check_encoder
     from evar.encoders import open_encoder as open_encoder
     from evar.leaderboard.comparison import compare as compare
     from evar.leaderboard.imported import import_results as import_results
@@ -34,6 +35,7 @@ _PUBLIC = {
     "Result": "evar.result",
     "Scoring": "evar.pretraining",
     "check": "evar.preparation",
+    "check_encoder": "evar.encoder_checks",
     "compare": "evar.leaderboard.comparison",
     "evaluate": "evar.pipeline",
     "import_results": "evar.leaderboard.imported",

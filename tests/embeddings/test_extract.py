@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from evar.base.errors import DataError, StorageError
+from evar.base.errors import DataError, StorageError, UsageError
 from evar.base.progress import displayed
 from evar.data.store import prepare
 from evar.embeddings.batches import make_plan
@@ -238,7 +238,7 @@ def test_clip_that_never_fits_is_one_clear_error(plan, tmp_path):
 
 
 def test_other_faults_of_the_encoder_are_not_taken_for_missing_memory(plan, tmp_path):
-    with pytest.raises(RuntimeError, match="something else"):
+    with pytest.raises(UsageError, match="raised RuntimeError: something else"):
         run(Hungry(0, RuntimeError("something else")), plan, tmp_path)
 
 
