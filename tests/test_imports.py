@@ -9,8 +9,8 @@ import pytest
 from evar.base.provenance import PACKAGE, imported_modules
 
 ORDER = [
-    "__main__", "cli", "pretraining", "pipeline", "row", "encoder_checks", "fitting", "preparation", "leaderboard", "result", "plots",
-    "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
+    "__main__", "cli", "pretraining", "pipeline", "row", "encoder_checks", "fitting", "preparation", "leaderboard",
+    "result", "plots", "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
 ]  # fmt: skip
 BASE = {
     "errors",
