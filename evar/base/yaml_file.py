@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from evar.base.errors import UsageError
+from evar.base.errors import UsageError, in_words
 
 Content = TypeVar("Content")
 
@@ -36,7 +36,7 @@ def read_yaml_as(path: Path, kind: type[Content]) -> Content:
     try:
         return TypeAdapter(kind).validate_python(read_yaml(path))
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {in_words(fault)}" for fault in error.errors())
         raise UsageError(f"{path}: {'; '.join(faults)}") from error
 
 

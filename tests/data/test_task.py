@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from evar.base.errors import UsageError
-from evar.data.task import BUNDLED, CORE, Task, load_task, local_tasks, task_files
+from evar.data.task import BUNDLED, CORE, Task, load_task, load_tasks, local_tasks, task_files
 
 CUSTOM = {
     "title": "Spoken digits",
@@ -85,16 +85,31 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
     ("changes", "said"),
     [
         ({"minimum_coverage": 0.5}, r"digits.yaml: minimum_coverage: unknown key; did you mean min_coverage"),
-        ({"seconds": "1"}, r"digits.yaml: seconds: Input should be a valid number"),
-        ({"seconds": -1.0}, r"seconds: Input should be greater than or equal to 0.01"),
-        ({"title": None}, r"title: Field required"),
-        ({"folds": ["1", "2", "3"]}, r"task: give either splits or folds"),
+        ({"seconds": "1"}, r"digits.yaml: seconds: must be a number, not '1'"),
+        ({"seconds": -1.0}, r"seconds: must be a number of at least 0.01, not -1.0"),
+        ({"seconds": 1e9}, r"seconds: must be a number of at most 600, not 1000000000.0"),
+        ({"kind": None, "folder": None}, r"digits.yaml: kind, folder: missing"),
+        ({"folds": [1, 2, 3], "splits": None}, r"digits.yaml: folds: each must be text in quotes, not 1$"),
+        ({"classes": ["a", True, False]}, r"digits.yaml: classes: each must be text in quotes, not True$"),
+        ({"classes": "a"}, r"classes: must be a list, not 'a'"),
+        ({"classes": ["a", "a"]}, r"classes must be at least two different names"),
+        ({"classes": ["a"]}, r"classes must be at least two different names"),
+        ({"options": ["csv"]}, r"options: must be names with their values, not \['csv'\]"),
+        ({"folder": 3}, r"folder: must be text in quotes, not 3"),
+        ({"folder": ""}, r"folder: must be text that is not empty, not ''"),
+        ({"expects": 3}, r"expects: must be names with their values, not 3"),
+        ({"expects": {"rows": 0, "classes": 2, "parts": {}}}, r"expects.rows: must be a number above 0, not 0$"),
+        (
+            {"expects": {"rows": 1, "classes": 2, "parts": {1: 1}}},
+            r"expects.parts: each name must be text in quotes, not 1$",
+        ),
+        ({"folds": ["1", "2", "3"]}, r"digits.yaml: give either splits or folds"),
         ({"splits": None}, r"give either splits or folds"),
         ({"splits": ["train", "valid"]}, r"splits must hold train and test"),
         ({"splits": None, "folds": ["1", "2"]}, r"at least three different names"),
         ({"splits": None, "folds": ["1", "2", "2"]}, r"at least three different names"),
         ({"metric": "mAP"}, r"mAP goes with kind multi-label"),
-        ({"metric": "acuracy"}, r"metric: Input should be 'accuracy' or 'mAP'"),
+        ({"metric": "acuracy"}, r"metric: must be 'accuracy' or 'mAP', not 'acuracy'"),
         ({"expects": {"rows": 3, "classes": 2, "parts": {"train": 1}}}, r"expects: parts add up to 1, rows says 3"),
         ({"split_file": "none.csv"}, r"split_file: no none.csv in "),
         ({"splits": ["train", "test", "test"]}, r"each once"),
@@ -103,7 +118,11 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
             r"expects.parts must name train, valid",
         ),
         ({"expects": {"rows": 3, "classes": 2, "parts": {"train": 3}, "of_class": {"a": 1}}}, r"of_class add up to 1"),
-        ({"name": "other"}, r"a task is named by its file; remove the key name"),
+        ({"name": "other"}, r"digits.yaml: name: a task is named by its file; remove this key"),
+        (
+            {"name": "a", "kind": None, "seconds": "1", "sauce": "x", "metric": "mAP", "classes": ["a", "a"]},
+            r"name: a task .*; kind: missing; seconds: must .*; sauce: unknown key; .* source.*; classes must be",
+        ),
     ],
 )
 def test_fault_in_a_task_names_file_and_key(write, changes, said):
@@ -123,8 +142,53 @@ def test_broken_yaml_is_one_clear_error(tmp_path, text, said):
 
 
 def test_missing_task_file_is_one_clear_error(tmp_path):
-    with pytest.raises(UsageError, match=r"cannot read .*none.yaml: No such file"):
+    with pytest.raises(UsageError, match=r"no task file .*none.yaml: no YAML file near that name is in "):
         load_task(str(tmp_path / "none.yaml"))
+    with pytest.raises(UsageError, match=r"no task file .*none.yaml: there is no folder .*gone"):
+        load_task(str(tmp_path / "gone" / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("US8K", r"unknown task 'US8K': did you mean us8k\? "),
+        ("digits", r"unknown task 'digits': did you mean digits.yaml\? "),
+        ("Digit", r"unknown task 'Digit': did you mean digits.yaml\? "),
+        ("digits.yml", r"no task file digits.yml: did you mean digits.yaml\?"),
+        ("Digtis.yaml", r"no task file Digtis.yaml: did you mean digits.yaml\?"),
+        ("FSDD/clips.csv", r"task FSDD/clips.csv is no YAML file, a task is a YAML file: did you mean digits.yaml\?"),
+        ("FSDD", r"task FSDD is a folder, a task is a YAML file: did you mean digits.yaml\?"),
+        ("FSDD/deep/clips.csv", r"is no YAML file, .* that names the table, as in docs/datasets.md; `evar new-task"),
+        ("nul\0", r"unknown task 'nul"),
+        ("long" * 2000, r"unknown task 'long"),
+    ],
+)
+def test_what_is_no_task_names_what_was_meant(write, tmp_path, monkeypatch, name, said):
+    write()
+    (tmp_path / "FSDD" / "deep").mkdir(parents=True)
+    for file in ("FSDD/clips.csv", "FSDD/deep/clips.csv"):
+        (tmp_path / file).write_text("path,label,split\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=said):
+        load_tasks(name)
+
+
+def test_a_task_of_ones_own_needs_no_title_source_or_licence(write):
+    task = load_task(write(title=None, source=None, licence=None))
+    assert (task.title, task.source, task.licence) == ("digits", None, None)
+
+
+def test_a_task_that_bears_the_name_of_an_official_one_is_told(write, tmp_path, notes):
+    load_tasks("us8k")
+    assert notes == []
+    (copy := tmp_path / "us8k.yaml").write_text((BUNDLED / "us8k.yaml").read_text())
+    load_tasks(str(copy))
+    assert notes == []
+    load_tasks(write("us8k.yaml"))
+    assert notes == [
+        f"task us8k: {copy} is not the us8k that comes with evar, so its rows stand in no ranking: name the file "
+        "otherwise to have a column of its own"
+    ]
 
 
 def test_tasks_of_the_working_folder_come_first(tmp_path, monkeypatch, write):
