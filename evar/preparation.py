@@ -174,7 +174,9 @@ def require_coverage(prepared: Prepared, config: Config) -> None:
     if why := problem(prepared.manifest, prepared.store, wanted):
         lost = prepared.store.quarantined
         names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
-        raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
+        raise DataError(
+            f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names and prepared.coverage else ''}"
+        )
 
 
 def _tasks(task: str | Path | Task) -> list[Task]:

@@ -90,7 +90,8 @@ class DataUsed(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing(ResultPart):
-    """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep or few shots.
+    """Whether the run may be ranked: not a smoke run, too little coverage or a fold without clips, few shots, one layer
+    of a sweep, or a task that bears an official one's name without being it.
 
     sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it.
     """

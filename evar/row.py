@@ -2,6 +2,7 @@
 
 from evar.base import machine, provenance
 from evar.config import Config
+from evar.data.task import official_digest
 from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
@@ -83,9 +84,11 @@ def _data(prepared: Prepared, fit: ProbeFit, config: Config) -> DataUsed:
 def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Config) -> Standing:
     task = prepared.manifest.task
     whole = config.limit is None and fit.shots is None and prepared.coverage >= task.min_coverage
+    every_fold = len(prepared.clips.rounds()) == len(task.folds or ["test"])
+    official = official_digest(task.name) in (None, task.digest)
     in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
     return Standing(
-        ranked=whole and not in_sweep,
+        ranked=whole and every_fold and official and not in_sweep,
         sweep=in_sweep,
         step=None,
         random_weights=encoder.identity.random,

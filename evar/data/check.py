@@ -7,11 +7,13 @@ Duplicates are exact and, as groups, judged on the usable clips (`leaks.py`).
 """
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from evar.base.errors import DataError
+from evar.data.audio import MISSING
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Report, Short
@@ -63,8 +65,10 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
     """Why these clips cannot be scored, in one line that says what to do; "" where they can."""
     there, expected = len(store.usable), manifest.expected
     coverage = there / expected if expected else 0.0
-    if there == 0 or coverage < min_coverage:
-        option = f"; --min-coverage {np.floor(coverage * 1000) / 1000:g} scores what is there" if there else ""
+    if there == 0:
+        return _nothing_there(manifest.root, store.quarantined, expected)
+    if coverage < min_coverage:
+        option = f"; --min-coverage {np.floor(coverage * 1000) / 1000:g} scores what is there"
         return (
             f"{expected - there:,} of {expected:,} clips are missing or broken "
             f"(coverage {coverage:.1%}, asked for {min_coverage:.1%}){option}"
@@ -79,6 +83,17 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
         if len(taught) < 2:
             return f"the training clips of round {each.name} are of {len(taught)} class, at least 2 are needed"
     return ""
+
+
+def _nothing_there(root: Path, lost: pd.DataFrame, expected: int) -> str:
+    path, reason = lost[["path", "reason"]].iloc[0]
+    hint = ""
+    if (root / path.replace("\\", "/")).exists():
+        hint = ", which is there with / in place of \\: write the table's paths so"
+    elif (root.parent / path).exists():
+        hint = f", which lies in {root.parent}: paths in the table start at its own folder"
+    first = f"looked for {root / path}{hint}" if reason == MISSING else f"{root / path} ({reason})"
+    return f"none of {expected:,} clips can be used: {first}"
 
 
 def _parts(manifest: Manifest, store: Store) -> tuple[PartCount, ...]:

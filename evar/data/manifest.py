@@ -6,6 +6,8 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 
 import hashlib
 import json
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar.base import plugins
-from evar.base.errors import DataError, UsageError, few
+from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
+
+log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 
@@ -134,26 +138,29 @@ def open_reader(task: Task) -> Reader:
 
 
 def find_root(task: Task, data: Path) -> Path | None:
-    """The dataset's folder: beside a task file outside the tree, below `data`, or `data` itself; None where absent.
+    """The dataset's folder: below `data`, `data` itself, or beside a task file outside the tree; None where absent.
 
     Raises DataError where a folder may not be looked into.
     """
+    return next(_roots(task, data), None)
+
+
+def _roots(task: Task, data: Path) -> Iterator[Path]:
     reader = open_reader(task)
     try:
-        return next((root for folder in _candidates(task, data) if (root := reader.find(folder))), None)
+        yield from (root for folder in _candidates(task, data) if (root := reader.find(folder)))
     except OSError as error:
         raise DataError(f"task {task.name}: cannot look into {error.filename}: {error.strerror}") from error
 
 
 def read_manifest(task: Task, data: Path) -> Manifest:
     """Read the task's table from its dataset. Raises DataError where it is absent or not what the task expects."""
-    root, reader = find_root(task, data), open_reader(task)
+    root, *others = {place.resolve(): place for place in _roots(task, data)}.values() or [None]
+    reader = open_reader(task)
     if root is None:
-        places = few(map(str, _candidates(task, data)))
-        raise DataError(
-            f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {places}; "
-            f"give --data (or EVAR_DATA) the folder that holds {task.folder}/"
-        )
+        raise _not_found(task, reader, _candidates(task, data))
+    if _beside(task) and others:
+        log.warning(f"task {task.name}: taken from {root}, not from {others[0]}, which holds {reader.wanted} too")
     reading = reader.read(root, task)
     table = reading.table.sort_values("path", ignore_index=True)
     classes = tuple(task.classes or reading.classes or sorted({name for names in table["labels"] for name in names}))
@@ -163,30 +170,46 @@ def read_manifest(task: Task, data: Path) -> Manifest:
     return manifest
 
 
+def _beside(task: Task) -> list[Path]:
+    """The dataset's folder beside a task file outside the tree."""
+    outside = task.file.parent not in (BUNDLED.resolve(), Path("tasks").resolve())
+    return [task.file.parent / task.folder] if outside else []
+
+
 def _candidates(task: Task, data: Path) -> list[Path]:
     """Folders to look into. `data` itself only where nobody else's dataset could be taken for the task's."""
-    outside = task.file.parent not in (BUNDLED.resolve(), Path("tasks").resolve())
-    beside = [task.file.parent / task.folder] if outside else []
     itself = [data] if open_reader(task).distinct or data.resolve().name == task.folder else []
-    return [*beside, data / task.folder, *itself]
+    return [data / task.folder, *itself, *_beside(task)]
+
+
+def _not_found(task: Task, reader: Reader, places: list[Path]) -> DataError:
+    tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
+    hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or " if tables else ""
+    return DataError(
+        f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {few(map(str, places))}; "
+        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+    )
 
 
 def _check(manifest: Manifest) -> None:
     """Raise DataError where the table contradicts the task: parts, labels, a clip listed twice, too many rows."""
     task, table = manifest.task, manifest.table
-    place = f"task {task.name}: {manifest.root}"
+    place, part = f"task {task.name}: {manifest.root}", "fold" if task.folds else "split"
     if strange := sorted(set(table["part"]) - set(task.parts)):
+        hint = f": {hint}" if (hint := did_you_mean(strange[0], task.parts)) else ""
         raise DataError(
-            f"{place}: unknown {'fold' if task.folds else 'split'} {few(map(repr, strange))} "
-            f"(the task has {', '.join(task.parts)})"
+            f"{place}: unknown {part} {few(map(repr, strange))}{hint} (the task has {', '.join(task.parts)})"
         )
     if strange := sorted({name for names in table["labels"] for name in names} - set(manifest.classes)):
-        raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}")
+        hint = did_you_mean(strange[0], manifest.classes) or f"it has {few(manifest.classes)}"
+        raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}: {hint}")
     if (twice := table["path"][table["path"].duplicated()]).size:
         raise DataError(f"{place}: clips listed twice: {few(map(repr, twice))}")
     if len(manifest.classes) < 2:
         raise DataError(f"{place}: at least two classes are needed, found {len(manifest.classes)}")
     if task.expects is None:
+        if task.folds and (empty := [fold for fold in task.folds if fold not in set(table["part"])]):
+            raise DataError(f"{place}: no clips in fold {few(empty)}: take it out of folds in {task.file}, or add some")
         return
     if len(manifest.classes) != task.expects.classes:
         raise DataError(f"{place}: {len(manifest.classes)} classes, the task expects {task.expects.classes}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from evar.base.errors import DataError, UsageError, few, unknown
+from evar.leaderboard.ranking import why_apart
 from evar.leaderboard.runs import means_run, moment
 from evar.result import Result
 
@@ -84,7 +85,7 @@ def _kind(row: Result) -> tuple[str, ...]:
 
 
 def _ranked(rows: Sequence[Result]) -> list[Result]:
-    return [row for row in rows if row.ranked]
+    return [row for row in rows if not why_apart(row)]
 
 
 def _named(rows: Sequence[Result], name: str) -> list[Result]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from evar.data.task import CORE
+from evar.data.task import CORE, official_digest
 from evar.result import Result
 
 DEFAULT_OUTPUT = "last"  # what encoders call what they give unless asked for something else
@@ -111,7 +111,8 @@ def subject_of(row: Result) -> Subject:
 
 def why_apart(row: Result) -> str:
     """Why a row must never stand in a ranking; empty where it may."""
-    if row.ranked:
+    other_task = official_digest(row.task) not in (None, row.task_digest)
+    if row.ranked and not other_task:
         return ""
     if row.limit is not None:
         return f"smoke run of {row.limit} clips a part"
@@ -121,6 +122,8 @@ def why_apart(row: Result) -> str:
         return f"in training, step {row.step:,}, coverage {100 * row.coverage:.1f} %"
     if row.sweep:
         return "one layer of a sweep"
+    if other_task:
+        return f"not the {row.task} of this version of evar: its task file is another"
     return f"coverage {100 * row.coverage:.1f} %"
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -19,6 +20,12 @@ def report_of(folder, min_coverage=None, task="tones.yaml"):
     paths = manifest.clips["path"].tolist()
     store = prepare(manifest.root, paths, RATE, folder / "cache", workers=2)
     return check(manifest, store, min_coverage)
+
+
+def starting_with(start, table):
+    """A table whose paths start with `start`."""
+    header, *lines = table.splitlines()
+    return "\n".join([header, *(start + line for line in lines)])
 
 
 def rewrite_table(folder, change):
@@ -149,8 +156,37 @@ def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):
         path.unlink()
     report = report_of(tones, 0.0)
     assert (report.found, report.durations, report.rates) == (0, None, {})
-    assert "36 of 36 clips are missing or broken" in report.problem
-    assert "--min-coverage" not in report.problem
+    first = clips / "test-high-000.wav"
+    assert report.problem == f"none of 36 clips can be used: looked for {first}"
+    first.write_bytes(b"no audio at all")
+    assert report_of(tones).problem.startswith(f"none of 36 clips can be used: {first} (")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "tones/",
+            "data/tones/tones/test-high-000.wav, which lies in {data}: paths in the table start at its own folder",
+        ),
+        ("deep\\", "test-high-000.wav, which is there with / in place of \\: write the table's paths so"),
+        ("/gone/", "none of 36 clips can be used: looked for /gone/test-high-000.wav"),
+    ],
+)
+def test_paths_that_are_all_wrong_are_told_with_where_they_lie(tones, clips, written, said):
+    (clips / "deep").mkdir()
+    shutil.copy(clips / "test-high-000.wav", clips / "deep")
+    rewrite_table(tones, lambda text: starting_with(written, text))
+    assert report_of(tones).problem.endswith(said.format(data=tones / "data"))
+
+
+@pytest.mark.parametrize("start", ["../other/", "{tones}/data/other/"])
+def test_paths_may_leave_the_tables_folder(tones, clips, start):
+    clips.rename(tones / "data" / "other")
+    clips.mkdir()
+    table = (tones / "data" / "other" / "clips.csv").read_text()
+    (clips / "clips.csv").write_text(starting_with(start.format(tones=tones), table))
+    assert report_of(tones).problem == ""
 
 
 def test_clips_of_several_classes_count_in_each(tones):
