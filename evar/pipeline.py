@@ -147,7 +147,7 @@ class Evaluator:
         runtime = choose_runtime(config.device, config.precision, config.batch_size)
         prepared = prepare_task(task, encoder.sample_rate, config)
         require_coverage(prepared, config)
-        prepared.note_leaks()  # before hours of embedding
+        prepared.note_findings()  # before hours of embedding
         embeddings = embed_clips(prepared, encoder, runtime, config)
         for probe in self.probes:
             for fit in _fits(prepared.clips, embeddings, encoder.outputs, probe, config):

@@ -7,15 +7,16 @@ Duplicates are exact and, as groups, judged on the usable clips (`leaks.py`).
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from evar.base.errors import DataError
+from evar.base.errors import DataError, few, shown
 from evar.data.audio import MISSING
 from evar.data.leaks import find_leaks
-from evar.data.manifest import Manifest
+from evar.data.manifest import Manifest, Rows
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Report, Short
 from evar.data.store import Store, short_clips
 
@@ -30,7 +31,7 @@ def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -
     """
     task = manifest.task
     wanted = task.min_coverage if min_coverage is None else min_coverage
-    usable = store.index.iloc[store.usable]
+    usable, clips = store.index.iloc[store.usable], manifest.keep(store.usable)
     return Report(
         task=task.name,
         title=task.title,
@@ -45,7 +46,8 @@ def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -
         parts=_parts(manifest, store),
         classes=_classes(manifest, store),
         quarantined=_faults(store),
-        leaks=find_leaks(manifest.keep(store.usable), store, most=None),
+        leaks=find_leaks(clips, store, most=None),
+        untaught=untaught(clips),
         clipped=_clipped(usable),
         short=_short(manifest, store),
         durations=_durations(usable["duration"]),
@@ -79,10 +81,50 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
     except DataError as error:
         return str(error)
     for each in rounds:
-        taught = {name for names in clips.table["labels"].iloc[each.train] for name in names}
+        taught = sorted({name for names in clips.table["labels"].iloc[each.train] for name in names})
         if len(taught) < 2:
-            return f"the training clips of round {each.name} are of {len(taught)} class, at least 2 are needed"
+            classes = f"one class, {taught[0]}" if taught else "no class"
+            return (
+                f"all training clips{_tested_in(clips, [each.name])} are of {classes}: at least two classes are needed"
+            )
     return ""
+
+
+def untaught(clips: Manifest) -> tuple[str, ...]:
+    """What is tested and no probe can learn, a line a kind; nothing where there are too few parts for any round.
+
+    Classes without a training clip, and labels that all training clips have.
+    """
+    try:
+        rounds = clips.rounds()
+    except DataError:
+        return ()
+    absent, always = dict[str, list[str]](), dict[str, list[str]]()
+    for each in rounds:
+        train, test = (_class_counts(clips, rows) for rows in (each.train, each.test))
+        for where, found in ((absent, train == 0), (always, (train == len(each.train)) & (train > 0))):
+            for number in np.flatnonzero(found & (test > 0)):
+                where.setdefault(clips.classes[number], []).append(each.name)
+    lines = (
+        ("classes are tested, and no training clip is of them", absent),
+        ("labels are on every training clip, so no probe can learn where they are absent", always),
+    )
+    return tuple(
+        f"{len(found):,} {what}: {few(shown(name) + _tested_in(clips, names) for name, names in found.items())}"
+        for what, found in lines
+        if found
+    )
+
+
+def _class_counts(clips: Manifest, rows: Rows) -> Rows:
+    """(class,) how many of these clips are of each class."""
+    targets = clips.targets[rows]
+    return targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(clips.classes))
+
+
+def _tested_in(clips: Manifest, rounds: Sequence[str]) -> str:
+    """The rounds of these names in words; nothing where there is but one."""
+    return f" (testing fold {few(rounds)})" if clips.task.folds else ""
 
 
 def _nothing_there(root: Path, lost: pd.DataFrame, expected: int) -> str:

@@ -73,6 +73,7 @@ class Report:
     found, expected:  usable clips, and those of a complete copy; coverage: their ratio, min_coverage: asked for
     rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files
     store_bytes:      of the decoded samples; digest: the store's
+    untaught:         what is tested and training clips cannot teach, a line a kind
     remarks:          what the reader found out about this copy; pitfalls: what is known of the dataset everywhere
     problem:          why the task cannot be scored, in one line; "" where it can
     """
@@ -91,6 +92,7 @@ class Report:
     classes: tuple[Class, ...]
     quarantined: tuple[Fault, ...]
     leaks: Leaks
+    untaught: tuple[str, ...]
     clipped: tuple[Clipped, ...]
     short: tuple[Short, ...]
     durations: Durations | None

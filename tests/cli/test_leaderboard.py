@@ -76,6 +76,19 @@ def test_a_mistake_is_one_line(results, capsys, arguments, says):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", ["leaderboard", "export", "runs list", "runs show one", "compare m2d logmel"])
+def test_a_results_folder_that_is_not_there_is_one_line(results, capsys, verb):
+    code, out, err = call(capsys, *verb.split(), "--results", results.parent / "result")
+    assert (code, out, err) == (
+        2,
+        "",
+        f"evar: error: no results folder {results.parent / 'result'}: did you mean results?\n",
+    )
+    code, out, err = call(capsys, *verb.split(), "--results", results / "leaderboard.csv")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "leaderboard.csv is no folder" in err
+
+
 def test_history_shows_every_run(results, capsys):
     _, out, _ = call(capsys, "leaderboard", "--results", results, "--history", "--format", "markdown")
     assert [word for word in ("one", "two", "smoke") if f"| {word} |" not in out] == []

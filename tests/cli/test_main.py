@@ -125,7 +125,7 @@ def test_clips_that_train_and_test_share_are_told_once_and_counted_in_the_row(he
         "the other side of the split: test-high-003.wav (test) = train-high-000.wav (train)\n"
     ) in err
     assert err.count("train-low-0") == 1
-    assert "tones: groups: 1 of 53 straddle splits; 2 test clips share theirs with a clip on the other side" in err
+    assert "tones: groups: 1 of 53 straddle splits, with 2 test clips: train-low-0 (2 in train + 2 in test)" in err
     assert json.loads(rows().loc[0, "leaks"]) == {"duplicates": 1, "near_duplicates": None, "groups": 2, "silent": 0}
 
 
@@ -155,7 +155,7 @@ def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here
     ("arguments", "said"),
     [
         (["--task", "us9k"], "unknown task 'us9k': did you mean us8k"),
-        (["--task", "tones.yml"], "cannot read tones.yml"),
+        (["--task", "tones.yml"], "no task file tones.yml: did you mean tones.yaml?"),
         ([], "say what to score: --task NAME"),
         (["--task", ","], "names no task"),
         (["--task", "us8k,list"], "--task list stands alone"),

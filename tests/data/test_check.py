@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -148,7 +149,33 @@ def test_too_little_to_score_is_a_problem_in_one_line(tones, clips, wanted, prob
 def test_training_clips_of_one_class_are_a_problem(tones, clips):
     for path in [*clips.glob("train-low*"), *clips.glob("train-high*")]:
         path.unlink()
-    assert "are of 1 class, at least 2" in report_of(tones, 0.5).problem
+    assert report_of(tones, 0.5).problem == (
+        "all training clips are of one class, middle: at least two classes are needed"
+    )
+
+
+def test_class_that_is_tested_and_not_taught_is_told(tones):
+    assert report_of(tones).untaught == ()
+    rewrite_table(tones, lambda text: text.replace(",low,train", ",high,train"))
+    assert report_of(tones).untaught == ("1 classes are tested, and no training clip is of them: low",)
+
+
+def test_class_of_one_fold_is_told_with_the_fold_that_tests_it(tmp_path):
+    write_tones(tmp_path, clips=2, folds=4)
+    rewrite_table(tmp_path, lambda text: re.sub(r",low,([^2])", r",high,\1", text))
+    assert report_of(tmp_path).untaught == (
+        "1 classes are tested, and no training clip is of them: low (testing fold 2)",
+    )
+
+
+def test_label_that_is_on_every_training_clip_is_told(tones):
+    task = tones / "tones.yaml"
+    task.write_text(task.read_text().replace("single-label", "multi-label").replace("accuracy", "mAP"))
+    rewrite_table(tones, lambda text: re.sub(r",(low|middle|high),train", r",\1;all,train", text).replace(
+        "path,label,", "path,labels,").replace(",low,test", ",low;all,test"))  # fmt: skip
+    assert report_of(tones).untaught == (
+        "1 labels are on every training clip, so no probe can learn where they are absent: all",
+    )
 
 
 def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):

@@ -139,6 +139,7 @@ def test_nothing_is_overwritten(sounds, there):
     ({"name": "a/b"}, "--name must be of letters, digits, . _ and -, not 'a/b'"),
     ({"name": "a,b"}, "not 'a,b'"),
     ({"name": ""}, "not ''"),
+    ({"name": "us8k"}, "us8k is the name of a task that comes with evar: give another one by --name"),
     ({"group_by": "("}, "'(' is no regular expression: missing ), unterminated subpattern"),
     ({"group_by": "anna"}, "has no group: put parentheses"),
     ({"group_by": r"/(anna[1-4])"}, "finds no group in 12 paths: '7/anna0_0.wav', "),
