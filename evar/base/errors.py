@@ -43,21 +43,22 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     "unknown task 'us9k': did you mean us8k? (valid: gtzan, us8k)"
     """
     names = sorted(valid)
-    hint = f"{hint} " if (hint := did_you_mean(name, names)) else ""
-    return UsageError(f"unknown {kind} {name!r}: {hint}(valid: {', '.join(names) or 'none'})")
+    hint = f": {hint}" if (hint := did_you_mean(name, names)) else ""
+    return UsageError(f"unknown {kind} {name!r}{hint} (valid: {', '.join(names) or 'none'})")
 
 
-def did_you_mean(name: str, valid: Iterable[str] | Mapping[str, str]) -> str:
+def did_you_mean(name: str, valid: Iterable[str] | Mapping[str, str], cutoff: float = 0.5) -> str:
     """The names that are near, whatever their case: "did you mean us8k?"; empty where none is.
 
-    valid: names, or a mapping of them to what they are shown as
+    valid:  names, or a mapping of them to what they are shown as
+    cutoff: how alike they must be, 0 to 1
 
     >>> did_you_mean("US8K", ["us8k", "gtzan"])
     'did you mean us8k?'
     """
     names = valid if isinstance(valid, Mapping) else {each: each for each in valid}
-    folded = {each.casefold().strip(): shown for each, shown in names.items()}
-    near = difflib.get_close_matches(name.casefold().strip(), folded, n=3, cutoff=0.5)
+    folded = {each.casefold().strip(" -"): shown for each, shown in names.items()}
+    near = difflib.get_close_matches(name.casefold().strip(" -"), folded, n=3, cutoff=cutoff)
     return f"did you mean {' or '.join(folded[each] for each in near)}?" if near else ""
 
 
@@ -106,6 +107,8 @@ def in_words(fault: Mapping[str, Any]) -> str:
         return "is missing"
     if not (what := wanted(fault)):
         return str(fault["msg"]).removeprefix("Value error, ")
+    if fault["input"] is None:
+        return f"is empty, must be {what}"
     return f"must be {what}, not {shortened(fault['input'])}"
 
 

@@ -11,13 +11,24 @@ from evar.base.errors import UsageError, in_words
 Content = TypeVar("Content")
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1 and isinstance(name, str):
+                raise yaml.constructor.ConstructorError(problem=f"{name} is given twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that the YAML file `path` holds.
 
     Raises UsageError where it cannot be read, is not YAML, or is not a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # a SafeLoader
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -27,7 +38,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise UsageError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}")
+        found = {type(None): "nothing", list: "a list", str: "text"}.get(type(content), repr(content))
+        raise UsageError(f"{path}: expected a line `key: value` for each key, found {found}")
     return content
 
 

@@ -129,13 +129,21 @@ def _tested_in(clips: Manifest, rounds: Sequence[str]) -> str:
 
 def _nothing_there(root: Path, lost: pd.DataFrame, expected: int) -> str:
     path, reason = lost[["path", "reason"]].iloc[0]
-    hint = ""
-    if (root / path.replace("\\", "/")).exists():
-        hint = ", which is there with / in place of \\: write the table's paths so"
-    elif (root.parent / path).exists():
-        hint = f", which lies in {root.parent}: paths in the table start at its own folder"
-    first = f"looked for {root / path}{hint}" if reason == MISSING else f"{root / path} ({reason})"
+    place = root / path
+    first = f"looked for {place}{_meant(root, place)}" if reason == MISSING else f"{place} ({reason})"
     return f"none of {expected:,} clips can be used: {first}"
+
+
+def _meant(root: Path, place: Path) -> str:
+    """What a file that is not at `place` may be instead."""
+    below = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
+    if "\\" in below and (root / below.replace("\\", "/")).exists():
+        return ", which is there with / in place of \\: write the table's paths so"
+    if (root.parent / below).exists():
+        return f", which lies in {root.parent}: paths in the table start at its own folder"
+    names = {place.name.casefold(), place.stem.casefold()}
+    near = [file for file in place.parent.glob("*") if {file.name.casefold(), file.stem.casefold()} & names]
+    return f", there is {near[0].name}: paths in the table end as the files do" if near else ""
 
 
 def _parts(manifest: Manifest, store: Store) -> tuple[PartCount, ...]:

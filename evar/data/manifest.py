@@ -183,11 +183,15 @@ def _candidates(task: Task, data: Path) -> list[Path]:
 
 
 def _not_found(task: Task, reader: Reader, places: list[Path]) -> DataError:
+    """The dataset is in none of these places: what lies there instead."""
     tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
-    hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or " if tables else ""
+    folders = {each.name for place in places for each in place.parent.glob("*/")} - {task.folder}
+    hint = did_you_mean(task.folder, sorted(folders)).removesuffix("?")
+    if tables:
+        hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}"
     return DataError(
         f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {few(map(str, places))}; "
-        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+        f"{hint and f'{hint}, or '}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
 
-from evar.base.errors import UsageError, did_you_mean, few, in_words, unknown
+from evar.base.errors import UsageError, did_you_mean, few, in_words
 from evar.base.yaml_file import read_yaml
 
 log = logging.getLogger(__name__)
@@ -177,10 +177,11 @@ def _no_task(name: str, known: Mapping[str, Path]) -> UsageError:
     path = Path(name)
     if not os.path.lexists(name):
         near = {**dict(zip(known, known, strict=True)), **{file.stem: str(file) for file in _files_in(path.parent)}}
-        hint = f"{hint} " if (hint := did_you_mean(path.name, near)) else ""
-        return UsageError(f"unknown task {name!r}: {hint}(valid: {', '.join(known)}, or a path to a YAML file)")
+        hint = f": {hint}" if (hint := did_you_mean(path.name, near)) else ""
+        return UsageError(f"unknown task {name!r}{hint} (valid: {', '.join(known)}, or a path to a YAML file)")
     what, folder = ("a folder", path) if path.is_dir() else ("no YAML file", path.parent)
-    if there := [str(file) for place in (folder, folder.parent) for file in _files_in(place)]:
+    places = {place.resolve(): place for place in (folder, folder.parent, Path())}
+    if there := [str(file) for place in places.values() for file in _files_in(place)]:
         return UsageError(f"task {name} is {what}, a task is a YAML file: did you mean {few(there)}?")
     return UsageError(f"task {name} is {what}, a task is a YAML file that names the table, as in docs/datasets.md; "
                       "`evar new-task FOLDER` writes both for a folder of audio for each class")  # fmt: skip
@@ -263,4 +264,4 @@ def _wrong_counts(expects: Mapping[str, Any], parts: Sequence[str] | None) -> It
 
 def _near_key(key: str) -> str:
     valid = sorted({*Task.model_fields, *Expects.model_fields} - {"name", "file"})
-    return f"unknown key; {str(unknown('key', key, valid)).partition(': ')[2]}"
+    return f"unknown key; {did_you_mean(key, valid)} (valid: {', '.join(valid)})"

@@ -45,7 +45,7 @@ def require_there(results: Path) -> None:
         near = [place.name for place in results.parent.iterdir() if place.is_dir()]
     except OSError:
         near = []
-    hint = did_you_mean(results.name, near) or "an evaluation with --results makes one"
+    hint = did_you_mean(results.name, near, cutoff=0.75) or "an evaluation with --results makes one"
     raise UsageError(f"no results folder {results}: {hint}")
 
 

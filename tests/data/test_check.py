@@ -197,6 +197,7 @@ def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):
             "data/tones/tones/test-high-000.wav, which lies in {data}: paths in the table start at its own folder",
         ),
         ("deep\\", "test-high-000.wav, which is there with / in place of \\: write the table's paths so"),
+        ("../tones/T", "looked for {data}/tones/../tones/Ttest-high-000.wav"),
         ("/gone/", "none of 36 clips can be used: looked for /gone/test-high-000.wav"),
     ],
 )
@@ -205,6 +206,14 @@ def test_paths_that_are_all_wrong_are_told_with_where_they_lie(tones, clips, wri
     shutil.copy(clips / "test-high-000.wav", clips / "deep")
     rewrite_table(tones, lambda text: starting_with(written, text))
     assert report_of(tones).problem.endswith(said.format(data=tones / "data"))
+
+
+@pytest.mark.parametrize(("old", "new"), [(".wav,", ","), (".wav,", ".flac,"), ("test-high-000.w", "Test-High-000.W")])
+def test_paths_that_end_or_are_written_otherwise_name_the_file_that_is_there(tones, old, new):
+    rewrite_table(tones, lambda text: text.replace(old, new))
+    if "Test" in new:
+        rewrite_table(tones, lambda text: text.replace("-", "_").replace("Test_High_000.W", new))
+    assert ", there is test-high-000.wav: paths in the table end as the files do" in report_of(tones).problem
 
 
 @pytest.mark.parametrize("start", ["../other/", "{tones}/data/other/"])

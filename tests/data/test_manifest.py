@@ -152,6 +152,10 @@ def test_fault_in_a_table_names_the_place(dataset, rows, columns, said):
         ),
         ("path,label,split\n".encode("utf-16"), r"not UTF-8 text \(byte 0\)"),
         ("path,label,split\na.wav,low\n", r"clips.csv: empty split in line 2"),
+        (
+            "path,label,split\na.wav,a,b,train\n",
+            r"line 2 has 4 fields, the header 3: put text that holds a comma in quotes",
+        ),
         ('path,label,split\n"a.wav,low,train\n', r"clips.csv: not a CSV table: .*EOF inside string"),
     ],
 )
@@ -214,6 +218,12 @@ def test_missing_dataset_says_where_it_looked(dataset, tmp_path):
         read_manifest(task, tmp_path / "nowhere")
 
 
+def test_missing_folder_names_the_near_one(dataset):
+    task, data = dataset(folder="tonse")
+    with pytest.raises(DataError, match=r"looked for clips.csv in .*/tonse; did you mean tones, or give --data"):
+        read_manifest(task, data)
+
+
 def test_missing_table_names_the_others_of_the_folder(dataset):
     task, data = dataset(options={"csv": "clip.csv"})
     with pytest.raises(
@@ -255,6 +265,15 @@ def test_multi_label_targets_are_a_table_of_truth(dataset):
     manifest = read_manifest(*task)
     assert manifest.classes == ("x", "y", "z")
     assert manifest.targets.tolist() == [[True, True, False], [False, False, False], [False, True, True]]
+
+
+def test_labels_that_are_separated_otherwise_are_remarked(dataset):
+    rows = [("a.wav", "x|y", "train"), ("b.wav", "x", "train"), ("c.wav", "y", "test")]
+    columns = ("path", "labels", "split")
+    task = dataset(rows, columns, kind="multi-label", metric="mAP", splits=["train", "test"])
+    assert read_manifest(*task).remarks == (
+        "labels that hold '|' are taken for one label each: semicolons separate labels",
+    )
 
 
 @settings(deadline=None, max_examples=20)

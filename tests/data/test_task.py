@@ -96,6 +96,7 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
         ({"classes": ["a"]}, r"classes must be at least two different names"),
         ({"options": ["csv"]}, r"options: must be names with their values, not \['csv'\]"),
         ({"folder": 3}, r"folder: must be text in quotes, not 3"),
+        ({"folder": None, "kind": None, "reader": None}, r"digits.yaml: kind, reader, folder: missing"),
         ({"folder": ""}, r"folder: must be text that is not empty, not ''"),
         ({"expects": 3}, r"expects: must be names with their values, not 3"),
         ({"expects": {"rows": 0, "classes": 2, "parts": {}}}, r"expects.rows: must be a number above 0, not 0$"),
@@ -132,7 +133,13 @@ def test_fault_in_a_task_names_file_and_key(write, changes, said):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("title: [", r"line 1: not valid YAML"), ("- a", r"expected a mapping"), ("a: \x00", r"not valid YAML")],
+    [
+        ("", r"broken.yaml: expected a line `key: value` for each key, found nothing"),
+        ("a: 1\nb: {c: 1, c: 2}\n", r"broken.yaml, line 2: not valid YAML: c is given twice"),
+        ("title: [", r"line 1: not valid YAML"),
+        ("- a", r"expected a line `key: value` for each key, found a list"),
+        ("a: \x00", r"not valid YAML"),
+    ],
 )
 def test_broken_yaml_is_one_clear_error(tmp_path, text, said):
     path = tmp_path / "broken.yaml"
@@ -158,19 +165,24 @@ def test_missing_task_file_is_one_clear_error(tmp_path):
         ("Digtis.yaml", r"no task file Digtis.yaml: did you mean digits.yaml\?"),
         ("FSDD/clips.csv", r"task FSDD/clips.csv is no YAML file, a task is a YAML file: did you mean digits.yaml\?"),
         ("FSDD", r"task FSDD is a folder, a task is a YAML file: did you mean digits.yaml\?"),
-        ("FSDD/deep/clips.csv", r"is no YAML file, .* that names the table, as in docs/datasets.md; `evar new-task"),
         ("nul\0", r"unknown task 'nul"),
         ("long" * 2000, r"unknown task 'long"),
     ],
 )
 def test_what_is_no_task_names_what_was_meant(write, tmp_path, monkeypatch, name, said):
     write()
-    (tmp_path / "FSDD" / "deep").mkdir(parents=True)
-    for file in ("FSDD/clips.csv", "FSDD/deep/clips.csv"):
-        (tmp_path / file).write_text("path,label,split\n")
+    (tmp_path / "FSDD").mkdir()
+    (tmp_path / "FSDD" / "clips.csv").write_text("path,label,split\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=said):
         load_tasks(name)
+
+
+def test_a_table_without_a_task_file_says_how_to_get_one(tmp_path, monkeypatch):
+    (tmp_path / "clips.csv").write_text("path,label,split\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"clips.csv is no YAML file, .* in docs/datasets.md; `evar new-task FOLDER`"):
+        load_tasks("clips.csv")
 
 
 def test_a_task_of_ones_own_needs_no_title_source_or_licence(write):

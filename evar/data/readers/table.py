@@ -4,6 +4,7 @@ Columns: `path` (relative to the CSV's folder), `label` (or `labels`, separated 
 optionally `group` (else every clip is its own) and `seconds`. More columns are ignored.
 """
 
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.data.readers.contract import Reader, Reading
 from evar.data.task import Task
 
+IN_QUOTES = "put text that holds a comma in quotes"
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 LOOKS_MISSING = {"nan", "na", "n/a", "null", "none"}
 
@@ -60,7 +62,7 @@ class TableReader(Reader):
             "group": _groups(table),
             "seconds": _seconds(table, file),
         }
-        return Reading(pd.DataFrame(clips), remarks=tuple(_odd_labels(sets.explode().dropna())))
+        return Reading(pd.DataFrame(clips), remarks=tuple(_odd_labels(table[labels], sets.explode().dropna())))
 
 
 def read_csv(file: Path) -> pd.DataFrame:
@@ -77,9 +79,13 @@ def read_csv(file: Path) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 text (byte {error.start}): save it as CSV in UTF-8") from error
     except pd.errors.ParserWarning as error:
-        raise DataError(f"{file}: not a CSV table: lines have more fields than the header") from error
+        raise DataError(f"{file}: not a CSV table: lines have more fields than the header: {IN_QUOTES}") from error
     except (ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{file}: not a CSV table: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())
+        if found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason):
+            fields, line, more = found.groups()
+            reason = f"line {line} has {more} fields, the header {fields}: {IN_QUOTES}"
+        raise DataError(f"{file}: not a CSV table: {reason}") from error
 
 
 def _require_commas(header: str, file: Path) -> None:
@@ -100,9 +106,12 @@ def require_columns(table: pd.DataFrame, columns: list[str], file: Path) -> None
         raise DataError(f"{file}: no column {', '.join(missing)}{hint} (columns there: {', '.join(there.values())})")
 
 
-def _odd_labels(labels: "pd.Series[str]") -> Iterator[str]:
+def _odd_labels(cells: "pd.Series[str]", labels: "pd.Series[str]") -> Iterator[str]:
     """Remarks on labels that are taken as they are written, and may be meant otherwise."""
     counts = labels.value_counts()
+    for sign in ("|", ","):
+        if cells.name == "labels" and cells.str.contains(sign, regex=False).any() and not cells.str.contains(";").any():
+            yield f"labels that hold {sign!r} are taken for one label each: semicolons separate labels"
     for name, count in counts.items():
         if str(name).strip().casefold() in LOOKS_MISSING:
             yield f"{count:,} clips have the label {name!r}, which is taken for a class"
