@@ -1,4 +1,4 @@
-"""Checking a task before a score is believed: what is missing, broken, duplicated, leaking or silent in this copy.
+"""Checking a task before a score is believed: what this copy lacks, repeats, leaks or cannot teach.
 
     report = check(manifest, store)      # reads only these two; nothing is decoded
     report.problem                       # "" where the task can be scored

@@ -155,7 +155,7 @@ def test_fault_in_a_table_names_the_place(dataset, rows, columns, said):
         ("path,label,split\na.wav,a,b,train\n", r"lines have more fields than the header: put text that holds a comma"),
         (
             "path,label,split\na.wav,a,train\nb.wav,a,b,test\n",
-            r"line 3 has 4 fields, the header 3: put text that holds",
+            r"line 3 has 4 fields, the header 3: put text that",
         ),
         ('path,label,split\n"a.wav,low,train\n', r"clips.csv: not a CSV table: .*EOF inside string"),
     ],
