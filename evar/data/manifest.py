@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from evar.base import plugins
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
+from evar.config import DATA
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
 
@@ -148,7 +149,7 @@ def find_root(task: Task, data: Path) -> Path | None:
 def _roots(task: Task, data: Path) -> Iterator[Path]:
     reader = open_reader(task)
     try:
-        yield from (root for folder in _candidates(task, data) if (root := reader.find(folder)))
+        yield from (root for folder in (*_below(task, data), *_beside(task)) if (root := reader.find(folder)))
     except OSError as error:
         raise DataError(f"task {task.name}: cannot look into {error.filename}: {error.strerror}") from error
 
@@ -158,9 +159,11 @@ def read_manifest(task: Task, data: Path) -> Manifest:
     root, *others = {place.resolve(): place for place in _roots(task, data)}.values() or [None]
     reader = open_reader(task)
     if root is None:
-        raise _not_found(task, reader, _candidates(task, data))
+        raise _not_found(task, reader, data)
     if _beside(task) and others:
         log.warning(f"task {task.name}: taken from {root}, not from {others[0]}, which holds {reader.wanted} too")
+    elif data != DATA and root in map(reader.find, _beside(task)) and root not in map(reader.find, _below(task, data)):
+        log.warning(f"task {task.name}: taken from {root}, which lies beside {task.file.name}: {data} does not hold it")
     reading = reader.read(root, task)
     table = reading.table.sort_values("path", ignore_index=True)
     classes = tuple(task.classes or reading.classes or sorted({name for names in table["labels"] for name in names}))
@@ -176,22 +179,26 @@ def _beside(task: Task) -> list[Path]:
     return [task.file.parent / task.folder] if outside else []
 
 
-def _candidates(task: Task, data: Path) -> list[Path]:
-    """Folders to look into. `data` itself only where nobody else's dataset could be taken for the task's."""
+def _below(task: Task, data: Path) -> list[Path]:
+    """Folders below `data`. That itself only where nobody else's dataset could be taken for the task's."""
     itself = [data] if open_reader(task).distinct or data.resolve().name == task.folder else []
-    return [data / task.folder, *itself, *_beside(task)]
+    return [data / task.folder, *itself]
 
 
-def _not_found(task: Task, reader: Reader, places: list[Path]) -> DataError:
-    """The dataset is in none of these places: what lies there instead."""
+def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
+    """The dataset is nowhere: what lies there instead."""
+    places = [*_below(task, data), *_beside(task)]
     tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
     folders = {each.name for place in places for each in place.parent.glob("*/")} - {task.folder}
-    hint = did_you_mean(task.folder, sorted(folders)).removesuffix("?")
     if tables:
-        hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}"
+        hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
+    elif not data.is_dir() and data != DATA:
+        hint = f"there is no folder {data}: "
+    else:
+        hint = did_you_mean(task.folder, sorted(folders)).replace("?", ", or ")
     return DataError(
         f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {few(map(str, places))}; "
-        f"{hint and f'{hint}, or '}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
     )
 
 
@@ -210,7 +217,7 @@ def _check(manifest: Manifest) -> None:
     if (twice := table["path"][table["path"].duplicated()]).size:
         raise DataError(f"{place}: clips listed twice: {few(map(repr, twice))}")
     if len(manifest.classes) < 2:
-        raise DataError(f"{place}: at least two classes are needed, found {len(manifest.classes)}")
+        raise DataError(f"{place}: at least two classes are needed, found {few(manifest.classes) or 'none'}")
     if task.expects is None:
         if task.folds and (empty := [fold for fold in task.folds if fold not in set(table["part"])]):
             raise DataError(f"{place}: no clips in fold {few(empty)}: take it out of folds in {task.file}, or add some")
@@ -219,4 +226,4 @@ def _check(manifest: Manifest) -> None:
         raise DataError(f"{place}: {len(manifest.classes)} classes, the task expects {task.expects.classes}")
     counts = table["part"].value_counts()
     if more := [part for part, most in task.expects.parts.items() if counts.get(part, 0) > most]:
-        raise DataError(f"{place}: more clips than the official {few(more)} has: this is not the official table")
+        raise DataError(f"{place}: more clips than expected in {few(more)}: not what {task.file.name} expects")

@@ -74,7 +74,8 @@ def new_task(
     shares = shares_of([str(fold + 1) for fold in range(folds)]) if folds else SHARES
     classes = tuple(sorted({clip.label for clip in clips}))
     if len(classes) < 2:
-        raise DataError(f"{folder}: audio in {len(classes)} folder, at least two classes are needed: FOLDER/CLASS/...")
+        there = f"audio in {few(classes)} alone" if classes else "no audio in a folder of it"
+        raise DataError(f"{folder}: {there}: at least two classes are needed, each a folder: FOLDER/CLASS/clip.wav")
     if len(counts) < len(shares):
         raise DataError(f"{folder}: {len(counts)} groups cannot be divided over {len(shares)} parts ({few(shares)})")
     places = split_groups(counts, shares)

@@ -122,7 +122,11 @@ def test_training_clips_of_a_fixed_split_are_cropped_at_random_and_no_others(dat
         ([*ROWS, ("a.wav", "low", "train")], ("path", "label", "split"), r"clips listed twice: 'a.wav'"),
         ([*ROWS, ("", "low", "train")], ("path", "label", "split"), r"clips.csv: empty path in line 6"),
         ([*ROWS, ("e.wav", None, "train")], ("path", "label", "split"), r"clips.csv: empty label in line 6"),
-        ([(p, "low", s) for p, _, s in ROWS], ("path", "label", "split"), r"at least two classes"),
+        (
+            [(p, "low", s) for p, _, s in ROWS],
+            ("path", "label", "split"),
+            r"two classes are needed, found low",
+        ),
         ([], ("path", "label", "split"), r"clips.csv: no rows below the header: it needs a line a clip"),
         (
             ROWS,
@@ -143,6 +147,7 @@ def test_fault_in_a_table_names_the_place(dataset, rows, columns, said):
     ("text", "said"),
     [
         ("", r"clips.csv: the first line is empty: it must name the columns"),
+        ("path,label,split,label\na,low,train,high\n", r"clips.csv: column 'label' is there twice"),
         ("\n\n", r"clips.csv: the first line is empty"),
         ("path;label;split\na.wav;low;train\n", r"clips.csv: columns are separated by semicolons: save it with commas"),
         ("path\tlabel\tsplit\na,b.wav\tlow\ttrain\n", r"columns are separated by tabs: save it with commas"),
@@ -186,6 +191,13 @@ def test_labels_are_taken_as_they_are_written_and_odd_ones_are_remarked(dataset)
     )
 
 
+@pytest.mark.parametrize("column", ["Group", " group", "groups"])
+def test_column_that_is_nearly_called_group_is_remarked(dataset, column):
+    manifest = read_manifest(*dataset([(*row, "g") for row in ROWS], ("path", "label", "split", column)))
+    said = repr(column) if column.strip() != column else column
+    assert manifest.remarks == (f"no column group is read: did you mean {said}?",)
+
+
 @pytest.mark.parametrize("fold", ["1.0", "01", " 1"])
 def test_fold_that_is_written_otherwise_than_in_the_task_names_the_near_one(dataset, fold):
     rows = [(f"{i}.wav", "ab"[i % 2], str(i % 4)) for i in range(12)]
@@ -204,7 +216,7 @@ def test_labels_outside_the_classes_of_the_task_are_told(dataset):
 
 def test_more_rows_than_the_official_split_are_refused(dataset):
     expects = {"rows": 3, "classes": 2, "parts": {"train": 1, "valid": 1, "test": 1}}
-    with pytest.raises(DataError, match="more clips than the official train has"):
+    with pytest.raises(DataError, match="more clips than expected in train: not what tones.yaml expects"):
         read_manifest(*dataset(expects=expects))
 
 
@@ -215,7 +227,7 @@ def test_fewer_rows_than_expected_lower_the_coverage(dataset):
 
 def test_missing_dataset_says_where_it_looked(dataset, tmp_path):
     task, _ = dataset()
-    with pytest.raises(DataError, match=r"Tones not found: looked for .*clips.csv.*; give --data"):
+    with pytest.raises(DataError, match=r"Tones not found: looked for .*clips.csv.*: give --data"):
         read_manifest(task, tmp_path / "nowhere")
 
 
@@ -244,6 +256,12 @@ def test_a_data_folder_that_is_given_goes_before_what_lies_beside_the_file(datas
     ]
     shutil.rmtree(data)
     assert read_manifest(task, data).root == tmp_path / "tones"
+    assert notes[1:] == [
+        f"task tones: taken from {tmp_path / 'tones'}, which lies beside tones.yaml: {data} does not hold it"
+    ]
+    shutil.rmtree(tmp_path / "tones")
+    with pytest.raises(DataError, match=f"; there is no folder {data}: give --data"):
+        read_manifest(task, data)
 
 
 @pytest.mark.parametrize("data", ["data", "data/tones"])

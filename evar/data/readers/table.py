@@ -4,9 +4,10 @@ Columns: `path` (relative to the CSV's folder), `label` (or `labels`, separated 
 optionally `group` (else every clip is its own) and `seconds`. More columns are ignored.
 """
 
+import csv
 import re
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,14 +63,16 @@ class TableReader(Reader):
             "group": _groups(table),
             "seconds": _seconds(table, file),
         }
-        return Reading(pd.DataFrame(clips), remarks=tuple(_odd_labels(table[labels], sets.explode().dropna())))
+        return Reading(
+            pd.DataFrame(clips), remarks=(*_unread(table), *_odd_labels(table[labels], sets.explode().dropna()))
+        )
 
 
 def read_csv(file: Path) -> pd.DataFrame:
     """Every value of a CSV as text, empty where nothing stands. Raises DataError where it is not a CSV."""
     try:
         with file.open(encoding="utf-8-sig") as lines:
-            _require_commas(lines.readline(), file)
+            _require_header(lines.readline(), file)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
@@ -88,10 +91,13 @@ def read_csv(file: Path) -> pd.DataFrame:
         raise DataError(f"{file}: not a CSV table: {reason}") from error
 
 
-def _require_commas(header: str, file: Path) -> None:
-    """Raise DataError for a file whose first line is blank, or is separated by something else."""
+def _require_header(header: str, file: Path) -> None:
+    """Raise DataError for a first line that is blank, names a column twice, or is separated by something else."""
     if not header.strip():
         raise DataError(f"{file}: the first line is empty: it must name the columns")
+    names = next(csv.reader([header]))
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"{file}: column {few(map(repr, twice))} is there twice")
     if "," not in header:
         for sign, name in SEPARATORS.items():
             if sign in header:
@@ -101,9 +107,21 @@ def _require_commas(header: str, file: Path) -> None:
 def require_columns(table: pd.DataFrame, columns: list[str], file: Path) -> None:
     """Raise DataError that names the `columns` which `table` lacks, with near names."""
     if missing := [column for column in columns if column not in table]:
-        there = {name: name if name == name.strip() else repr(name) for name in table.columns}
+        there = _named(table)
         hint = f": {hint}" if (hint := did_you_mean(missing[0], there)) else ""
         raise DataError(f"{file}: no column {', '.join(missing)}{hint} (columns there: {', '.join(there.values())})")
+
+
+def _named(table: pd.DataFrame) -> dict[str, str]:
+    """Column -> how it is shown: with its quotes where blanks stand around it."""
+    return {name: name if name == name.strip() else repr(name) for name in table.columns}
+
+
+def _unread(table: pd.DataFrame) -> Iterator[str]:
+    """Remarks on columns that are not read, and are nearly called as those that may be."""
+    for column in ("group", "seconds"):
+        if column not in table and (hint := did_you_mean(column, _named(table), cutoff=0.85)):
+            yield f"no column {column} is read: {hint}"
 
 
 def _odd_labels(cells: "pd.Series[str]", labels: "pd.Series[str]") -> Iterator[str]:
