@@ -124,7 +124,9 @@ def why_apart(row: Result) -> str:
         return "one layer of a sweep"
     if other_task:
         return f"not the {row.task} of this version of evar: its task file is another"
-    return f"coverage {100 * row.coverage:.1f} %"
+    folds = row.protocol.partition("-fold ")[0]
+    lacking = folds.isdigit() and 0 < len(row.parts) < int(folds)
+    return f"coverage {100 * row.coverage:.1f} %{f', clips in {len(row.parts)} of {folds} folds' if lacking else ''}"
 
 
 def latest_runs(rows: Iterable[Result]) -> list[Result]:

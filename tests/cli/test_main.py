@@ -105,6 +105,28 @@ def test_fold_task_scores_the_unweighted_mean_over_folds(tmp_path, monkeypatch):
     assert rows().loc[0, "score"] == pytest.approx(np.mean(list(parts.values())), abs=1e-5)
 
 
+def test_a_row_is_not_ranked_where_a_fold_has_no_clip_that_can_be_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    file = write_tones(tmp_path, folds=4, clips=5)
+    file.write_text(file.read_text() + "min_coverage: 0.5\n")
+    for path in Path("data/tones").glob("3-*.wav"):
+        path.unlink()
+    assert evaluate() == 0
+    assert "(coverage 75.0 %, not ranked" in capsys.readouterr().out
+    assert rows().loc[0, "ranked"] == "no"
+
+
+def test_a_row_of_ones_own_task_by_an_official_name_is_not_ranked(here, capsys):
+    Path("tones.yaml").rename("us8k.yaml")
+    assert evaluate(task="us8k.yaml") == 0
+    out, err = capsys.readouterr()
+    assert "us8k.yaml is not the us8k that comes with evar, so its rows stand in no ranking" in err
+    assert "not ranked" in out
+    assert main(["leaderboard", "--published", "none"]) == 0
+    assert "not the us8k of this version of evar" in " ".join(capsys.readouterr().out.split())
+
+
 def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):
     Path("data/tones/train-low-000.wav").write_bytes(b"")
     assert evaluate("--min-coverage", "0.9") == 0

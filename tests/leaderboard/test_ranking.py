@@ -55,6 +55,7 @@ def test_other_weights_or_options_are_another_line(difference):
         ({"step": 1500}, "in training, step 1,500, coverage 100.0 %"),
         ({"sweep": True}, "one layer of a sweep"),
         ({"coverage": 0.089}, "coverage 8.9 %"),
+        ({"coverage": 0.75, "parts": {"1": 0.5, "2": 0.5}}, "coverage 75.0 %, clips in 2 of 10 folds"),
     ],
 )
 def test_rows_that_may_not_be_ranked_stand_apart_with_the_reason(row, reason):
