@@ -7,7 +7,6 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -143,27 +142,27 @@ def find_root(task: Task, data: Path) -> Path | None:
 
     Raises DataError where a folder may not be looked into.
     """
-    return next(_roots(task, data), None)
+    return next(iter([*_held(task, _below(task, data)), *_held(task, _beside(task))]), None)
 
 
-def _roots(task: Task, data: Path) -> Iterator[Path]:
+def _held(task: Task, places: list[Path]) -> list[Path]:
+    """The dataset's folders in these places. Raises DataError where one may not be looked into."""
     reader = open_reader(task)
     try:
-        yield from (root for folder in (*_below(task, data), *_beside(task)) if (root := reader.find(folder)))
+        return [root for folder in places if (root := reader.find(folder))]
     except OSError as error:
         raise DataError(f"task {task.name}: cannot look into {error.filename}: {error.strerror}") from error
 
 
 def read_manifest(task: Task, data: Path) -> Manifest:
     """Read the task's table from its dataset. Raises DataError where it is absent or not what the task expects."""
-    root, *others = {place.resolve(): place for place in _roots(task, data)}.values() or [None]
-    reader = open_reader(task)
-    if root is None:
+    reader, below, beside = open_reader(task), _held(task, _below(task, data)), _held(task, _beside(task))
+    if not (root := next(iter(below + beside), None)):
         raise _not_found(task, reader, data)
-    if _beside(task) and others:
-        log.warning(f"task {task.name}: taken from {root}, not from {others[0]}, which holds {reader.wanted} too")
-    elif data != DATA and root in map(reader.find, _beside(task)) and root not in map(reader.find, _below(task, data)):
-        log.warning(f"task {task.name}: taken from {root}, which lies beside {task.file.name}: {data} does not hold it")
+    if below and beside and not root.samefile(beside[0]):
+        log.warning(f"task {task.name}: taken from {root}, not from {beside[0]}, which holds {reader.wanted} too")
+    if not below and data != DATA and task.folder != ".":
+        log.info(f"task {task.name}: taken from {root}, which lies beside {task.file.name}: {data} does not hold it")
     reading = reader.read(root, task)
     table = reading.table.sort_values("path", ignore_index=True)
     classes = tuple(task.classes or reading.classes or sorted({name for names in table["labels"] for name in names}))

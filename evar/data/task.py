@@ -128,8 +128,8 @@ def load_task(name: str) -> Task:
 @cache
 def official_digest(name: str) -> str | None:
     """The digest of the task of this name that comes with evar; None where none does."""
-    file = BUNDLED / f"{name}.yaml"
-    return load_task(str(file)).digest if file.is_file() else None
+    file = next((file for file in BUNDLED.glob("*.yaml") if file.stem == name), None)
+    return None if file is None else load_task(str(file)).digest
 
 
 def load_tasks(names: str) -> list[Task]:
@@ -264,4 +264,5 @@ def _wrong_counts(expects: Mapping[str, Any], parts: Sequence[str] | None) -> It
 
 def _near_key(key: str) -> str:
     valid = sorted({*Task.model_fields, *Expects.model_fields} - {"name", "file"})
-    return f"unknown key; {did_you_mean(key, valid)} (valid: {', '.join(valid)})"
+    hint = f"; {hint}" if (hint := did_you_mean(key, valid)) else ""
+    return f"unknown key{hint} (valid: {', '.join(valid)})"
