@@ -43,7 +43,7 @@ STAGES = (
     ("read", pipeline, "prepare_task"),
     ("read", pipeline, "make_plan"),
     ("embed", pipeline, "embed"),
-    ("leaks", Prepared, "note_leaks"),
+    ("leaks", Prepared, "note_findings"),
     ("probe", selection, "run"),
     ("probe", fitting, "predict"),
     ("score", intervals, "score_predictions"),

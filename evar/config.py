@@ -16,6 +16,7 @@ from typing import Any
 from evar.base.errors import UsageError, unknown
 from evar.base.machine import cores
 
+DATA = Path("data")  # where nothing else is said
 DRAWS = 5  # of few training clips, where shots are given
 
 
@@ -76,7 +77,7 @@ def shots(text: str) -> tuple[int, ...]:
 
 
 def _data() -> Path:
-    return Path(os.environ.get("EVAR_DATA") or "data")
+    return Path(os.environ.get("EVAR_DATA") or DATA)
 
 
 def _cache() -> Path:
@@ -90,7 +91,7 @@ class Config:
     """The settings; see the fields. Raises UsageError for a value that cannot be."""
 
     data: Path = setting(
-        _data, "FOLDER", "folder that holds the datasets' folders", Path, shown="$EVAR_DATA, else data"
+        _data, "FOLDER", "folder that holds the datasets' folders", Path, shown=f"$EVAR_DATA, else {DATA}"
     )
     cache: Path = setting(
         _cache,

@@ -99,12 +99,6 @@ def fit_probe(
         chosen = selection.run(probe, examples, rounds, metric, seed, judge=judge)
     predictions = predict(examples, rounds, chosen)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
-    for each, outcome in zip(rounds, chosen, strict=True):
-        if outcome.unseen:
-            names = few(clips.classes[number] for number in outcome.unseen)
-            log.warning(
-                f"{clips.task.name}: no training clips (round {each.name}) of {len(outcome.unseen)} classes: {names}"
-            )
     by_round = {each.name: outcome for each, outcome in zip(rounds, chosen, strict=True)}
     return ProbeFit(probe, output, by_round, predictions, score, time.perf_counter() - begin)
 

@@ -155,7 +155,7 @@ class Evaluator:
             )
         prepared = prepare_task(task, encoder.sample_rate, config)
         require_coverage(prepared, config)
-        prepared.note_leaks()  # before hours of embedding
+        prepared.note_findings()  # before hours of embedding
         if why := unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
             log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
         embeddings = embed_clips(prepared, encoder, runtime, config)

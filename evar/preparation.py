@@ -17,7 +17,7 @@ from evar.data import ffmpeg
 from evar.data import store as stores
 from evar.data.audio import MISSING
 from evar.data.check import check as make_report
-from evar.data.check import problem
+from evar.data.check import problem, untaught
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.leaks import Leaks, find_leaks
@@ -54,12 +54,13 @@ class Prepared:
         counts = {kind: found.counts[kind] for kind in ("duplicates", "groups", "silent")}
         return {"duplicates": counts.pop("duplicates"), "near_duplicates": len(near.clips) if near else None, **counts}
 
-    def note_leaks(self) -> None:
-        """Note a line for each kind that there is."""
+    def note_findings(self) -> None:
+        """Note a line for each kind of leak that there is, and for what training clips cannot teach."""
         found, near = self._found
-        for kind, text in (found.texts | ({"near_duplicates": near.text} if near else {})).items():
-            if self.leaks[kind]:
-                log.warning(f"{self.manifest.task.name}: {kind.replace('_', '-')}: {text}")
+        texts = found.texts | ({"near_duplicates": near.text} if near else {})
+        leaking = [f"{kind.replace('_', '-')}: {text}" for kind, text in texts.items() if self.leaks[kind]]
+        for text in (*leaking, *untaught(self.clips)):
+            log.warning(f"{self.manifest.task.name}: {text}")
 
     @cached_property
     def _found(self) -> tuple[Leaks, NearDuplicates | None]:
@@ -178,7 +179,9 @@ def require_coverage(prepared: Prepared, config: Config) -> None:
     if why := problem(prepared.manifest, prepared.store, wanted):
         lost = prepared.store.quarantined
         names = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
-        raise DataError(f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names else ''}")
+        raise DataError(
+            f"task {task.name}: {why}{f'; lost below {root}: {few(names)}' if names and prepared.coverage else ''}"
+        )
 
 
 def _decoded(manifest: Manifest, rate: int, config: Config) -> Store:

@@ -16,6 +16,7 @@ from pydantic import ConfigDict
 
 from evar.base.errors import few
 from evar.base.percent import rounded_percent
+from evar.data.task import official_digest
 
 
 class ResultPart:
@@ -92,7 +93,7 @@ class DataUsed(ResultPart):
 @dataclass(frozen=True, kw_only=True)
 class Standing(ResultPart):
     """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep, few shots, test clips
-    of a single group, folds without a clip, or an unstable encoder.
+    of a single group, folds without a clip, an unstable encoder, or a task that only bears an official one's name.
 
     sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it;
     empty_folds: of the task, that had no clip to test; unstable: how the encoder gives other embeddings of the
@@ -218,7 +219,8 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     @property
     def why_unranked(self) -> str:
         """Why the run must never stand in a ranking; empty where it may."""
-        if self.ranked:
+        other_task = official_digest(self.task) not in (None, self.task_digest)
+        if self.ranked and not other_task:
             return ""
         if self.limit is not None:
             return f"smoke run of {self.limit} clips a part"
@@ -234,6 +236,8 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
             return f"in training, step {self.step:,}, coverage {rounded_percent(self.coverage)} %"
         if self.sweep:
             return "one layer of a sweep"
+        if other_task:
+            return f"not the {self.task} of this version of evar: its task file is another"
         return f"coverage {rounded_percent(self.coverage)} %"
 
     @property

@@ -2,6 +2,7 @@
 
 from evar.base import machine, provenance
 from evar.config import Config
+from evar.data.task import official_digest
 from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
@@ -86,9 +87,10 @@ def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Confi
     task = prepared.manifest.task
     empty_folds = [fold for fold in task.folds or [] if fold not in fit.score.parts]
     whole = config.limit is None and fit.shots is None and not empty_folds and prepared.coverage >= task.min_coverage
+    official = official_digest(task.name) in (None, task.digest)
     in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
     return Standing(
-        ranked=whole and not in_sweep and not unstable and fit.score.groups > 1,
+        ranked=whole and official and not in_sweep and not unstable and fit.score.groups > 1,
         sweep=in_sweep,
         step=None,
         random_weights=encoder.identity.random,

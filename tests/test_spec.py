@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -65,23 +65,37 @@ def test_comma_lists_are_split_outside_brackets_and_quotes(text: str, expected: 
     assert split_calls(text) == expected
 
 
-def opener(weights: Path | None, *, seed: int = 0, grid: Sequence[float] = (1.0,), name: str | None = None) -> None:
+def opener(
+    weights: Path | None,
+    *,
+    seed: int = 0,
+    grid: Sequence[float] = (1.0,),
+    name: str | None = None,
+    layers: Literal["each"] | list[int] | int | None = None,
+) -> None:
     """Stands for a plug-in's opener."""
 
 
 def test_given_options_are_checked_and_defaults_added() -> None:
-    assert check_options("probe", "p", opener, {"grid": [1, 2.5]}) == {"seed": 0, "grid": [1.0, 2.5], "name": None}
+    assert check_options("probe", "p", opener, {"grid": [1, 2.5]}) == {
+        "seed": 0, "grid": [1.0, 2.5], "name": None, "layers": None,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         ({"sed": 1}, "unknown option of probe p 'sed': did you mean seed"),
-        ({"weights": "a"}, "unknown option of probe p 'weights': .*valid: grid, name, seed"),
-        ({"seed": "1"}, "probe p: option seed cannot be '1': Input should be a valid integer"),
-        ({"seed": True}, "cannot be True"),
-        ({"grid": [float("inf")]}, "finite"),
-        ({"grid": [1, "a"]}, "valid number"),
+        ({"weights": "a"}, "unknown option of probe p 'weights'.*valid: grid, layers, name, seed"),
+        ({"seed": "1"}, r"^probe p: option seed must be a whole number, not '1'$"),
+        ({"seed": True}, "must be a whole number, not True"),
+        ({"grid": [float("inf")]}, r"must be a list with a finite number in each place, not \[inf\]"),
+        ({"grid": [1, "a"]}, r"option grid must be a list with a number in each place, not \[1, 'a'\]"),
+        ({"grid": 0}, "option grid must be a list, not 0"),
+        ({"grid": "a"}, "option grid must be a list, not 'a'"),
+        ({"layers": 2.5}, "option layers must be 'each' or a list or a whole number, not 2.5"),
+        ({"layers": [2.5]}, r"must be 'each' or a list with a whole number in each place or a whole number, not \[2"),
+        ({"name": 3}, "option name must be text in quotes, not 3"),
     ],
 )
 def test_options_that_cannot_be_are_explained(options: dict[str, Any], complaint: str) -> None:

@@ -5,7 +5,8 @@ Every message says what is wrong, where, and what to do. Anything else that is r
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 UNPRINTABLE = "\ufffd"  # stands for control characters, direction marks, lone surrogates and the like
 LONGEST_NAME = 300  # characters of a name in a message
@@ -43,9 +44,79 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     "unknown task 'us9k': did you mean us8k? (valid: gtzan, us8k)"
     """
     names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return UsageError(f"unknown {kind} {name!r}: {hint}(valid: {', '.join(names) or 'none'})")
+    hint = f": {hint}" if (hint := did_you_mean(name, names)) else ""
+    return UsageError(f"unknown {kind} {name!r}{hint} (valid: {', '.join(names) or 'none'})")
+
+
+def did_you_mean(name: str, valid: Iterable[str] | Mapping[str, str], cutoff: float = 0.5) -> str:
+    """The names that are near, whatever their case: "did you mean us8k?"; empty where none is.
+
+    valid:  names, or a mapping of them to what they are shown as
+    cutoff: how alike they must be, 0 to 1
+
+    >>> did_you_mean("US8K", ["us8k", "gtzan"])
+    'did you mean us8k?'
+    """
+    names = valid if isinstance(valid, Mapping) else {each: each for each in valid}
+    folded = {each.casefold().strip(" -"): shown for each, shown in names.items()}
+    near = difflib.get_close_matches(name.casefold().strip(" -"), folded, n=3, cutoff=cutoff)
+    return f"did you mean {' or '.join(folded[each] for each in near)}?" if near else ""
+
+
+WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a finite number",
+    "string": "text in quotes",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "sequence": "a list",
+    "is": "a list",  # an instance of Sequence
+    "dict": "names with their values",
+    "model": "names with their values",
+}
+"""First word of pydantic's name of a fault -> what the value must be."""
+
+LIMITS = {
+    "greater_than_equal": "of at least {ge:g}",
+    "greater_than": "above {gt:g}",
+    "less_than_equal": "of at most {le:g}",
+    "less_than": "below {lt:g}",
+}
+
+
+def wanted(fault: Mapping[str, Any]) -> str:
+    """What a value must be in whose place pydantic found a fault, in plain words; empty where it is no such fault.
+
+    >>> wanted({"type": "int_type"})
+    'a whole number'
+    """
+    kind, limits = fault["type"], fault.get("ctx", {})
+    if kind == "string_too_short":
+        return "text that is not empty"
+    if kind == "literal_error":
+        return str(limits["expected"])
+    if kind in LIMITS:
+        return "a number " + LIMITS[kind].format(**limits)
+    return WANTED.get(kind.partition("_")[0], "")
+
+
+def in_words(fault: Mapping[str, Any]) -> str:
+    """A fault that pydantic found, in plain words: "must be a whole number, not '1'"."""
+    if fault["type"] == "missing":
+        return "is missing"
+    if not (what := wanted(fault)):
+        return str(fault["msg"]).removeprefix("Value error, ")
+    if fault["input"] is None:
+        return f"is empty, must be {what}"
+    return f"must be {what}, not {shortened(fault['input'])}"
+
+
+def shortened(value: object, most: int = 60) -> str:
+    """A value as a literal, of at most so many characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def install_hint(extra: str) -> str:

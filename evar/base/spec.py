@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from evar.base.errors import UsageError, unknown
+from evar.base.errors import UsageError, shortened, unknown, wanted
 
 CALL = re.compile(r"\s*(?P<name>[\w.-]+)\s*(?P<arguments>\(.*\))?\s*", re.DOTALL)
 
@@ -121,4 +121,11 @@ def _typed(value: Any, hint: Any, place: str) -> Any:
     try:
         return adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        raise UsageError(f"{place} cannot be {value!r}: {error.errors()[0]['msg']}") from error
+        right = " or ".join(dict.fromkeys(map(_right, error.errors())))
+        raise UsageError(f"{place} must be {right}, not {shortened(value)}") from error
+
+
+def _right(fault: Any) -> str:
+    """What would be right where pydantic found this fault."""
+    words = wanted(fault) or str(fault["msg"])
+    return f"a list with {words} in each place" if any(isinstance(step, int) for step in fault["loc"]) else words

@@ -6,9 +6,20 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from evar.base.errors import UsageError
+from evar.base.errors import UsageError, in_words
 
 Content = TypeVar("Content")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1 and isinstance(name, str):
+                raise yaml.constructor.ConstructorError(problem=f"{name} is given twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -17,17 +28,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises UsageError where it cannot be read, is not YAML, or is not a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # a SafeLoader
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise UsageError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path}: expected a mapping of keys to values, found {type(content).__name__}")
+        found = {type(None): "nothing", list: "a list", str: "text"}.get(type(content), repr(content))
+        raise UsageError(f"{path}: expected a line `key: value` for each key, found {found}")
     return content
 
 
@@ -36,7 +48,7 @@ def read_yaml_as(path: Path, kind: type[Content]) -> Content:
     try:
         return TypeAdapter(kind).validate_python(read_yaml(path))
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {in_words(fault)}" for fault in error.errors())
         raise UsageError(f"{path}: {'; '.join(faults)}") from error
 
 

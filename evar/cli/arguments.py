@@ -8,6 +8,7 @@ import argparse
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from itertools import takewhile
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -44,13 +45,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace | None:
         if verb not in verb_names():
             raise unknown("verb", verb, verb_names())
     parser = make_parser(verb)
+    options = option_strings(verb)
+    for argument in takewhile(lambda each: each != "--", given):  # before anything is said of what is missing then
+        if argument.startswith("--") and (option := argument.partition("=")[0]) not in options:
+            raise unknown(f"option of evar {verb}", option, options)
     try:
         chosen, rest = parser.parse_known_args(given)
     except SystemExit:  # argparse has printed the help or the version
         return None
     for argument in rest:
         if argument.startswith("-"):
-            raise unknown(f"option of evar {verb}", argument.partition("=")[0], option_strings(verb))
+            raise unknown(f"option of evar {verb}", argument.partition("=")[0], options)
         raise UsageError(f"evar {verb}: {argument!r} belongs to no option (see evar {verb} --help)")
     chosen.verb = verb
     return chosen

@@ -55,6 +55,7 @@ def _findings(report: Report, near: NearDuplicates | None) -> list[tuple[str, st
         ("duplicates", leaks["duplicates"]),
         ("near-duplicates", near.text if near else "not looked for, --near-duplicates does"),
         ("groups", "every clip is its own" if report.leaks.groups == report.found else leaks["groups"]),
+        *(("untaught", text) for text in report.untaught),
         ("silent", leaks["silent"]),
         ("clipped", _clipped(report)),
         *(("quiet", text) for text in _quiet(report)),

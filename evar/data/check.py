@@ -1,4 +1,4 @@
-"""Checking a task before a score is believed: what is missing, broken, duplicated, leaking or silent in this copy.
+"""Checking a task before a score is believed: what this copy lacks, repeats, leaks or cannot teach.
 
     report = check(manifest, store)      # reads only these two; nothing is decoded
     report.problem                       # "" where the task can be scored
@@ -7,14 +7,16 @@ Duplicates are exact and, as groups, judged on the usable clips (`leaks.py`).
 """
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from evar.base.errors import DataError
-from evar.data.audio import QUIET_PEAK
+from evar.base.errors import DataError, few, shown
+from evar.data.audio import MISSING, QUIET_PEAK
 from evar.data.leaks import find_leaks
-from evar.data.manifest import Manifest
+from evar.data.manifest import Manifest, Rows
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
 from evar.data.store import Store, short_clips
 
@@ -29,7 +31,7 @@ def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -
     """
     task = manifest.task
     wanted = task.min_coverage if min_coverage is None else min_coverage
-    usable = store.index.iloc[store.usable]
+    usable, clips = store.index.iloc[store.usable], manifest.keep(store.usable)
     return Report(
         task=task.name,
         title=task.title,
@@ -45,7 +47,8 @@ def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -
         classes=_classes(manifest, store),
         quarantined=_faults(store),
         waiting=len(store.waiting),
-        leaks=find_leaks(manifest.keep(store.usable), store, most=None),
+        leaks=find_leaks(clips, store, most=None),
+        untaught=untaught(clips),
         clipped=_clipped(usable),
         quiet=_quiet(usable),
         short=_short(manifest, store),
@@ -68,8 +71,10 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
     """Why these clips cannot be scored, in one line that says what to do; "" where they can."""
     there, expected = len(store.usable), manifest.expected
     coverage = there / expected if expected else 0.0
-    if there == 0 or coverage < min_coverage:
-        option = f"; --min-coverage {np.floor(coverage * 1000) / 1000:g} scores what is there" if there else ""
+    if there == 0:
+        return _nothing_there(manifest.root, store.quarantined, expected)
+    if coverage < min_coverage:
+        option = f"; --min-coverage {np.floor(coverage * 1000) / 1000:g} scores what is there"
         return (
             f"{expected - there:,} of {expected:,} clips are missing or broken "
             f"(coverage {coverage:.1%}, asked for {min_coverage:.1%}){option}"
@@ -80,10 +85,69 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
     except DataError as error:
         return str(error)
     for each in rounds:
-        taught = {name for names in clips.table["labels"].iloc[each.train] for name in names}
+        taught = sorted({name for names in clips.table["labels"].iloc[each.train] for name in names})
         if len(taught) < 2:
-            return f"the training clips of round {each.name} are of {len(taught)} class, at least 2 are needed"
+            classes = f"one class, {taught[0]}" if taught else "no class"
+            return (
+                f"all training clips{_tested_in(clips, [each.name])} are of {classes}: at least two classes are needed"
+            )
     return ""
+
+
+def untaught(clips: Manifest) -> tuple[str, ...]:
+    """What is tested and no probe can learn, a line a kind; nothing where there are too few parts for any round.
+
+    Classes without a training clip, and labels that all training clips have.
+    """
+    try:
+        rounds = clips.rounds()
+    except DataError:
+        return ()
+    absent, always = dict[str, list[str]](), dict[str, list[str]]()
+    for each in rounds:
+        train, test = (_class_counts(clips, rows) for rows in (each.train, each.test))
+        for where, found in ((absent, train == 0), (always, (train == len(each.train)) & (train > 0))):
+            for number in np.flatnonzero(found & (test > 0)):
+                where.setdefault(clips.classes[number], []).append(each.name)
+    lines = (
+        ("classes are tested, and no training clip is of them", absent),
+        ("labels are on every training clip, so no probe can learn where they are absent", always),
+    )
+    return tuple(
+        f"{len(found):,} {what}: {few(shown(name) + _tested_in(clips, names) for name, names in found.items())}"
+        for what, found in lines
+        if found
+    )
+
+
+def _class_counts(clips: Manifest, rows: Rows) -> Rows:
+    """(class,) how many of these clips are of each class."""
+    targets = clips.targets[rows]
+    return targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(clips.classes))
+
+
+def _tested_in(clips: Manifest, rounds: Sequence[str]) -> str:
+    """The rounds of these names in words; nothing where there is but one."""
+    return f" (testing fold {few(rounds)})" if clips.task.folds else ""
+
+
+def _nothing_there(root: Path, lost: pd.DataFrame, expected: int) -> str:
+    path, reason = lost[["path", "reason"]].iloc[0]
+    place = root / path
+    first = f"looked for {place}{_meant(root, place)}" if reason == MISSING else f"{place} ({reason})"
+    return f"none of {expected:,} clips can be used: {first}"
+
+
+def _meant(root: Path, place: Path) -> str:
+    """What a file that is not at `place` may be instead."""
+    below = place.relative_to(root).as_posix() if place.is_relative_to(root) else str(place)
+    if "\\" in below and (root / below.replace("\\", "/")).exists():
+        return ", which is there with / in place of \\: write the table's paths so"
+    if (root.parent / below).exists():
+        return f", which lies in {root.parent}: paths in the table start at its own folder"
+    names = {place.name.casefold(), place.stem.casefold()}
+    near = [file for file in place.parent.glob("*") if {file.name.casefold(), file.stem.casefold()} & names]
+    return f", there is {near[0].name}: paths in the table end as the files do" if near else ""
 
 
 def _parts(manifest: Manifest, store: Store) -> tuple[PartCount, ...]:

@@ -161,8 +161,8 @@ def _straddling(
         for group in straddling[:most]
     )
     return found, (
-        f"{len(straddling):,} of {len(names):,} straddle {kind}; {tested:,} test clips share theirs with a clip "
-        f"{OTHER_SIDE}: {few(map(str, found[:FEW]), FEW, len(straddling))}"
+        f"{len(straddling):,} of {len(names):,} straddle {kind}, with {tested:,} test clips: "
+        f"{few(map(str, found[:FEW]), FEW, len(straddling))}"
     )
 
 

@@ -6,6 +6,7 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar.base import plugins
-from evar.base.errors import DataError, UsageError, few
+from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
+from evar.config import DATA
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
+
+log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 
@@ -134,26 +138,31 @@ def open_reader(task: Task) -> Reader:
 
 
 def find_root(task: Task, data: Path) -> Path | None:
-    """The dataset's folder: beside a task file outside the tree, below `data`, or `data` itself; None where absent.
+    """The dataset's folder: below `data`, `data` itself, or beside a task file outside the tree; None where absent.
 
     Raises DataError where a folder may not be looked into.
     """
+    return next(iter([*_held(task, _below(task, data)), *_held(task, _beside(task))]), None)
+
+
+def _held(task: Task, places: list[Path]) -> list[Path]:
+    """The dataset's folders in these places. Raises DataError where one may not be looked into."""
     reader = open_reader(task)
     try:
-        return next((root for folder in _candidates(task, data) if (root := reader.find(folder))), None)
+        return [root for folder in places if (root := reader.find(folder))]
     except OSError as error:
         raise DataError(f"task {task.name}: cannot look into {error.filename}: {error.strerror}") from error
 
 
 def read_manifest(task: Task, data: Path) -> Manifest:
     """Read the task's table from its dataset. Raises DataError where it is absent or not what the task expects."""
-    root, reader = find_root(task, data), open_reader(task)
-    if root is None:
-        places = few(map(str, _candidates(task, data)))
-        raise DataError(
-            f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {places}; "
-            f"give --data (or EVAR_DATA) the folder that holds {task.folder}/"
-        )
+    reader, below, beside = open_reader(task), _held(task, _below(task, data)), _held(task, _beside(task))
+    if not (root := next(iter(below + beside), None)):
+        raise _not_found(task, reader, data)
+    if below and beside and not root.samefile(beside[0]):
+        log.warning(f"task {task.name}: taken from {root}, not from {beside[0]}, which holds {reader.wanted} too")
+    if not below and data != DATA and task.folder != ".":
+        log.info(f"task {task.name}: taken from {root}, which lies beside {task.file.name}: {data} does not hold it")
     reading = reader.read(root, task)
     table = reading.table.sort_values("path", ignore_index=True)
     classes = tuple(task.classes or reading.classes or sorted({name for names in table["labels"] for name in names}))
@@ -163,33 +172,57 @@ def read_manifest(task: Task, data: Path) -> Manifest:
     return manifest
 
 
-def _candidates(task: Task, data: Path) -> list[Path]:
-    """Folders to look into. `data` itself only where nobody else's dataset could be taken for the task's."""
+def _beside(task: Task) -> list[Path]:
+    """The dataset's folder beside a task file outside the tree."""
     outside = task.file.parent not in (BUNDLED.resolve(), Path("tasks").resolve())
-    beside = [task.file.parent / task.folder] if outside else []
+    return [task.file.parent / task.folder] if outside else []
+
+
+def _below(task: Task, data: Path) -> list[Path]:
+    """Folders below `data`. That itself only where nobody else's dataset could be taken for the task's."""
     itself = [data] if open_reader(task).distinct or data.resolve().name == task.folder else []
-    return [*beside, data / task.folder, *itself]
+    return [data / task.folder, *itself]
+
+
+def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
+    """The dataset is nowhere: what lies there instead."""
+    places = [*_below(task, data), *_beside(task)]
+    tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
+    folders = {each.name for place in places for each in place.parent.glob("*/")} - {task.folder}
+    if tables:
+        hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
+    elif not data.is_dir() and data != DATA:
+        hint = f"there is no folder {data}: "
+    else:
+        hint = did_you_mean(task.folder, sorted(folders)).replace("?", ", or ")
+    return DataError(
+        f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {few(map(str, places))}; "
+        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+    )
 
 
 def _check(manifest: Manifest) -> None:
     """Raise DataError where the table contradicts the task: parts, labels, a clip listed twice, too many rows."""
     task, table = manifest.task, manifest.table
-    place = f"task {task.name}: {manifest.root}"
+    place, part = f"task {task.name}: {manifest.root}", "fold" if task.folds else "split"
     if strange := sorted(set(table["part"]) - set(task.parts)):
+        hint = f": {hint}" if (hint := did_you_mean(strange[0], task.parts)) else ""
         raise DataError(
-            f"{place}: unknown {'fold' if task.folds else 'split'} {few(map(repr, strange))} "
-            f"(the task has {', '.join(task.parts)})"
+            f"{place}: unknown {part} {few(map(repr, strange))}{hint} (the task has {', '.join(task.parts)})"
         )
     if strange := sorted({name for names in table["labels"] for name in names} - set(manifest.classes)):
-        raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}")
+        hint = did_you_mean(strange[0], manifest.classes) or f"it has {few(manifest.classes)}"
+        raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}: {hint}")
     if (twice := table["path"][table["path"].duplicated()]).size:
         raise DataError(f"{place}: clips listed twice: {few(map(repr, twice))}")
     if len(manifest.classes) < 2:
-        raise DataError(f"{place}: at least two classes are needed, found {len(manifest.classes)}")
+        raise DataError(f"{place}: at least two classes are needed, found {few(manifest.classes) or 'none'}")
     if task.expects is None:
+        if task.folds and (empty := [fold for fold in task.folds if fold not in set(table["part"])]):
+            raise DataError(f"{place}: no clips in fold {few(empty)}: take it out of folds in {task.file}, or add some")
         return
     if len(manifest.classes) != task.expects.classes:
         raise DataError(f"{place}: {len(manifest.classes)} classes, the task expects {task.expects.classes}")
     counts = table["part"].value_counts()
     if more := [part for part, most in task.expects.parts.items() if counts.get(part, 0) > most]:
-        raise DataError(f"{place}: more clips than the official {few(more)} has: this is not the official table")
+        raise DataError(f"{place}: more clips than expected in {few(more)}: not what {task.file.name} expects")

@@ -21,6 +21,7 @@ from evar.base.yaml_file import yaml_text
 from evar.data import audio
 from evar.data.readers.audio_files import ENDINGS
 from evar.data.split import shares_of, split_groups
+from evar.data.task import official_digest
 
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
 PROBED_CLIPS = 50  # opened to learn how long clips are
@@ -79,7 +80,8 @@ def new_task(
     shares = shares_of([str(fold + 1) for fold in range(folds)]) if folds else SHARES
     classes = tuple(sorted({clip.label for clip in clips}))
     if len(classes) < 2:
-        raise DataError(f"{folder}: audio in {len(classes)} folder, at least two classes are needed: FOLDER/CLASS/...")
+        there = f"audio in {few(classes)} alone" if classes else "no audio in a folder of it"
+        raise DataError(f"{folder}: {there}: at least two classes are needed, each a folder: FOLDER/CLASS/clip.wav")
     if len(counts) < len(shares):
         raise DataError(f"{folder}: {len(counts)} groups cannot be divided over {len(shares)} parts ({few(shares)})")
     places = split_groups(counts, shares)
@@ -152,6 +154,8 @@ def _files(folder: Path, name: str | None) -> tuple[Path, Path]:
         name = re.sub(r"[^\w.-]+", "_", folder.name)
     if not re.fullmatch(r"[\w.-]+", name) or name.startswith((".", "-")):
         raise UsageError(f"--name must be of letters, digits, . _ and -, not {name!r}")
+    if official_digest(name) is not None:
+        raise UsageError(f"{name} is the name of a task that comes with evar: give another one by --name")
     files = folder / f"{name}.yaml", folder / f"{name}.csv"
     if there := [str(file) for file in files if os.path.lexists(file)]:
         raise UsageError(f"{' and '.join(there)} would be overwritten: delete them first, or give another --name")
@@ -193,8 +197,6 @@ def _task_text(file: Path, classes: Sequence[str], parts: dict[str, int], second
         "classes": list(classes),
         "metric": "accuracy",
         "expects": {"rows": sum(parts.values()), "classes": len(classes), "parts": parts},
-        "source": "unknown: say where the clips come from",
-        "licence": "unknown: say what may be done with them",
     }
     return yaml_text(content)
 

@@ -7,20 +7,24 @@ audio; coverage is a share of the rows (0 to 1).
 import hashlib
 import logging
 import os
-import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
 
-from evar.base.errors import UsageError, unknown
+from evar.base.errors import UsageError, did_you_mean, few, in_words
 from evar.base.yaml_file import read_yaml
 
 log = logging.getLogger(__name__)
 
 CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task all` means
 BUNDLED = Path(__file__).parents[1] / "tasks"
+
+ENDINGS = (".yaml", ".yml")
+OWN_NAME = "a task is named by its file; remove this key"
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -42,21 +46,13 @@ class Expects(Strict):
     parts: dict[str, PositiveInt]
     of_class: dict[str, PositiveInt] | None = None
 
-    @model_validator(mode="after")
-    def _counts_add_up(self) -> Self:
-        for name, counts in (("parts", self.parts), ("of_class", self.of_class)):
-            if counts is not None and sum(counts.values()) != self.rows:
-                raise ValueError(f"{name} add up to {sum(counts.values())}, rows says {self.rows}")
-        if self.of_class is not None and len(self.of_class) != self.classes:
-            raise ValueError(f"of_class names {len(self.of_class)} classes, classes says {self.classes}")
-        return self
-
 
 class Task(Strict):
     """One task. `splits` (train, optional valid, test) or `folds` (names of the official folds), never both.
 
     folder:      the dataset's folder below the data folder, or relative to a task file outside the tree
     reader:      the plug-in of `evar/data/readers` that knows the layout; `options` are its settings
+    title:       for people; the name where the file gives none
     split_file:  a CSV beside the task's file that lists the split, where the dataset has none of its own
     seconds:     clips are cut or zero-padded to this length
     """
@@ -75,33 +71,15 @@ class Task(Strict):
     metric: Literal["accuracy", "mAP"]
     min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.99
     expects: Expects | None = None
-    source: Text
-    licence: Text
+    source: Text | None = None
+    licence: Text | None = None
     pitfalls: list[Text] = Field(default_factory=list)
     file: Path
 
     @model_validator(mode="after")
-    def _protocol_is_one_of_two(self) -> Self:
-        if (self.splits is None) == (self.folds is None):
-            raise ValueError("give either splits or folds")
-        if self.splits is not None and (not {"train", "test"} <= set(self.splits) or _repeats(self.splits)):
-            raise ValueError("splits must hold train and test, each once")
-        if self.folds is not None and (len(self.folds) < 3 or _repeats(self.folds)):
-            raise ValueError("folds must be at least three different names: one to test, two to train and choose on")
-        if (self.metric == "mAP") != (self.kind == "multi-label"):
-            raise ValueError("metric mAP goes with kind multi-label, accuracy with single-label")
-        return self
-
-    @model_validator(mode="after")
-    def _expects_the_same_parts(self) -> Self:
-        if self.expects is not None and set(self.expects.parts) != set(self.parts):
-            raise ValueError(f"expects.parts must name {', '.join(self.parts)}, not {', '.join(self.expects.parts)}")
-        return self
-
-    @model_validator(mode="after")
-    def _split_file_is_there(self) -> Self:
-        if self.split_file is not None and not (self.file.parent / self.split_file).is_file():
-            raise ValueError(f"split_file: no {self.split_file} in {self.file.parent}")
+    def _holds_together(self) -> Self:
+        if faults := list(_contradictions(self.model_dump(), set())):
+            raise ValueError("; ".join(faults))
         return self
 
     @property
@@ -128,20 +106,30 @@ def load_task(name: str) -> Task:
     Raises UsageError where there is none (with near names) or where the file breaks the schema.
     """
     file = Path(name)
-    if file.suffix not in (".yaml", ".yml"):
+    if file.suffix.lower() not in ENDINGS:
         known = task_files()
         if name not in known:
-            raise unknown("task", name, known)
+            raise _no_task(name, known)
         file = known[name]
+    elif not file.is_file():
+        raise _no_file(file)
     content = read_yaml(file)
-    if "file" in content or "name" in content:
-        raise UsageError(
-            f"{file}: a task is named by its file; remove the key {'file' if 'file' in content else 'name'}"
-        )
+    given = {"title": file.stem, **content, "name": file.stem, "file": file.resolve()}
+    faults = [f"{key}: {OWN_NAME}" for key in ("name", "file") if key in content]
     try:
-        return Task.model_validate({"name": file.stem, **content, "file": file.resolve()})
+        task = Task.model_validate(given)
     except ValidationError as error:
-        raise UsageError(f"{file}: {_first_faults(error)}") from error
+        raise UsageError(f"{file}: {'; '.join(faults + _faults(error, given))}") from error
+    if faults:
+        raise UsageError(f"{file}: {'; '.join(faults)}")
+    return task
+
+
+@cache
+def official_digest(name: str) -> str | None:
+    """The digest of the task of this name that comes with evar; None where none does."""
+    file = next((file for file in BUNDLED.glob("*.yaml") if file.stem == name), None)
+    return None if file is None else load_task(str(file)).digest
 
 
 def load_tasks(task: str | Path | Task) -> list[Task]:
@@ -160,7 +148,12 @@ def load_tasks(task: str | Path | Task) -> list[Task]:
         raise UsageError("--task list stands alone: it shows every task")
     chosen = [load_task(name) for name in dict.fromkeys(wanted)]
     for task in chosen:
-        if task.name in local_tasks():
+        if official_digest(task.name) not in (None, task.digest):
+            log.warning(
+                f"task {task.name}: {task.file} is not the {task.name} that comes with evar, so its rows stand in no "
+                "ranking: name the file otherwise to have a column of its own"
+            )
+        elif task.name in local_tasks():
             log.info(f"task {task.name}: taken from {task.file}")
     return chosen
 
@@ -185,17 +178,97 @@ def _core_first(name: str) -> tuple[int, str]:
     return (CORE.index(name) if name in CORE else len(CORE), name)
 
 
-def _first_faults(error: ValidationError) -> str:
-    faults = []
+def _no_task(name: str, known: Mapping[str, Path]) -> UsageError:
+    """There is no task of this name: near ones, or what lies at the path that is given in place of a task's file."""
+    path = Path(name)
+    if not os.path.lexists(name):
+        near = {**dict(zip(known, known, strict=True)), **{file.stem: str(file) for file in _files_in(path.parent)}}
+        hint = f": {hint}" if (hint := did_you_mean(path.name, near)) else ""
+        return UsageError(f"unknown task {name!r}{hint} (valid: {', '.join(known)}, or a path to a YAML file)")
+    what, folder = ("a folder", path) if path.is_dir() else ("no YAML file", path.parent)
+    places = {place.resolve(): place for place in (folder, folder.parent, Path())}
+    if there := [str(file) for place in places.values() for file in _files_in(place)]:
+        return UsageError(f"task {name} is {what}, a task is a YAML file: did you mean {few(there)}?")
+    return UsageError(f"task {name} is {what}, a task is a YAML file that names the table, as in docs/datasets.md; "
+                      "`evar new-task FOLDER` writes both for a folder of audio for each class")  # fmt: skip
+
+
+def _no_file(file: Path) -> UsageError:
+    """There is no task file at this path: the near ones of its folder."""
+    if not file.parent.is_dir():
+        return UsageError(f"no task file {file}: there is no folder {file.parent}")
+    hint = did_you_mean(file.name, [each.name for each in _files_in(file.parent)])
+    return UsageError(f"no task file {file}: {hint or f'no YAML file near that name is in {file.parent.resolve()}'}")
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """What may be task files."""
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+    except (OSError, ValueError):  # no folder, or no name that a folder can have
+        return []
+
+
+def _faults(error: ValidationError, content: Mapping[str, Any]) -> list[str]:
+    """All that is wrong with a task's file, at once: keys, values, and what contradicts each other."""
+    missing, faults, seen = [], [], Counter[tuple[str, str]]()
     for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"]) or "task"
-        message = re.sub(r"^Value error, ", "", fault["msg"])
-        if fault["type"] == "extra_forbidden":
-            message = f"unknown key; {_near_key(str(fault['loc'][-1]))}"
-        faults.append(f"{place}: {message}")
-    return "; ".join(faults)
+        steps = [str(step) for step in fault["loc"] if not isinstance(step, int) and step != "[key]"]
+        key, kind = ".".join(steps), fault["type"]
+        seen[key, kind] += 1
+        if kind == "missing":
+            missing.append(key)
+        elif kind == "extra_forbidden":
+            faults.append(f"{key}: {_near_key(steps[-1])}")
+        elif seen[key, kind] == 1:  # one for all items of a list
+            faults.append(f"{key}: {_each(fault['loc'])}{in_words(fault)}" if key else in_words(fault))
+    if missing:
+        faults.insert(0, f"{', '.join(missing)}: missing")
+    wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+    return [*faults, *(_contradictions(content, wrong) if wrong else ())]
+
+
+def _each(place: tuple[str | int, ...]) -> str:
+    """Which of several are at fault there: names of a mapping, items of a list, or nothing of the kind."""
+    if place[-1] == "[key]":
+        return "each name "
+    return "each " if isinstance(place[-1], int) else ""
+
+
+def _contradictions(task: Mapping[str, Any], wrong: set[str]) -> Iterator[str]:
+    """What does not go together in a task's content, where the values of the keys `wrong` are not known."""
+    sound = {key: value for key, value in task.items() if key not in wrong}
+    splits, folds, classes, expects = (sound.get(key) for key in ("splits", "folds", "classes", "expects"))
+    if not wrong & {"splits", "folds"} and (splits is None) == (folds is None):
+        yield "give either splits or folds"
+    if splits is not None and (not {"train", "test"} <= set(splits) or _repeats(splits)):
+        yield "splits must hold train and test, each once"
+    if folds is not None and (len(folds) < 3 or _repeats(folds)):
+        yield "folds must be at least three different names: one to test, two to train and choose on"
+    if classes is not None and (len(classes) < 2 or _repeats(classes)):
+        yield "classes must be at least two different names"
+    if (sound.get("kind"), sound.get("metric")) in (("single-label", "mAP"), ("multi-label", "accuracy")):
+        yield "metric mAP goes with kind multi-label, accuracy with single-label"
+    if expects is not None:
+        yield from _wrong_counts(expects, folds or splits)
+    split_file, folder = sound.get("split_file"), task["file"].parent
+    if split_file is not None and not (folder / split_file).is_file():
+        yield f"split_file: no {split_file} in {folder}"
+
+
+def _wrong_counts(expects: Mapping[str, Any], parts: Sequence[str] | None) -> Iterator[str]:
+    """What does not go together in `expects`; parts: the task's, None where they are not known."""
+    if parts is not None and set(expects["parts"]) != set(parts):
+        yield f"expects.parts must name {', '.join(parts)}, not {', '.join(expects['parts'])}"
+    for name in ("parts", "of_class"):
+        counts = expects.get(name)
+        if counts is not None and (total := sum(counts.values())) != expects["rows"]:
+            yield f"expects: {name} add up to {total}, rows says {expects['rows']}"
+    if (of_class := expects.get("of_class")) is not None and len(of_class) != expects["classes"]:
+        yield f"expects: of_class names {len(of_class)} classes, classes says {expects['classes']}"
 
 
 def _near_key(key: str) -> str:
     valid = sorted({*Task.model_fields, *Expects.model_fields} - {"name", "file"})
-    return str(unknown("key", key, valid)).partition(": ")[2]
+    hint = f"; {hint}" if (hint := did_you_mean(key, valid)) else ""
+    return f"unknown key{hint} (valid: {', '.join(valid)})"

@@ -64,20 +64,22 @@ def import_results(source: str | Path, results: str | Path = "results") -> Copie
     kept = results / NAME
     if kept.exists() and source.exists() and kept.samefile(source):
         raise UsageError(f"{source} is where imported scores are kept: name the table that they come from")
-    rows = read_scores(source)
-    if not rows:
-        raise DataError(f"{source} holds no score that is a share from 0 to 1")
+    if not (rows := read_scores(source)):
+        raise DataError(f"{source} holds no line below its header")
     return Copied(add(results, rows), len(rows), "scores", kept)
 
 
 def read_scores(file: Path) -> list[Imported]:
-    """The rows of a scores.csv; notes lines that are no rows. Raises DataError for another table."""
+    """The rows of a scores.csv; notes lines that are no rows. Raises DataError where none is, or for another table."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}") from error
     unix = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    _, rows = _parsed(file, unix, COLUMNS[:3])
+    _, rows, faults = _parsed(file, unix, COLUMNS[:3])
+    if faults and not rows:
+        raise DataError(f"{faults[0]}; none of its {len(faults):,} lines is a score that can be taken")
+    _note(faults)
     return [dataclasses.replace(row, source=file.name) for row in rows]
 
 
@@ -88,7 +90,11 @@ def read_imported(results: Path) -> list[Imported]:
     """
     path = results / NAME
     content = _content(path)
-    return _parsed(path, content, COLUMNS)[1] if content else []
+    if not content:
+        return []
+    _, rows, faults = _parsed(path, content, COLUMNS)
+    _note(faults)
+    return rows
 
 
 def add(results: Path, rows: Sequence[Imported]) -> int:
@@ -100,7 +106,8 @@ def add(results: Path, rows: Sequence[Imported]) -> int:
     path = results / NAME
     with locked(path):
         content = _content(path) or csv_text.line(COLUMNS).encode()
-        header, there = _parsed(path, content, COLUMNS)
+        header, there, faults = _parsed(path, content, COLUMNS)
+        _note(faults)
         known, new = set(map(_same, there)), dict[Imported, Imported]()
         for row in rows:
             if _same(row) not in known:
@@ -127,8 +134,13 @@ def _content(path: Path) -> bytes:
         return path.read_bytes() if path.exists() else b""
 
 
-def _parsed(file: Path, content: bytes, needed: Sequence[str]) -> tuple[list[str], list[Imported]]:
-    """The columns of a table of scores and its rows; notes lines that are none. Raises DataError for another table."""
+def _note(faults: Sequence[str]) -> None:
+    for fault in faults:
+        log.warning(f"{fault}; the line is skipped")
+
+
+def _parsed(file: Path, content: bytes, needed: Sequence[str]) -> tuple[list[str], list[Imported], list[str]]:
+    """The columns of a table of scores, its rows, and why other lines are none. Raises DataError for another table."""
     needs = f"a table of scores has {', '.join(COLUMNS[: max(4, len(needed))])}"
     try:
         header, cells_by_line = csv_text.parse(content)
@@ -136,15 +148,15 @@ def _parsed(file: Path, content: bytes, needed: Sequence[str]) -> tuple[list[str
         raise DataError(f"{file}, line 1: {error}: {needs}") from error
     if missing := [name for name in needed if name not in header]:
         raise DataError(f"{file} lacks the column {', '.join(missing)}: {needs}")
-    rows = []
+    rows, faults = [], []
     for line, cells in cells_by_line:
         try:
             if cells is None:
                 raise ValueError(f"not a row of {len(header)} cells")
             rows.append(_row(cells))
         except ValueError as error:
-            log.warning(f"{file}, line {line}: {error}; the line is skipped")
-    return header, rows
+            faults.append(f"{file}, line {line}: {error}")
+    return header, rows, faults
 
 
 def _row(cells: Mapping[str, str]) -> Imported:
@@ -152,15 +164,16 @@ def _row(cells: Mapping[str, str]) -> Imported:
     representation, task, score, report, source = (cells.get(name, "") for name in COLUMNS)
     share = _share(score)
     if share is None:
-        raise ValueError(f"score {score!r} is no share from 0 to 1")
+        hint = ", it looks like per cent: divide by 100" if _share(score.rstrip("% "), most=100) else ""
+        raise ValueError(f"score {score!r} is no share from 0 to 1{hint}")
     if not representation or not task:
         raise ValueError("a name is missing")
     return Imported(representation, task, share, report, source)
 
 
-def _share(text: str) -> float | None:
+def _share(text: str, most: float = 1) -> float | None:
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and 0 <= value <= 1 else None
+    return value if math.isfinite(value) and 0 <= value <= most else None

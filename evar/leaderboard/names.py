@@ -84,7 +84,7 @@ def _kind(row: Result) -> tuple[str, ...]:
 
 
 def _ranked(rows: Sequence[Result]) -> list[Result]:
-    return [row for row in rows if row.ranked]
+    return [row for row in rows if not row.why_unranked]
 
 
 def _named(rows: Sequence[Result], name: str) -> list[Result]:

@@ -86,10 +86,11 @@ def read_leaderboard(
     history:   every run of each encoder over time, in place of the latest
     filters:   task, probe, protocol, metric, encoder: values to keep; since: the first day (UTC)
 
-    Brings leaderboard.csv up to date with the runs. Raises UsageError, with near names, for a value that no row has,
-    DataError and StorageError where the folder is unreadable.
+    Brings leaderboard.csv up to date with the runs. Raises UsageError, with near names, for a folder that is not there
+    and for a value that no row has, DataError and StorageError where the folder is unreadable.
     """
     results, wanted = Path(results), Filters(**filters)
+    table.require_there(results)
     if published not in KINDS:
         raise unknown("kind of published rows", published, KINDS)
     every, imported, others = read_rows(results), read_imported(results), read_published()

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from evar.base.errors import StorageError
+from evar.base.errors import StorageError, UsageError, did_you_mean
 from evar.base.files import storage_errors, write_atomic
 from evar.leaderboard import runs
 from evar.leaderboard.csv_text import defused, line
@@ -17,6 +17,7 @@ from evar.leaderboard.runs import Kept
 from evar.result import COLUMNS, Result
 
 NAME = "leaderboard.csv"
+DEFAULT = Path("results")
 MADE_FROM = ".leaderboard.json"
 
 Stamp = tuple[int, int]
@@ -32,6 +33,20 @@ def require_writable(results: Path) -> None:
         write_atomic(probe, "")
         with storage_errors(probe):
             probe.unlink()
+
+
+def require_there(results: Path) -> None:
+    """Raise UsageError, with near names, for a results folder that is named and not there."""
+    if results.is_dir() or results == DEFAULT:  # which the first evaluation makes
+        return
+    if results.exists():
+        raise UsageError(f"--results {results} is no folder: name the one that holds {NAME}")
+    try:
+        near = [place.name for place in results.parent.iterdir() if place.is_dir()]
+    except OSError:
+        near = []
+    hint = did_you_mean(results.name, near, cutoff=0.75) or "an evaluation with --results makes one"
+    raise UsageError(f"no results folder {results}: {hint}")
 
 
 def append(results: Path, result: Result, kept: Kept) -> Path:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from evar.base.errors import UsageError, unknown
+from evar.base.errors import UsageError, in_words, unknown
 from evar.nn.configuration import SIZES, Configuration, configuration_of_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
 from evar.nn.vit import Grid
@@ -177,8 +177,6 @@ def make_recipe(preset: str, overrides: Mapping[str, Any]) -> Recipe:
 
 
 def _fault(fault: Any) -> str:
-    """One fault for people, under the option's name: `--mask-ratio: Input should be less than 1, not '1.2'`."""
-    message = fault["msg"].removeprefix("Value error, ")
-    if not fault["loc"]:
-        return str(message)
-    return f"--{str(fault['loc'][0]).replace('_', '-')}: {message}, not {str(fault['input'])!r}"
+    """One fault for people, under the option's name: `--mask-ratio: must be a number below 1, not '1.2'`."""
+    option = f"--{str(fault['loc'][0]).replace('_', '-')}: " if fault["loc"] else ""
+    return f"{option}{in_words(fault)}"

@@ -73,14 +73,12 @@ class Chosen:
     at_edge:  whether it lies at the edge of the grid, so that a better one may lie beyond
     curve:    setting -> mean validation score; empty where there was nothing to choose
     valid:    mean validation score of that setting; None where nothing asked for it
-    unseen:   class numbers that the round's training rows cannot teach: no positive clip, or (multi-label) only such
     """
 
     fits: Sequence[Fitted]
     setting: Setting
     at_edge: bool
     curve: dict[str, float]
-    unseen: tuple[int, ...] = ()
     valid: float | None = None
 
 

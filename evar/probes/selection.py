@@ -14,7 +14,7 @@ import numpy as np
 from evar.base.errors import DataError
 from evar.data.manifest import Round
 from evar.probes import holdout
-from evar.probes.contract import Chosen, Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, Targets
+from evar.probes.contract import Chosen, Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting
 from evar.probes.holdout import Trial
 
 BLOCK_ROWS = 4096
@@ -123,16 +123,12 @@ class _Run:
 
     def _choices(self, finals: Sequence[Sequence[Fitted]], curves: Sequence[Curve]) -> list[Chosen]:
         choices = []
-        for fits, curve, each in zip(finals, curves, self.rounds, strict=True):
+        for fits, curve in zip(finals, curves, strict=True):
             winner = best(curve)
             several = len(self.probe.grid) > 1 and self._judges
             readable = {name(setting): value for setting, value in curve.items()} if several else {}
             at_edge = several and self.probe.at_edge(winner)
-            lacking, valid = (
-                unseen(self.examples.y[each.train], self.examples.classes),
-                curve[winner] if self._judges else None,
-            )
-            choices.append(Chosen(fits, winner, at_edge, readable, lacking, valid))
+            choices.append(Chosen(fits, winner, at_edge, readable, curve[winner] if self._judges else None))
         return choices
 
 
@@ -144,13 +140,6 @@ def best(curve: Curve) -> Setting:
 def name(setting: Setting) -> str:
     """A setting for people: "0.001", "lr=0.001 wd=0.1"."""
     return f"{setting:g}" if isinstance(setting, float) else str(setting)
-
-
-def unseen(y: Targets, classes: int) -> tuple[int, ...]:
-    """Classes that training targets (clip,) or (clip, class) cannot teach: without a positive, or with nothing else."""
-    if y.ndim == 1:
-        return tuple(np.setdiff1d(np.arange(classes), y).tolist())
-    return tuple(np.flatnonzero(y.all(axis=0) | ~y.any(axis=0)).tolist())
 
 
 def _check(x: Floats, rounds: Sequence[Round]) -> None:

@@ -69,6 +69,7 @@ def test_without_a_verb_eval_is_meant():
         ("--task us8k --shots 2,1,2", "--shots: must hold each number once, not '2,1,2'"),
         ("--task us8k --draws 0", "--draws: must be a whole number from 1 to 1000, not '0'"),
         ("--task us8k --seed 1 --seed 2", "argument --seed: given twice, as 1 and 2"),
+        ("check --tsk us8k", "unknown option of evar check '--tsk': did you mean --task?"),
         ("prepare", "the following arguments are required: --task"),
         ("cache lst", "unknown action 'lst': did you mean list?"),
     ],

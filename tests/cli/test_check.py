@@ -53,6 +53,7 @@ def a_report(**more):
             straddling=(),
             silent=(),
         ),
+        "untaught": ("one class is tested alone",),
         "clipped": (Clipped("loud.wav", 0.25),),
         "quiet": (Quiet("far.wav", 0.0018),),
         "short": (Short("half.wav", 4.0, 2.0),),
@@ -184,6 +185,7 @@ def test_every_finding_has_its_place_and_its_example():
         "near-duplicates  1 test clips nearly equal a clip on the other side of the split: b.wav (test) and a.wav "
         "(train), correlation 0.91 at -0.010 s; all in /cache/copies.json",
         "groups           two straddle",
+        "untaught         one class is tested alone",
         "silent           one: 'hush\\n.wav'",
         "clipped          1 clips with over 0.1% of their samples at full scale, worst loud.wav (25.0%)",
         "quiet            1 clips stay below -48 dB of full scale: far.wav (-55 dB)",

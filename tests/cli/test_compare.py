@@ -186,7 +186,7 @@ def test_run_that_is_never_ranked_is_told_with_the_reason(capsys):
         ("one ranking --task tones", "are scored by accuracy and mAP"),
         ("one classes --task tones", "runs r1 and r4: the runs are of different tables: they have no clip in common"),
         ("one", "the following arguments are required: B"),
-        ("one other --results nowhere", "no runs in nowhere"),
+        ("one other --results nowhere", "no results folder nowhere"),
     ],
 )
 def test_mistake_gives_one_line_and_exit_code_2(capsys, line, said):

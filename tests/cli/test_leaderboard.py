@@ -66,7 +66,7 @@ def test_published_rows_are_those_of_the_tasks_shown(results, capsys):
         (["--published", "linar"], "did you mean linear?"),
         (["--since", "yesterday"], "must be a day such as 2026-11-22, not 'yesterday'"),
         (["--history", "--format", "json"], "--history is a table for people: give --format terminal"),
-        (["--sinse", "2026-01-01"], "did you mean --since or"),
+        (["--sinse", "2026-01-01"], "did you mean --since?"),
     ],
 )
 def test_a_mistake_is_one_line(results, capsys, arguments, says):
@@ -74,6 +74,19 @@ def test_a_mistake_is_one_line(results, capsys, arguments, says):
     assert (code, out) == (2, "")
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["leaderboard", "export", "runs list", "runs show one", "compare m2d logmel"])
+def test_a_results_folder_that_is_not_there_is_one_line(results, capsys, verb):
+    code, out, err = call(capsys, *verb.split(), "--results", results.parent / "result")
+    assert (code, out, err) == (
+        2,
+        "",
+        f"evar: error: no results folder {results.parent / 'result'}: did you mean results?\n",
+    )
+    code, out, err = call(capsys, *verb.split(), "--results", results / "leaderboard.csv")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "leaderboard.csv is no folder" in err
 
 
 def test_history_shows_every_run(results, capsys):
@@ -99,7 +112,7 @@ def test_export_writes_the_shapes_of_others(results, capsys, tmp_path):
 def test_export_of_no_ranked_row_is_a_mistake(results, capsys, tmp_path):
     code, _, err = call(capsys, "export", "--results", results, "--format", "hear", "--out", tmp_path, "--probe", "knn")
     assert code == 2
-    assert "unknown probe 'knn': (valid: logistic)" in err
+    assert "unknown probe 'knn' (valid: logistic)" in err
     assert call(capsys, "export", "--results", results, "--format", "mteb")[0] == 2
 
 

@@ -116,17 +116,27 @@ def test_test_clips_of_one_group_are_scored_and_not_ranked(here, capsys):
     assert "all test clips are of one group" in capsys.readouterr().out
 
 
-def test_task_with_a_fold_without_clips_is_scored_and_not_ranked(tmp_path, monkeypatch, capsys):
+def test_a_row_is_not_ranked_where_a_fold_has_no_clip_that_can_be_used(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
-    write_tones(tmp_path, folds=4, clips=5)
-    table = Path("data/tones/clips.csv")
-    table.write_text("".join(line for line in table.read_text().splitlines(True) if ",2," not in line))
+    file = write_tones(tmp_path, folds=4, clips=5)
+    file.write_text(file.read_text() + "min_coverage: 0.5\n")
+    for path in Path("data/tones").glob("3-*.wav"):
+        path.unlink()
     assert evaluate() == 0
-    assert json.loads(rows().loc[0, "empty_folds"]) == ["2"]
+    assert "not ranked: no clips in fold 3" in capsys.readouterr().out
+    assert json.loads(rows().loc[0, "empty_folds"]) == ["3"]
     assert rows().loc[0, "ranked"] == "no"
+
+
+def test_a_row_of_ones_own_task_by_an_official_name_is_not_ranked(here, capsys):
+    Path("tones.yaml").rename("us8k.yaml")
+    assert evaluate(task="us8k.yaml") == 0
+    out, err = capsys.readouterr()
+    assert "us8k.yaml is not the us8k that comes with evar, so its rows stand in no ranking" in err
+    assert "not ranked" in out
     assert main(["leaderboard", "--published", "none"]) == 0
-    assert "no clips in fold 2" in capsys.readouterr().out
+    assert "not the us8k of this version of evar" in " ".join(capsys.readouterr().out.split())
 
 
 def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):
@@ -149,7 +159,7 @@ def test_clips_that_train_and_test_share_are_told_once_and_counted_in_the_row(he
         "the other side of the split: test-high-003.wav (test) = train-high-000.wav (train)\n"
     ) in err
     assert err.count("train-low-0") == 1
-    assert "tones: groups: 1 of 53 straddle splits; 2 test clips share theirs with a clip on the other side" in err
+    assert "tones: groups: 1 of 53 straddle splits, with 2 test clips: train-low-0 (2 in train + 2 in test)" in err
     assert json.loads(rows().loc[0, "leaks"]) == {"duplicates": 1, "near_duplicates": None, "groups": 2, "silent": 0}
 
 
@@ -179,7 +189,7 @@ def test_too_little_coverage_says_how_many_are_missing_which_and_what_to_do(here
     ("arguments", "said"),
     [
         (["--task", "us9k"], "unknown task 'us9k': did you mean us8k"),
-        (["--task", "tones.yml"], "cannot read tones.yml"),
+        (["--task", "tones.yml"], "no task file tones.yml: did you mean tones.yaml?"),
         ([], "say what to score: --task NAME"),
         (["--task", ","], "names no task"),
         (["--task", "us8k,list"], "--task list stands alone"),

@@ -97,7 +97,7 @@ def test_fold_task_says_that_test_clips_are_trained_on(here, capsys):
         (["nowhere"], "no folder nowhere"),
         (["empty"], "empty holds no audio files"),
         (["broken"], "no usable audio: all 1 files are quarantined or empty"),
-        (["audio", "--mask-ratio", "2"], "--mask-ratio: Input should be less than 1, not '2'"),
+        (["audio", "--mask-ratio", "2"], "--mask-ratio: must be a number below 1, not '2'"),
         (
             ["audio", "--mask-ration", "0.6"],
             "unknown option of evar pretrain '--mask-ration': did you mean --mask-ratio",

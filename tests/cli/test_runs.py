@@ -44,6 +44,7 @@ def test_list_has_a_line_a_run_with_its_tags_and_note(capsys):
 
 
 def test_a_folder_without_runs_is_said_and_nothing_is_printed(capsys):
+    Path("none").mkdir()
     for more in ([], ["--json"]):
         code, out, err = call(capsys, "runs", "list", "--results", "none", *more)
         assert (code, out) == (0, "")

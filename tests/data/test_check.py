@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -19,6 +21,12 @@ def report_of(folder, min_coverage=None, task="tones.yaml"):
     paths = manifest.clips["path"].tolist()
     store = prepare(manifest.root, paths, RATE, folder / "cache", workers=2)
     return check(manifest, store, min_coverage)
+
+
+def starting_with(start, table):
+    """A table whose paths start with `start`."""
+    header, *lines = table.splitlines()
+    return "\n".join([header, *(start + line for line in lines)])
 
 
 def rewrite_table(folder, change):
@@ -170,7 +178,33 @@ def test_too_little_to_score_is_a_problem_in_one_line(tones, clips, wanted, prob
 def test_training_clips_of_one_class_are_a_problem(tones, clips):
     for path in [*clips.glob("train-low*"), *clips.glob("train-high*")]:
         path.unlink()
-    assert "are of 1 class, at least 2" in report_of(tones, 0.5).problem
+    assert report_of(tones, 0.5).problem == (
+        "all training clips are of one class, middle: at least two classes are needed"
+    )
+
+
+def test_class_that_is_tested_and_not_taught_is_told(tones):
+    assert report_of(tones).untaught == ()
+    rewrite_table(tones, lambda text: text.replace(",low,train", ",high,train"))
+    assert report_of(tones).untaught == ("1 classes are tested, and no training clip is of them: low",)
+
+
+def test_class_of_one_fold_is_told_with_the_fold_that_tests_it(tmp_path):
+    write_tones(tmp_path, clips=2, folds=4)
+    rewrite_table(tmp_path, lambda text: re.sub(r",low,([^2])", r",high,\1", text))
+    assert report_of(tmp_path).untaught == (
+        "1 classes are tested, and no training clip is of them: low (testing fold 2)",
+    )
+
+
+def test_label_that_is_on_every_training_clip_is_told(tones):
+    task = tones / "tones.yaml"
+    task.write_text(task.read_text().replace("single-label", "multi-label").replace("accuracy", "mAP"))
+    rewrite_table(tones, lambda text: re.sub(r",(low|middle|high),train", r",\1;all,train", text).replace(
+        "path,label,", "path,labels,").replace(",low,test", ",low;all,test"))  # fmt: skip
+    assert report_of(tones).untaught == (
+        "1 labels are on every training clip, so no probe can learn where they are absent: all",
+    )
 
 
 def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):
@@ -178,8 +212,46 @@ def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):
         path.unlink()
     report = report_of(tones, 0.0)
     assert (report.found, report.durations, report.rates) == (0, None, {})
-    assert "36 of 36 clips are missing or broken" in report.problem
-    assert "--min-coverage" not in report.problem
+    first = clips / "test-high-000.wav"
+    assert report.problem == f"none of 36 clips can be used: looked for {first}"
+    first.write_bytes(b"no audio at all")
+    assert report_of(tones).problem.startswith(f"none of 36 clips can be used: {first} (")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "tones/",
+            "data/tones/tones/test-high-000.wav, which lies in {data}: paths in the table start at its own folder",
+        ),
+        ("deep\\", "test-high-000.wav, which is there with / in place of \\: write the table's paths so"),
+        ("../tones/T", "looked for {data}/tones/../tones/Ttest-high-000.wav"),
+        ("/gone/", "none of 36 clips can be used: looked for /gone/test-high-000.wav"),
+    ],
+)
+def test_paths_that_are_all_wrong_are_told_with_where_they_lie(tones, clips, written, said):
+    (clips / "deep").mkdir()
+    shutil.copy(clips / "test-high-000.wav", clips / "deep")
+    rewrite_table(tones, lambda text: starting_with(written, text))
+    assert report_of(tones).problem.endswith(said.format(data=tones / "data"))
+
+
+@pytest.mark.parametrize(("old", "new"), [(".wav,", ","), (".wav,", ".flac,"), ("test-high-000.w", "Test-High-000.W")])
+def test_paths_that_end_or_are_written_otherwise_name_the_file_that_is_there(tones, old, new):
+    rewrite_table(tones, lambda text: text.replace(old, new))
+    if "Test" in new:
+        rewrite_table(tones, lambda text: text.replace("-", "_").replace("Test_High_000.W", new))
+    assert ", there is test-high-000.wav: paths in the table end as the files do" in report_of(tones).problem
+
+
+@pytest.mark.parametrize("start", ["../other/", "{tones}/data/other/"])
+def test_paths_may_leave_the_tables_folder(tones, clips, start):
+    clips.rename(tones / "data" / "other")
+    clips.mkdir()
+    table = (tones / "data" / "other" / "clips.csv").read_text()
+    (clips / "clips.csv").write_text(starting_with(start.format(tones=tones), table))
+    assert report_of(tones).problem == ""
 
 
 def test_clips_of_several_classes_count_in_each(tones):

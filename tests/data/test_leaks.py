@@ -115,8 +115,8 @@ def test_a_few_are_named_and_all_are_counted(leaks):
         "duplicates": "20 clips in 10 sets of equal sound, 0 of contradicting labels; 10 test clips equal a clip on "
         "the other side of the split: 0.wav (train) = 1.wav (test), 2.wav (train) = 3.wav (test), 4.wav (train) = "
         "5.wav (test) and 7 more",
-        "groups": "20 of 20 straddle splits; 20 test clips share theirs with a clip on the other side of the split: g0 "
-        "(1 in train + 1 in test), g1 (1 in train + 1 in test), g2 (1 in train + 1 in test) and 17 more",
+        "groups": "20 of 20 straddle splits, with 20 test clips: g0 (1 in"
+        " train + 1 in test), g1 (1 in train + 1 in test), g2 (1 in train + 1 in test) and 17 more",
         "silent": "20 clips below -60 dB of full scale, 10 of them test clips: 20.wav, 21.wav, 22.wav and 17 more",
     }
 

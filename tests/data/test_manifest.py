@@ -1,5 +1,7 @@
 """Manifests: what a table of clips must be, and the rounds that follow from it."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,17 +82,22 @@ def test_folds_test_every_clip_once_and_never_train_on_it(dataset):
         assert sorted([*each.train, *each.test]) == list(range(13))
 
 
-def test_folds_without_clips_are_left_out(dataset):
+def test_folds_whose_clips_cannot_be_used_are_left_out(dataset):
+    rows = [(f"{i:02}.wav", "ab"[i % 2], str(i % 4)) for i in range(12)]
+    task = dataset(rows, ("path", "label", "fold"), splits=None, folds=["0", "1", "2", "3"])
+    manifest = read_manifest(*task)
+    assert [each.name for each in manifest.keep(np.flatnonzero(np.arange(12) % 4 < 3)).rounds()] == ["0", "1", "2"]
+    with pytest.raises(DataError, match="clips in 2 folds, at least 3 are needed"):
+        manifest.keep(np.flatnonzero(np.arange(12) % 4 < 2)).rounds()
+
+
+def test_fold_without_a_clip_in_the_table_is_one_clear_error(dataset):
     rows = [(f"{i}.wav", "ab"[i % 2], str(i % 3)) for i in range(12)]
     task = dataset(rows, ("path", "label", "fold"), splits=None, folds=["0", "1", "2", "3"])
-    assert [each.name for each in read_manifest(*task).rounds()] == ["0", "1", "2"]
-
-
-def test_too_few_folds_are_one_clear_error(dataset):
-    rows = [(f"{i}.wav", "ab"[i % 2], str(i % 2)) for i in range(12)]
-    task = dataset(rows, ("path", "label", "fold"), splits=None, folds=["0", "1", "2"])
-    with pytest.raises(DataError, match="clips in 2 folds, at least 3 are needed"):
-        read_manifest(*task).rounds()
+    with pytest.raises(
+        DataError, match=r"tones: no clips in fold 3: take it out of folds in .*tones.yaml, or add some"
+    ):
+        read_manifest(*task)
 
 
 def test_empty_split_is_one_clear_error(dataset):
@@ -107,12 +114,28 @@ def test_training_clips_of_a_fixed_split_are_cropped_at_random_and_no_others(dat
     [
         (ROWS, ("path", "label", "part"), r"clips.csv: no column split \(columns there: path, label, part\)"),
         (ROWS, ("file", "label", "split"), r"no column path"),
-        ([*ROWS, ("e.wav", "low", "trian")], ("path", "label", "split"), r"unknown split 'trian' \(the task has train"),
+        (
+            [*ROWS, ("e.wav", "low", "trian")],
+            ("path", "label", "split"),
+            r"unknown split 'trian': did you mean train\? \(the task has train",
+        ),
         ([*ROWS, ("a.wav", "low", "train")], ("path", "label", "split"), r"clips listed twice: 'a.wav'"),
         ([*ROWS, ("", "low", "train")], ("path", "label", "split"), r"clips.csv: empty path in line 6"),
         ([*ROWS, ("e.wav", None, "train")], ("path", "label", "split"), r"clips.csv: empty label in line 6"),
-        ([(p, "low", s) for p, _, s in ROWS], ("path", "label", "split"), r"at least two classes"),
-        ([], ("path", "label", "split"), r"at least two classes"),
+        (
+            [(p, "low", s) for p, _, s in ROWS],
+            ("path", "label", "split"),
+            r"two classes are needed, found low",
+        ),
+        ([], ("path", "label", "split"), r"clips.csv: no rows below the header: it needs a line a clip"),
+        (
+            ROWS,
+            ("path", " Label", "split"),
+            r"no column label: did you mean ' Label'\? \(columns there: path, ' Label', sp",
+        ),
+        (ROWS, ("path", "labels", "split"), r"column labels, but tones.yaml is single-label: its column is label"),
+        (ROWS, ("path", "label", "fold"), r"column fold, but tones.yaml has splits: call one like the other"),
+        ([*ROWS, ("e.wav", " ", "train")], ("path", "label", "split"), r"clips.csv: empty label in line 6"),
     ],
 )
 def test_fault_in_a_table_names_the_place(dataset, rows, columns, said):
@@ -120,14 +143,80 @@ def test_fault_in_a_table_names_the_place(dataset, rows, columns, said):
         read_manifest(*dataset(rows, columns))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", r"clips.csv: the first line is empty: it must name the columns"),
+        ("path,label,split,label\na,low,train,high\n", r"clips.csv: column 'label' is there twice"),
+        ("\n\n", r"clips.csv: the first line is empty"),
+        ("path;label;split\na.wav;low;train\n", r"clips.csv: columns are separated by semicolons: save it with commas"),
+        ("path\tlabel\tsplit\na,b.wav\tlow\ttrain\n", r"columns are separated by tabs: save it with commas"),
+        (
+            "path,label,split\na.wav,lów,train\n".encode("latin-1"),
+            r"not UTF-8 text \(byte 24\): save it as CSV in UTF-8",
+        ),
+        ("path,label,split\n".encode("utf-16"), r"not UTF-8 text \(byte 0\)"),
+        ("path,label,split\na.wav,low\n", r"clips.csv: empty split in line 2"),
+        ("path,label,split\na.wav,a,b,train\n", r"lines have more fields than the header: put text that holds a comma"),
+        (
+            "path,label,split\na.wav,a,train\nb.wav,a,b,test\n",
+            r"line 3 has 4 fields, the header 3: put text that",
+        ),
+        ('path,label,split\n"a.wav,low,train\n', r"clips.csv: not a CSV table: .*EOF inside string"),
+    ],
+)
+def test_file_that_is_no_table_names_what_is_wrong(dataset, text, said):
+    task, data = dataset()
+    (data / "tones" / "clips.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match=said):
+        read_manifest(task, data)
+
+
+def test_byte_order_mark_before_the_header_is_no_part_of_it(dataset):
+    task, data = dataset()
+    file = data / "tones" / "clips.csv"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert len(read_manifest(task, data).table) == 4
+
+
+def test_labels_are_taken_as_they_are_written_and_odd_ones_are_remarked(dataset):
+    labels = ["NaN", "null", "NaN", "dog", "Dog", "dog "]
+    rows = [(f"{i}.wav", label, ("train", "test")[i % 2]) for i, label in enumerate(labels)]
+    manifest = read_manifest(*dataset(rows, splits=["train", "test"]))
+    assert manifest.classes == ("Dog", "NaN", "dog", "dog ", "null")
+    assert manifest.remarks == (
+        "2 clips have the label 'NaN', which is taken for a class",
+        "1 clips have the label 'null', which is taken for a class",
+        "labels that differ in case or blanks alone are classes of their own: 'Dog', 'dog', 'dog '",
+    )
+
+
+@pytest.mark.parametrize("column", ["Group", " group", "groups"])
+def test_column_that_is_nearly_called_group_is_remarked(dataset, column):
+    manifest = read_manifest(*dataset([(*row, "g") for row in ROWS], ("path", "label", "split", column)))
+    said = repr(column) if column.strip() != column else column
+    assert manifest.remarks == (f"no column group is read: did you mean {said}?",)
+
+
+@pytest.mark.parametrize("fold", ["1.0", "01", " 1"])
+def test_fold_that_is_written_otherwise_than_in_the_task_names_the_near_one(dataset, fold):
+    rows = [(f"{i}.wav", "ab"[i % 2], str(i % 4)) for i in range(12)]
+    columns = ("path", "label", "fold")
+    task = dataset([*rows, ("x.wav", "a", fold)], columns, splits=None, folds=["0", "1", "2", "3"])
+    with pytest.raises(DataError, match=rf"unknown fold '{fold}': did you mean 1"):
+        read_manifest(*task)
+
+
 def test_labels_outside_the_classes_of_the_task_are_told(dataset):
-    with pytest.raises(DataError, match=r"none of the task's classes: 'low'"):
+    with pytest.raises(DataError, match=r"none of the task's classes: 'low': it has high, higher"):
         read_manifest(*dataset(classes=["high", "higher"]))
+    with pytest.raises(DataError, match=r"none of the task's classes: 'low': did you mean Low\?"):
+        read_manifest(*dataset(classes=["high", "Low"]))
 
 
 def test_more_rows_than_the_official_split_are_refused(dataset):
     expects = {"rows": 3, "classes": 2, "parts": {"train": 1, "valid": 1, "test": 1}}
-    with pytest.raises(DataError, match="more clips than the official train has"):
+    with pytest.raises(DataError, match="more clips than expected in train: not what tones.yaml expects"):
         read_manifest(*dataset(expects=expects))
 
 
@@ -138,8 +227,41 @@ def test_fewer_rows_than_expected_lower_the_coverage(dataset):
 
 def test_missing_dataset_says_where_it_looked(dataset, tmp_path):
     task, _ = dataset()
-    with pytest.raises(DataError, match=r"Tones not found: looked for .*clips.csv.*; give --data"):
+    with pytest.raises(DataError, match=r"Tones not found: looked for .*clips.csv.*: give --data"):
         read_manifest(task, tmp_path / "nowhere")
+
+
+def test_missing_folder_names_the_near_one(dataset):
+    task, data = dataset(folder="tonse")
+    with pytest.raises(DataError, match=r"looked for clips.csv in .*/tonse; did you mean tones, or give --data"):
+        read_manifest(task, data)
+
+
+def test_missing_table_names_the_others_of_the_folder(dataset):
+    task, data = dataset(options={"csv": "clip.csv"})
+    with pytest.raises(
+        DataError, match=r"options: {csv: clips.csv} in tones.yaml takes .*/tones/clips.csv, or give --data"
+    ):
+        read_manifest(task, data)
+
+
+def test_a_data_folder_that_is_given_goes_before_what_lies_beside_the_file(dataset, tmp_path, notes):
+    task, data = dataset()
+    read_manifest(task, data)
+    assert notes == []
+    shutil.copytree(data / "tones", tmp_path / "tones")
+    assert read_manifest(task, data).root == data / "tones"
+    assert notes == [
+        f"task tones: taken from {data / 'tones'}, not from {tmp_path / 'tones'}, which holds clips.csv too"
+    ]
+    shutil.rmtree(data)
+    assert read_manifest(task, data).root == tmp_path / "tones"
+    assert notes[1:] == [
+        f"task tones: taken from {tmp_path / 'tones'}, which lies beside tones.yaml: {data} does not hold it"
+    ]
+    shutil.rmtree(tmp_path / "tones")
+    with pytest.raises(DataError, match=f"; there is no folder {data}: give --data"):
+        read_manifest(task, data)
 
 
 @pytest.mark.parametrize("data", ["data", "data/tones"])
@@ -162,6 +284,15 @@ def test_multi_label_targets_are_a_table_of_truth(dataset):
     manifest = read_manifest(*task)
     assert manifest.classes == ("x", "y", "z")
     assert manifest.targets.tolist() == [[True, True, False], [False, False, False], [False, True, True]]
+
+
+def test_labels_that_are_separated_otherwise_are_remarked(dataset):
+    rows = [("a.wav", "x|y", "train"), ("b.wav", "x", "train"), ("c.wav", "y", "test")]
+    columns = ("path", "labels", "split")
+    task = dataset(rows, columns, kind="multi-label", metric="mAP", splits=["train", "test"])
+    assert read_manifest(*task).remarks == (
+        "labels that hold '|' are taken for one label each: semicolons separate labels",
+    )
 
 
 @settings(deadline=None, max_examples=20)

@@ -153,6 +153,7 @@ def test_nothing_is_overwritten(sounds, there):
     ({"name": "a/b"}, "--name must be of letters, digits, . _ and -, not 'a/b'"),
     ({"name": "a,b"}, "not 'a,b'"),
     ({"name": ""}, "not ''"),
+    ({"name": "us8k"}, "us8k is the name of a task that comes with evar: give another one by --name"),
     ({"group_by": "("}, "'(' is no regular expression: missing ), unterminated subpattern"),
     ({"group_by": "anna"}, "has no group: put parentheses"),
     ({"group_by": r"/(anna[1-4])"}, "finds no group in 12 paths: '7/anna0_0.wav', "),
@@ -170,8 +171,11 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
 
 
 def test_too_little_to_split_is_told(tmp_path):
+    (tmp_path / "s").mkdir()
+    with pytest.raises(DataError, match="s: no audio in a folder of it: at least two classes are needed"):
+        new_task(tmp_path / "s")
     write_clip(tmp_path / "s" / "a" / "1.wav")
-    with pytest.raises(DataError, match="audio in 1 folder, at least two classes"):
+    with pytest.raises(DataError, match="s: audio in a alone: at least two classes are needed, each a folder"):
         new_task(tmp_path / "s")
     write_clip(tmp_path / "s" / "b" / "1.wav")
     with pytest.raises(DataError, match="2 groups cannot be divided over 3 parts"):

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from evar.base.errors import UsageError
-from evar.data.task import BUNDLED, CORE, Task, load_task, local_tasks, task_files
+from evar.data.task import BUNDLED, CORE, Task, load_task, load_tasks, local_tasks, task_files
 
 CUSTOM = {
     "title": "Spoken digits",
@@ -31,11 +31,9 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("name", CORE)
-def test_core_task_is_valid_and_carries_source_licence_and_pitfalls(name):
+def test_core_task_is_valid_and_carries_pitfalls(name):
     task = load_task(name)
     assert task.name == name
-    assert task.source
-    assert task.licence
     assert task.pitfalls
     assert set(task.expects.parts) == set(task.parts)
 
@@ -66,10 +64,13 @@ def test_core_tasks_state_lengths_metrics_and_least_coverage():
     }
 
 
-def test_every_bundled_task_loads():
+def test_every_bundled_task_loads_and_carries_source_and_licence():
     assert len(task_files()) >= 6
     for name in task_files():
-        assert load_task(name).file.is_file()
+        task = load_task(name)
+        assert task.file.is_file()
+        assert task.source
+        assert task.licence
 
 
 def test_typo_in_a_task_names_the_near_one():
@@ -85,16 +86,32 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
     ("changes", "said"),
     [
         ({"minimum_coverage": 0.5}, r"digits.yaml: minimum_coverage: unknown key; did you mean min_coverage"),
-        ({"seconds": "1"}, r"digits.yaml: seconds: Input should be a valid number"),
-        ({"seconds": -1.0}, r"seconds: Input should be greater than or equal to 0.01"),
-        ({"title": None}, r"title: Field required"),
-        ({"folds": ["1", "2", "3"]}, r"task: give either splits or folds"),
+        ({"seconds": "1"}, r"digits.yaml: seconds: must be a number, not '1'"),
+        ({"seconds": -1.0}, r"seconds: must be a number of at least 0.01, not -1.0"),
+        ({"seconds": 1e9}, r"seconds: must be a number of at most 600, not 1000000000.0"),
+        ({"kind": None, "folder": None}, r"digits.yaml: kind, folder: missing"),
+        ({"folds": [1, 2, 3], "splits": None}, r"digits.yaml: folds: each must be text in quotes, not 1$"),
+        ({"classes": ["a", True, False]}, r"digits.yaml: classes: each must be text in quotes, not True$"),
+        ({"classes": "a"}, r"classes: must be a list, not 'a'"),
+        ({"classes": ["a", "a"]}, r"classes must be at least two different names"),
+        ({"classes": ["a"]}, r"classes must be at least two different names"),
+        ({"options": ["csv"]}, r"options: must be names with their values, not \['csv'\]"),
+        ({"folder": 3}, r"folder: must be text in quotes, not 3"),
+        ({"folder": None, "kind": None, "reader": None}, r"digits.yaml: kind, reader, folder: missing"),
+        ({"folder": ""}, r"folder: must be text that is not empty, not ''"),
+        ({"expects": 3}, r"expects: must be names with their values, not 3"),
+        ({"expects": {"rows": 0, "classes": 2, "parts": {}}}, r"expects.rows: must be a number above 0, not 0$"),
+        (
+            {"expects": {"rows": 1, "classes": 2, "parts": {1: 1}}},
+            r"expects.parts: each name must be text in quotes, not 1$",
+        ),
+        ({"folds": ["1", "2", "3"]}, r"digits.yaml: give either splits or folds"),
         ({"splits": None}, r"give either splits or folds"),
         ({"splits": ["train", "valid"]}, r"splits must hold train and test"),
         ({"splits": None, "folds": ["1", "2"]}, r"at least three different names"),
         ({"splits": None, "folds": ["1", "2", "2"]}, r"at least three different names"),
         ({"metric": "mAP"}, r"mAP goes with kind multi-label"),
-        ({"metric": "acuracy"}, r"metric: Input should be 'accuracy' or 'mAP'"),
+        ({"metric": "acuracy"}, r"metric: must be 'accuracy' or 'mAP', not 'acuracy'"),
         ({"expects": {"rows": 3, "classes": 2, "parts": {"train": 1}}}, r"expects: parts add up to 1, rows says 3"),
         ({"split_file": "none.csv"}, r"split_file: no none.csv in "),
         ({"splits": ["train", "test", "test"]}, r"each once"),
@@ -103,7 +120,11 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
             r"expects.parts must name train, valid",
         ),
         ({"expects": {"rows": 3, "classes": 2, "parts": {"train": 3}, "of_class": {"a": 1}}}, r"of_class add up to 1"),
-        ({"name": "other"}, r"a task is named by its file; remove the key name"),
+        ({"name": "other"}, r"digits.yaml: name: a task is named by its file; remove this key"),
+        (
+            {"name": "a", "kind": None, "seconds": "1", "sauce": "x", "metric": "mAP", "classes": ["a", "a"]},
+            r"name: a task .*; kind: missing; seconds: must .*; sauce: unknown key; .* source.*; classes must be",
+        ),
     ],
 )
 def test_fault_in_a_task_names_file_and_key(write, changes, said):
@@ -113,7 +134,13 @@ def test_fault_in_a_task_names_file_and_key(write, changes, said):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("title: [", r"line 1: not valid YAML"), ("- a", r"expected a mapping"), ("a: \x00", r"not valid YAML")],
+    [
+        ("", r"broken.yaml: expected a line `key: value` for each key, found nothing"),
+        ("a: 1\nb: {c: 1, c: 2}\n", r"broken.yaml, line 2: not valid YAML: c is given twice"),
+        ("title: [", r"line 1: not valid YAML"),
+        ("- a", r"expected a line `key: value` for each key, found a list"),
+        ("a: \x00", r"not valid YAML"),
+    ],
 )
 def test_broken_yaml_is_one_clear_error(tmp_path, text, said):
     path = tmp_path / "broken.yaml"
@@ -123,8 +150,58 @@ def test_broken_yaml_is_one_clear_error(tmp_path, text, said):
 
 
 def test_missing_task_file_is_one_clear_error(tmp_path):
-    with pytest.raises(UsageError, match=r"cannot read .*none.yaml: No such file"):
+    with pytest.raises(UsageError, match=r"no task file .*none.yaml: no YAML file near that name is in "):
         load_task(str(tmp_path / "none.yaml"))
+    with pytest.raises(UsageError, match=r"no task file .*none.yaml: there is no folder .*gone"):
+        load_task(str(tmp_path / "gone" / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("US8K", r"unknown task 'US8K': did you mean us8k\? "),
+        ("digits", r"unknown task 'digits': did you mean digits.yaml\? "),
+        ("Digit", r"unknown task 'Digit': did you mean digits.yaml\? "),
+        ("digits.yml", r"no task file digits.yml: did you mean digits.yaml\?"),
+        ("Digtis.yaml", r"no task file Digtis.yaml: did you mean digits.yaml\?"),
+        ("FSDD/clips.csv", r"task FSDD/clips.csv is no YAML file, a task is a YAML file: did you mean digits.yaml\?"),
+        ("FSDD", r"task FSDD is a folder, a task is a YAML file: did you mean digits.yaml\?"),
+        ("nul\0", r"unknown task 'nul"),
+        ("long" * 2000, r"unknown task 'long"),
+    ],
+)
+def test_what_is_no_task_names_what_was_meant(write, tmp_path, monkeypatch, name, said):
+    write()
+    (tmp_path / "FSDD").mkdir()
+    (tmp_path / "FSDD" / "clips.csv").write_text("path,label,split\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=said):
+        load_tasks(name)
+
+
+def test_a_table_without_a_task_file_says_how_to_get_one(tmp_path, monkeypatch):
+    (tmp_path / "clips.csv").write_text("path,label,split\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"clips.csv is no YAML file, .* in docs/datasets.md; `evar new-task FOLDER`"):
+        load_tasks("clips.csv")
+
+
+def test_a_task_of_ones_own_needs_no_title_source_or_licence(write):
+    task = load_task(write(title=None, source=None, licence=None))
+    assert (task.title, task.source, task.licence) == ("digits", None, None)
+
+
+def test_a_task_that_bears_the_name_of_an_official_one_is_told(write, tmp_path, notes):
+    load_tasks("us8k")
+    assert notes == []
+    (copy := tmp_path / "us8k.yaml").write_text((BUNDLED / "us8k.yaml").read_text())
+    load_tasks(str(copy))
+    assert notes == []
+    load_tasks(write("us8k.yaml"))
+    assert notes == [
+        f"task us8k: {copy} is not the us8k that comes with evar, so its rows stand in no ranking: name the file "
+        "otherwise to have a column of its own"
+    ]
 
 
 def test_tasks_of_the_working_folder_come_first(tmp_path, monkeypatch, write):

@@ -111,8 +111,8 @@ def test_options_in_force_include_defaults() -> None:
         ("m2b", "unknown encoder 'm2b': did you mean m2d?"),
         ("random(sede=1)", "unknown option of encoder random 'sede': did you mean seed?"),
         ("m2d(flatt=True)", "unknown option of encoder m2d 'flatt': did you mean flat?"),
-        ("random(seed='1')", "encoder random: option seed cannot be '1'"),
-        ("random(seed=-1)", "encoder random: option seed cannot be -1"),
+        ("random(seed='1')", "encoder random: option seed must be a whole number, not '1'"),
+        ("random(seed=-1)", "encoder random: option seed must be a number of at least 0, not -1"),
         ("random(seed=exit())", "seed must be a Python literal"),
         ("contract", "unknown encoder 'contract'"),
         ("os.path", "unknown encoder 'os.path'"),
@@ -174,10 +174,10 @@ def test_input_length_of_its_own_is_no_change_and_longer_clips_need_no_chunks() 
         ("layers=[12]", r"layers must be from 0 to 11, at least one of them, not \[12\]"),
         ("layers=[]", "at least one of them"),
         ("layers=-1", "layers must be from 0 to 11"),
-        ("layers='all'", "option layers cannot be 'all'"),
+        ("layers='all'", "option layers must be 'each' or a list or a whole number, not 'all'"),
         ("frames=15", "frames must be at least 16, one patch, and at most 60000, not 15"),
         ("frames=100_000_000", "at most 60000, not 100000000"),
-        ("flat=1", "option flat cannot be 1"),
+        ("flat=1", "option flat must be true or false, not 1"),
     ],
 )
 def test_option_that_cannot_be_is_one_clear_error(options: str, said: str) -> None:

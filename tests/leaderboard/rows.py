@@ -3,6 +3,7 @@
 import typing
 from typing import Any
 
+from evar.data.task import official_digest
 from evar.result import Result
 
 
@@ -16,5 +17,6 @@ def make_row(**changes: Any) -> Result:
     values |= {"metric": "accuracy", "coverage": 1.0, "ranked": True, "protocol": "10-fold cross-validation"}
     values |= {"protocol_version": 1, "low": 0.4, "high": 0.6}
     values |= changes
+    values["task_digest"] = changes.get("task_digest", official_digest(values["task"]) or "")
     values["run"] = values["run"] or f"{values['task']}-{values['encoder']}-{values['time']}"
     return Result(**values)

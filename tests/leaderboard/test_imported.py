@@ -3,7 +3,7 @@
 import pytest
 
 from evar.base.errors import DataError
-from evar.leaderboard.imported import Imported, add, read_imported, read_scores
+from evar.leaderboard.imported import Imported, add, import_results, read_imported, read_scores
 from evar.leaderboard.text_tables import imported_tables
 
 TABLE = 'representation,task,score,report,extra\nm2d,us8k,0.8712,"ok, fine",1\nm2d,vc1,0.73,,2\n'
@@ -27,6 +27,19 @@ def test_a_score_that_is_no_share_is_told_with_its_line_and_skipped(tmp_path, sc
     assert [row.representation for row in read_scores(file)] == ["b"]
     assert len(notes) == 1
     assert "line 2: score" in notes[0]
+
+
+def test_a_table_in_per_cent_is_one_clear_error(tmp_path, notes):
+    file = write(tmp_path, "representation,task,score,report\na,us8k,87.1,x\nb,us8k,50,x\n")
+    with pytest.raises(DataError) as caught:
+        import_results(file, tmp_path / "results")
+    assert str(caught.value) == (
+        f"{file}, line 2: score '87.1' is no share from 0 to 1, it looks like per cent: divide by 100; none of its 2 "
+        "lines is a score that can be taken"
+    )
+    assert notes == []
+    with pytest.raises(DataError, match="holds no line below its header"):
+        import_results(write(tmp_path, "representation,task,score,report\n"), tmp_path / "results")
 
 
 def test_another_table_is_refused(tmp_path):
@@ -65,7 +78,10 @@ def test_a_line_by_hand_that_is_no_row_stays_where_rows_are_added(tmp_path, note
     before = file.read_text(encoding="utf-8")
     assert add(tmp_path, [ROW]) == 1
     assert file.read_text(encoding="utf-8") == before + 'new,us8k,0.5,"a,b",scores.csv\n'
-    assert notes == [f"{file}, line 2: score '87 %' is no share from 0 to 1; the line is skipped"]
+    assert notes == [
+        f"{file}, line 2: score '87 %' is no share from 0 to 1, it looks like per cent: divide by 100; the "
+        "line is skipped"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from evar.base.errors import DataError, UsageError
+from evar.data.task import official_digest
 from evar.leaderboard.names import rivals, row_of, tasks_of
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import short_ids
@@ -13,6 +14,7 @@ from tests.leaderboard.test_table import make_result
 
 def row(run, **changes):
     usual = {"encoder": "m2d", "weights": "a.pth", "weights_digest": "1", "task": "us8k", "probe": "logistic"}
+    usual["task_digest"] = official_digest(changes.get("task", "us8k"))
     return make_result(**{**usual, "run": run, "time": f"2026-01-0{run}T00:00:00Z", "ranked": True, **changes})
 
 

@@ -57,6 +57,7 @@ def test_other_weights_or_options_are_another_line(difference):
         ({"groups": 1}, "all test clips are of one group"),
         ({"empty_folds": ["2", "7"]}, "no clips in fold 2, 7"),
         ({"coverage": 0.089}, "coverage 8.9 %"),
+        ({"coverage": 0.75, "parts": {"1": 0.5, "2": 0.5}}, "coverage 75.0 %, clips in 2 of 10 folds"),
     ],
 )
 def test_rows_that_may_not_be_ranked_stand_apart_with_the_reason(row, reason):
@@ -70,13 +71,26 @@ def test_a_ranked_row_has_no_reason_to_stand_apart():
 
 
 def test_rows_of_an_older_protocol_or_task_file_stand_apart():
-    rows = [make_row(run="v1", encoder="a"), make_row(run="file", encoder="b", protocol_version=2, task_digest="old")]
-    board = build([*rows, make_row(run="now", protocol_version=2, task_digest="new")], apart)
+    rows = [
+        make_row(run="v1", encoder="a", task="mine"),
+        make_row(run="file", encoder="b", task="mine", protocol_version=2, task_digest="old"),
+    ]
+    board = build([*rows, make_row(run="now", task="mine", protocol_version=2, task_digest="new")], apart)
     assert {each.result.run: each.reason for each in board.apart} == {
         "v1": "protocol version 1, the newest is 2",
         "file": "scored under another version of the task's file",
     }
     assert [cell.result.run for line in board.tables[0].lines for cell in line.cells.values()] == ["now"]
+
+
+def test_a_task_that_is_not_the_official_one_cannot_take_its_column_whenever_it_was_run():
+    mine = {"task_digest": "mine", "score": 0.99, "encoder": "b"}
+    for rows in ([make_row(run="mine", **mine), make_row()], [make_row(), make_row(run="mine", ranked=False, **mine)]):
+        board = build(rows, apart)
+        assert [cell.best for line in board.tables[0].lines for cell in line.cells.values()] == [True]
+        assert [(each.result.run, each.reason) for each in board.apart] == [
+            ("mine", "not the us8k of this version of evar: its task file is another")
+        ]
 
 
 def test_no_table_and_no_mean_mixes_protocol_versions_of_different_tasks():
@@ -87,8 +101,8 @@ def test_no_table_and_no_mean_mixes_protocol_versions_of_different_tasks():
 
 
 def test_rows_that_are_never_ranked_put_no_other_out_of_force():
-    smoke = make_row(run="smoke", task_digest="new", ranked=False, limit=5)
-    board = build([make_row(run="whole", task_digest="old"), smoke], apart)
+    smoke = make_row(run="smoke", task="mine", task_digest="new", ranked=False, limit=5)
+    board = build([make_row(run="whole", task="mine", task_digest="old"), smoke], apart)
     assert [cell.result.run for line in board.tables[0].lines for cell in line.cells.values()] == ["whole"]
     assert [each.reason for each in board.apart] == ["smoke run of 5 clips a part"]
 

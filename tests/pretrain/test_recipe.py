@@ -59,9 +59,9 @@ def test_warm_up_shrinks_with_the_epochs_where_it_is_not_given():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"mask_ratio": "1.2"}, "--mask-ratio: Input should be less than 1, not '1.2'"),
-        ({"epochs": "many"}, "--epochs: Input should be a valid integer, unable to parse string as an integer, not"),
-        ({"objective": "mae"}, "--objective: Input should be 'm2d' or 'msm_mae', not 'mae'"),
+        ({"mask_ratio": "1.2"}, "--mask-ratio: must be a number below 1, not '1.2'"),
+        ({"epochs": "many"}, "--epochs: must be a whole number, not"),
+        ({"objective": "mae"}, "--objective: must be 'm2d' or 'msm_mae', not 'mae'"),
         ({"patch_mels": 30}, "patch_mels must divide 80, not be 30"),
         ({"mask_ratio": 0.999}, "mask_ratio 0.999 leaves none of 190 patches visible"),
         ({"sample_rate": 22050}, "sample_rate must be one of 16000, 32000, not 22050"),

@@ -168,11 +168,6 @@ def test_stronger_penalty_comes_first_in_the_grid() -> None:
     assert all(low < high for low, high in pairwise(open_probe("logistic").grid))
 
 
-def test_classes_that_training_cannot_teach_are_listed() -> None:
-    assert selection.unseen(np.array([0, 3, 3]), 5) == (1, 2, 4)
-    assert selection.unseen(np.array([[True, True, False], [True, False, False]]), 3) == (0, 2)
-
-
 def test_embedding_that_is_not_finite_is_named() -> None:
     x = X.copy()
     x[[7, 33]] = np.inf

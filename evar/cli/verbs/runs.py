@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"evar runs {action} takes one run, not {' '.join([arguments.run, *arguments.words])}")
     from evar.leaderboard import runs, table
 
+    table.require_there(results)
     if action == "list":
         if not (rows := runs.read_rows(results)):
             say(f"no runs in {results} yet: an evaluation adds the first one")

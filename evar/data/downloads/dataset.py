@@ -68,7 +68,7 @@ def _have_archive(file: RemoteFile, downloads: Path, target: Path, task: Task, f
     wanted = open_reader(task).wanted
     if target.exists() and any(target.iterdir()):
         raise DataError(f"{target} is there, but holds no {wanted}: move it away to have {task.title} fetched")
-    log.info(f"fetching {task.title} into {target}; its licence: {task.licence}")
+    log.info(f"fetching {task.title} into {target}; its licence: {task.licence or 'not stated'}")
     archive = downloads / file.name
     fetcher.fetch(file, archive)
     with unpacked(archive, target) as folder:
