@@ -57,7 +57,6 @@ def test_other_weights_or_options_are_another_line(difference):
         ({"groups": 1}, "all test clips are of one group"),
         ({"empty_folds": ["2", "7"]}, "no clips in fold 2, 7"),
         ({"coverage": 0.089}, "coverage 8.9 %"),
-        ({"coverage": 0.75, "parts": {"1": 0.5, "2": 0.5}}, "coverage 75.0 %, clips in 2 of 10 folds"),
     ],
 )
 def test_rows_that_may_not_be_ranked_stand_apart_with_the_reason(row, reason):
