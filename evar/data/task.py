@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
 
-from evar.base.errors import UsageError, unknown
-from evar.base.yaml_file import read_yaml
+from evar.base.errors import UsageError, few, unknown
+from evar.base.yaml_file import MOST_FAULTS, read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def _first_faults(error: ValidationError) -> str:
         if fault["type"] == "extra_forbidden":
             message = f"unknown key; {_near_key(str(fault['loc'][-1]))}"
         faults.append(f"{place}: {message}")
-    return "; ".join(faults)
+    return few(faults, MOST_FAULTS)
 
 
 def _near_key(key: str) -> str:

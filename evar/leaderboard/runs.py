@@ -5,6 +5,7 @@ in the folder is read strictly and within bounds, and nothing of it is executed;
 that names the file.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -27,7 +28,15 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from evar.base.errors import DataError, UsageError, few, unknown
-from evar.base.files import atomic_path, locked, storage_errors, write_atomic
+from evar.base.files import (
+    atomic_path,
+    locked,
+    open_regular,
+    read_regular,
+    remove_unfinished,
+    storage_errors,
+    write_atomic,
+)
 from evar.probes.predictions import Predictions
 from evar.result import PARTS, Result, ResultPart
 from evar.scoring.compare import RunOutput
@@ -98,20 +107,31 @@ def only_writer(results: Path) -> AbstractContextManager[None]:
 def keep(results: Path, result: Result, kept: Kept) -> Path:
     """Write what a run keeps, then its record, whose path is given. Raises StorageError; the run is then not there."""
     path, predictions = record_path(results, result.run), kept.predictions
-    with atomic_path(predictions_path(path)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            run=np.array(result.run),
-            logits=predictions.logits,
-            targets=predictions.targets,
-            rows=predictions.rows,
-            groups=predictions.groups,
-            folds=predictions.folds,
-            clips=np.array(kept.clips, dtype=np.str_),
-        )
     finite = {name: {k: v for k, v in curve.items() if math.isfinite(v)} for name, curve in kept.curves.items()}
-    write_atomic(path, Record(result, ChosenBy(classes=list(kept.classes), curves=finite)).to_json())
+    record = Record(result, ChosenBy(classes=list(kept.classes), curves=finite))
+    with atomic_path(path) as unfinished:  # there from the start: see `remove_unfinished_runs`
+        with atomic_path(predictions_path(path)) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file,
+                run=np.array(result.run),
+                logits=predictions.logits,
+                targets=predictions.targets,
+                rows=predictions.rows,
+                groups=predictions.groups,
+                folds=predictions.folds,
+                clips=np.array(kept.clips, dtype=np.str_),
+            )
+        unfinished.write_text(record.to_json(), encoding="utf-8")
     return path
+
+
+def remove_unfinished_runs(results: Path) -> None:
+    """Delete what killed processes left of runs whose record they did not write."""
+    for name in remove_unfinished(results / FOLDER):
+        record = results / FOLDER / name
+        if name.endswith(".json") and not record.exists():
+            with contextlib.suppress(OSError):
+                predictions_path(record).unlink()
 
 
 def record_path(results: Path, run: str) -> Path:
@@ -149,11 +169,7 @@ def readable(files: Sequence[Path]) -> Iterator[Record]:
 def read_record(path: Path) -> Record:
     """A run's record. Raises DataError, in one line that names the file, where it is none."""
     try:
-        if not path.is_file():
-            raise ValueError("it is no file")
-        if (size := path.stat().st_size) > MOST_RECORD_BYTES:
-            raise ValueError(f"{size:,} bytes, a record has at most {MOST_RECORD_BYTES:,}")
-        sections = vars(_SECTIONS.validate_json(path.read_bytes()))
+        sections = vars(_SECTIONS.validate_json(read_regular(path, MOST_RECORD_BYTES)))
         selection = sections.pop("selection")
         result = Result.of(*sections.values())
         _require_possible(result)
@@ -165,7 +181,8 @@ def read_record(path: Path) -> Record:
         where = ".".join(map(str, wrong["loc"]))
         raise DataError(f"{path} is no record of a run: {where and f'{_shown(where)}: '}{wrong['msg']}") from error
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no record of a run: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path} is no record of a run: {why}") from error
 
 
 def read_predictions(results: Path, run: str) -> Kept:
@@ -269,7 +286,7 @@ def copy_runs(source: Path, results: Path) -> tuple[int, int]:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a file of predictions. Raises one of BROKEN; takes no more memory than MOST_ARRAY_BYTES."""
-    with zipfile.ZipFile(path) as archive:
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if set(members) != set(ARRAYS):
             raise ValueError(f"it holds {few(sorted(members)) or 'nothing'}, not {', '.join(ARRAYS)}")

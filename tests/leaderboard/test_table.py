@@ -156,9 +156,9 @@ def test_results_that_cannot_be_written_are_told_before_the_work(tmp_path):
         require_writable(tmp_path / "file" / "results")
 
 
-def test_check_leaves_nothing_behind(tmp_path):
+def test_check_leaves_nothing_but_the_lock_behind(tmp_path):
     require_writable(tmp_path)
-    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [tmp_path / "runs.lock"]
 
 
 def test_interrupted_write_leaves_the_table_as_it_was(tmp_path, monkeypatch):

@@ -42,8 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     gone = [
         item
         for item in inventory.prunable(items, older_than_days=arguments.older_than, everything=arguments.all)
-        if inventory.remove(item)
+        if not inventory.in_use(item) and inventory.remove(item)
     ]
+    inventory.remove_left_over(arguments.cache)
     for item in gone:
         print(f"removed {item.kind} {item.folder.name}  {size(item.size)}")
     print(f"{size(sum(item.size for item in gone))} freed in {arguments.cache}")
