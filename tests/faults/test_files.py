@@ -6,6 +6,7 @@ The files are those that a run opens, found by listening to it: a new one is cov
 import os
 import re
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -217,3 +218,25 @@ def test_killed_anywhere_a_run_leaves_nothing_behind_and_the_next_one_scores_the
         places = [(2 * number + 1) * len(whole.events) // (2 * KILLS) for number in range(KILLS)]
         found = [fail for each in pool.map(fails, places) for fail in each]
     assert not found, "\n".join(found)
+
+
+def prune_for_ever(folder: Path) -> None:
+    from evar.cli import main
+
+    os.chdir(folder)
+    os.dup2(os.open("pruned", os.O_WRONLY | os.O_CREAT), 1)
+    while main(["cache", "prune", "--all", "--cache", "cache"]) == 0:
+        sys.stdout.flush()
+
+
+def test_whatever_is_pruned_meanwhile_runs_succeed(world, tmp_path):
+    place = world.case(tmp_path / "case", "cache")
+    pruner = child.forked.Process(target=prune_for_ever, args=(place,))
+    pruner.start()
+    done = [child.run(place, world.command) for _ in range(5)]
+    assert pruner.is_alive()
+    pruner.kill()
+    pruner.join()
+    assert [(each.code, each.errors) for each in done] == [(0, [])] * 5
+    assert all(np.array_equal(logits(place / "results", run), world.logits) for run in records(place / "results"))
+    assert (place / "pruned").read_text().count("removed embeddings") > 1
