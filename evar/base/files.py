@@ -155,7 +155,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn what a disk refuses (full, read-only, no permission) into one clear StorageError about `path`."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as raised:  # RuntimeError: torch's, after an OSError of the file that it writes to
+        error = next((each for each in _chain(raised) if isinstance(each, OSError)), None)
+        if error is None:
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(f"no space left for {path}: free some and run again, finished parts are kept") from error
         refuse_if_too_many_open(path, error)
@@ -164,6 +167,13 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(
             f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
         ) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def refuse_if_too_many_open(path: Path, error: BaseException) -> None:

@@ -106,22 +106,17 @@ def only_writer(results: Path) -> AbstractContextManager[None]:
 
 def keep(results: Path, result: Result, kept: Kept) -> Path:
     """Write what a run keeps, then its record, whose path is given. Raises StorageError; the run is then not there."""
-    path, predictions = record_path(results, result.run), kept.predictions
+    path = record_path(results, result.run)
     finite = {name: {k: v for k, v in curve.items() if math.isfinite(v)} for name, curve in kept.curves.items()}
     record = Record(result, ChosenBy(classes=list(kept.classes), curves=finite))
-    with atomic_path(path) as unfinished:  # there from the start: see `remove_unfinished_runs`
-        with atomic_path(predictions_path(path)) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                run=np.array(result.run),
-                logits=predictions.logits,
-                targets=predictions.targets,
-                rows=predictions.rows,
-                groups=predictions.groups,
-                folds=predictions.folds,
-                clips=np.array(kept.clips, dtype=np.str_),
-            )
-        unfinished.write_text(record.to_json(), encoding="utf-8")
+    try:
+        with atomic_path(path) as unfinished:  # there from the start: see `remove_unfinished_runs`
+            _write_predictions(predictions_path(path), result.run, kept)
+            unfinished.write_text(record.to_json(), encoding="utf-8")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            predictions_path(path).unlink()
+        raise
     return path
 
 
@@ -282,6 +277,21 @@ def copy_runs(source: Path, results: Path) -> tuple[int, int]:
                     shutil.copyfile(file, temporary)
         count += 1
     return count, len(files)
+
+
+def _write_predictions(path: Path, run: str, kept: Kept) -> None:
+    predictions = kept.predictions
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            run=np.array(run),
+            logits=predictions.logits,
+            targets=predictions.targets,
+            rows=predictions.rows,
+            groups=predictions.groups,
+            folds=predictions.folds,
+            clips=np.array(kept.clips, dtype=np.str_),
+        )
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

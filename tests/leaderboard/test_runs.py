@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evar.base.errors import DataError, UsageError
+from evar.base.errors import DataError, StorageError, UsageError
 from evar.leaderboard import runs
 from evar.leaderboard.runs import read_predictions, read_record, read_rows
 from evar.result import PARTS
@@ -85,6 +85,14 @@ def test_the_record_is_written_last(tmp_path, monkeypatch):
     monkeypatch.setattr(runs.Path, "replace", lambda file, to: (written.append(to.name), replace(file, to))[1])
     runs.keep(tmp_path, make_result(run="one"), make_kept())
     assert written == ["one.npz", "one.json"]
+
+
+def test_a_run_that_a_full_disk_has_no_room_for_is_not_there(small_disk):
+    folder, _ = small_disk
+    (folder / "full").write_bytes(bytes(60_000))
+    with pytest.raises(StorageError, match=r"no space left for .*one\.(npz|json)"):
+        runs.keep(folder, make_result(run="one"), make_kept())
+    assert list((folder / "runs").iterdir()) == []
 
 
 def changed(section, field, value):
