@@ -153,7 +153,9 @@ def _parsed(file: Path, content: bytes, needed: Sequence[str]) -> tuple[list[str
 
 def _row(cells: Mapping[str, str]) -> Imported:
     """A row of text, column -> cell. Raises ValueError where it is no score."""
-    representation, task, score, report, source = (cells.get(name, "") for name in COLUMNS)
+    representation, task, score, report, source = texts = [cells.get(name, "") for name in COLUMNS]
+    if (longest := max(map(len, texts))) > runs.MOST_LETTERS:
+        raise ValueError(f"a cell has {longest:,} letters, more than {runs.MOST_LETTERS:,}")
     share = _share(score)
     if share is None:
         raise ValueError(f"score {score!r} is no share from 0 to 1")

@@ -50,6 +50,8 @@ NAME = re.compile(r"[^/\\\0.][^/\\\0]{0,199}")  # of a run: a file's, and no hid
 ID = re.compile(r"\d{8}T\d{6}-([0-9a-f]{8})")  # as `provenance.new_run_id` makes it
 SHORTEST = 4  # characters of a short id
 MOST_RECORD_BYTES = 16 << 20
+MOST_LETTERS = 4096  # of a text in a record: a path, at most
+MOST_ENTRIES = 20_000  # of a list in a record
 MOST_ARRAY_BYTES = 4 << 30  # of a run's predictions together
 ARRAYS = {"logits": "f", "targets": "ib", "rows": "i", "groups": "U", "folds": "U", "clips": "U", "run": "U"}
 """Array -> the kinds of dtype that it may have."""
@@ -81,7 +83,11 @@ class Record:
         return {**self.result.sections(), "selection": dataclasses.asdict(self.selection)}
 
     def to_json(self) -> str:
-        """The record's file. Letters that no file can hold are U+FFFD."""
+        """The record's file. Letters that no file can hold are U+FFFD. Raises DataError for what none would read."""
+        try:
+            _require_bounded(self.sections())
+        except ValueError as error:
+            raise DataError(f"run {self.result.run} cannot be kept: {error}") from error
         return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(self.sections(), ensure_ascii=False, indent=1)) + "\n"
 
 
@@ -167,6 +173,7 @@ def read_record(path: Path) -> Record:
         sections = vars(_SECTIONS.validate_json(read_regular(path, MOST_RECORD_BYTES)))
         selection = sections.pop("selection")
         result = Result.of(*sections.values())
+        _require_bounded(Record(result, selection).sections())
         _require_possible(result)
         if f"{result.run}.json" != path.name or not NAME.fullmatch(result.run):
             raise ValueError(f"it is of run {_shown(repr(result.run))}")
@@ -330,6 +337,18 @@ def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: in
         raise ValueError("targets are neither numbers of classes nor a table of labels")
     if targets.ndim == 1 and not 0 <= targets.min() <= targets.max() < classes:
         raise ValueError("targets are no classes")
+
+
+def _require_bounded(content: object, where: str = "") -> None:
+    """Raise ValueError for a text or a list that is too long for any table."""
+    if isinstance(content, str) and len(content) > MOST_LETTERS:
+        raise ValueError(f"{where} has {len(content):,} letters, a text has at most {MOST_LETTERS:,}")
+    if isinstance(content, list | dict):
+        if len(content) > MOST_ENTRIES:
+            raise ValueError(f"{where} has {len(content):,} entries, there are at most {MOST_ENTRIES:,}")
+        for name, value in content.items() if isinstance(content, dict) else enumerate(content):
+            _require_bounded(name, where)
+            _require_bounded(value, f"{where}.{_shown(str(name))}".strip("."))
 
 
 def _require_possible(row: Result) -> None:

@@ -119,6 +119,12 @@ WRONG = {
         "accuracy cannot be 2 [0.5, 3]",
     ),
     "no time": (changed("what", "time", "yesterday"), "time cannot be 'yesterday'"),
+    "an endless name": (changed("what", "encoder", "x" * 10**7), "what.encoder has 10,000,000 letters, a text has at"),
+    "an endless list": (changed("score", "parts", {str(k): 0.5 for k in range(10**5)}), "score.parts has 100,000 entr"),
+    "an endless name deep down": (
+        changed("provenance", "probe_options", {"a": [{"b" * 5000: 1}]}),
+        "provenance.probe_options.a.0 has 5,000 letters",
+    ),
     "of another run": (changed("what", "run", "two"), "it is of run 'two'"),
 }
 
@@ -298,6 +304,14 @@ def test_remarks_are_kept_in_the_record_and_change_nothing_else(tmp_path):
     assert (after.result.tags, after.result.note) == (["a", "b"], "two\nlines")
     assert dataclasses.replace(after.result, tags=before.result.tags, note=before.result.note) == before.result
     assert after.selection == before.selection
+
+
+def test_a_note_that_no_reader_would_take_is_refused_and_the_record_stays(tmp_path):
+    add(tmp_path, run="one")
+    before = record_of(tmp_path).read_bytes()
+    with pytest.raises(DataError, match=r"run one cannot be kept: remarks\.note has 5,000 letters"):
+        runs.remark(tmp_path, "one", note="x" * 5000)
+    assert record_of(tmp_path).read_bytes() == before
 
 
 def test_runs_of_another_folder_are_copied_once(tmp_path, notes):
