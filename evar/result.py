@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from evar.base.errors import few
+from evar.base.errors import few, printable
 
 
 class ResultPart:
@@ -208,7 +208,7 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
             f"only {self.groups} groups": self.few_groups,
         }
         said = [remark for remark, holds in remarks.items() if holds]
-        return "  ".join([*parts, f"({', '.join(said)})"] if said else parts)
+        return "  ".join(map(printable, [*parts, f"({', '.join(said)})"] if said else parts))
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """Section -> field -> value."""

@@ -64,12 +64,13 @@ def few(names: Iterable[str], most: int = 3, total: int | None = None) -> str:
     return ", ".join(listed[:most]) + rest
 
 
-def shown(name: str) -> str:
-    """A name on one line: as it is, or as a literal where it holds line breaks or is no text."""
-    return name if name.isprintable() else repr(name)
-
-
 def printable(text: str, mark: str = UNPRINTABLE) -> str:
-    """The text on one line, a mark for each character that is no sign (Unicode's category C): it moves no cursor."""
-    line = " ".join(text.split())
-    return line if line.isprintable() else "".join(mark if unicodedata.category(c)[0] == "C" else c for c in line)
+    """The text on one line, as `visible`: it moves no cursor."""
+    return visible(" ".join(text.split()), mark)
+
+
+def visible(text: str, mark: str = UNPRINTABLE) -> str:
+    """The text with a mark for each character that is no sign (Unicode's category C), but for line ends and tabs."""
+    if all(map(str.isprintable, text.split("\n"))):
+        return text
+    return "".join(mark if unicodedata.category(c)[0] == "C" and c not in "\n\t" else c for c in text)

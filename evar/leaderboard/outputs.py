@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from evar.base.errors import UsageError
+from evar.base.errors import UsageError, visible
 from evar.base.files import storage_errors, write_atomic
 from evar.leaderboard import imported, published, runs, table, verdicts
 from evar.leaderboard.formats import open_format
@@ -47,7 +47,8 @@ def write(leaderboard: Leaderboard, format: str, out: Path | None, width: int = 
     is_own, content = open_format(format).is_own, open_format(format).write(leaderboard, width)
     if out is None:
         assert isinstance(content, str)
-        sys.stdout.write(content)
+        # a program gets the names as they are
+        sys.stdout.write(visible(content) if sys.stdout.isatty() else content)
     elif isinstance(content, Mapping):
         files = {output_file(out / path, is_own, leaderboard.results): text for path, text in content.items()}
         for file, text in files.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from evar.base import provenance
-from evar.base.errors import few, shown
+from evar.base.errors import few
 from evar.base.files import locked, remove_unfinished
 from evar.base.json_file import read_json, write_json
 from evar.data.leaks import OTHER_SIDE, number_sides
@@ -39,7 +39,7 @@ class NearDuplicate:
     lag: float
 
     def __str__(self) -> str:
-        clips = f"{shown(self.path)} ({self.part}) and {shown(self.other)} ({self.other_part})"
+        clips = f"{self.path} ({self.part}) and {self.other} ({self.other_part})"
         return f"{clips}, correlation {self.correlation:.2f} at {self.lag:.3f} s"
 
 
@@ -59,7 +59,7 @@ class NearDuplicates:
             pairs = {frozenset((each.path, each.other)): str(each) for each in self.clips}
             text = (
                 f"{len(self.clips):,} test clips nearly equal a clip {OTHER_SIDE}: {few(pairs.values())}; "
-                f"all in {shown(str(self.file))}"
+                f"all in {self.file!s}"
             )
         more = f"; {self.uncompared:,} more pairs sound alike and were too many to compare"
         return text + more if self.uncompared else text

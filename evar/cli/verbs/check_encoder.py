@@ -8,6 +8,7 @@ from evar.base.errors import EvarError
 from evar.base.progress import say
 from evar.base.spec import parse_call
 from evar.cli.options import add_settings, add_weights
+from evar.cli.terminal import echo
 
 if TYPE_CHECKING:
     from evar.encoders.checks import Check
@@ -41,18 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
             encoder = encoders.open_encoder(arguments.encoder, weights).to(device)
     except Exception as error:  # whatever someone's own encoder raises is what they want to know
         said = error if isinstance(error, EvarError) else f"raises {type(error).__name__}: {error}"
-        print(f"fails opens\n      {' '.join(str(said).split())}")
+        echo(f"fails opens\n      {' '.join(str(said).split())}")
         say(f"it does not open; the {len(CHECKS)} checks were not run")
         return BROKEN
     outputs = ", ".join(encoder.outputs)
-    print(f"{encoder.identity.name}  {encoder.identity.weights}  {encoder.sample_rate} Hz  outputs: {outputs}")
+    echo(f"{encoder.identity.name}  {encoder.identity.weights}  {encoder.sample_rate} Hz  outputs: {outputs}")
     failed = 0
     for check in CHECKS:
         problem = problem_with(encoder, check)
         failed += bool(problem)
-        print(f"{'fails' if problem else 'ok   '} {check.__name__.replace('_', ' ')}", flush=True)
+        echo(f"{'fails' if problem else 'ok   '} {check.__name__.replace('_', ' ')}")
         if problem:
-            print(f"      {problem}", flush=True)
+            echo(f"      {problem}")
     say(f"{len(CHECKS) - failed} of {len(CHECKS)} checks passed")
     return BROKEN if failed else KEPT
 
