@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evar.base.errors import UsageError, visible
-from evar.base.files import storage_errors, write_atomic
+from evar.base.files import open_regular, storage_errors, write_atomic
 from evar.leaderboard import imported, published, runs, table, verdicts
 from evar.leaderboard.formats import open_format
 from evar.leaderboard.read import Leaderboard
@@ -107,7 +107,7 @@ def _is_kept(file: Path, results: Path) -> bool:
 
 def _ends(file: Path) -> bytes:
     """The first and the last END_BYTES of a file; all of it where it is not longer."""
-    with file.open("rb") as content:
+    with open_regular(file) as content:
         start = content.read(END_BYTES)
         content.seek(max(END_BYTES, file.stat().st_size - END_BYTES))
         return start + content.read()
