@@ -21,7 +21,7 @@ from tests.faults import child
 from tests.tones import write_tones
 
 OWN_NAMES = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}|[0-9a-f]{12,}")  # ids of runs, digests of what is cached
-KILLS = 12  # of those that are possible
+KILLS = 8  # of those that are possible
 
 
 @dataclass(frozen=True)

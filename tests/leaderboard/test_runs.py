@@ -209,10 +209,10 @@ def test_run_that_is_a_path_is_refused(tmp_path, run):
         read_predictions(tmp_path / "deep", run)
 
 
-def header(shape):
-    """The start of an array's file that promises float32 of this shape."""
+def header(shape, dtype="<f4"):
+    """The start of an array's file that promises this shape."""
     file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
     return file.getvalue()
 
 
@@ -226,6 +226,7 @@ MEMBERS = {
     "of another score": {"targets": np.array([0, 0])},
     "no array": {"logits": b"hello"},
     "an endless shape": {"logits": header((1 << 40,))},
+    "an endless text": {"clips": header((2,), "<U500000000")},
     "a shape of nothing": {"logits": header((-1, -2))},
     "a header nested deep": {"logits": b"\x93NUMPY\x01\x00\x10\x27" + b"(" * 10_000},
     "a version of the future": {"logits": b"\x93NUMPY\x09\x00\x10\x27"},
