@@ -32,7 +32,7 @@ from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
 from evar.fitting import ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import table as leaderboard
-from evar.leaderboard.runs import Kept, record_path
+from evar.leaderboard.runs import MOST_LETTERS, Kept, record_path
 from evar.nn import releases
 from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes import open_probes
@@ -129,6 +129,8 @@ class Evaluator:
         if results is not None:
             leaderboard.require_writable(Path(results))
         opened = open_encoder(encoder, weights, name, config)
+        if (letters := len(opened.identity.name)) > MOST_LETTERS:  # else no run of it could be kept
+            raise UsageError(f"the encoder's name has {letters:,} letters: give one of at most {MOST_LETTERS:,}")
         return cls(opened, probes, config, None if results is None else Path(results))
 
     def evaluations(self, task: Task) -> Iterator[Evaluation]:

@@ -8,7 +8,7 @@
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ import torch
 
 from evar import encoders, plots
 from evar.base.errors import EvarError, UsageError
-from evar.base.files import locked
+from evar.base.files import locked, remove_unfinished
 from evar.base.progress import hidden, hidden_progress
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
@@ -130,13 +130,17 @@ def require_own(folder: Path, name: str) -> None:
     outputs.output_file(folder / CURVE, lambda content: title in content, folder)
 
 
-def alone(folder: Path) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
     """Keep other pre-trainings out of `folder`, through FOLDER/run.lock, for the block; a killed process frees it.
 
-    Raises UsageError at once where another one is there, StorageError where the folder cannot be written.
+    What such a process left half written is deleted. Raises UsageError at once where another one is there,
+    StorageError where the folder cannot be written.
     """
     busy = UsageError(f"another evar pretrain is writing into {folder}: wait until it ends, or give another --out")
-    return locked(folder / "run", busy=busy)
+    with locked(folder / "run", busy=busy):
+        remove_unfinished(folder)
+        yield
 
 
 def draw_loss(saved: Saved) -> None:

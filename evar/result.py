@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from evar.base.errors import few
+from evar.base.errors import few, printable
 from evar.base.percent import rounded_percent
 from evar.data.task import official_digest
 
@@ -214,7 +214,7 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
             f"{self.groups} groups, too few to claim a difference": self.few_groups,
         }
         said = [remark for remark, holds in remarks.items() if holds]
-        return "  ".join([*parts, f"({', '.join(said)})"] if said else parts)
+        return "  ".join(map(printable, [*parts, f"({', '.join(said)})"] if said else parts))
 
     @property
     def why_unranked(self) -> str:

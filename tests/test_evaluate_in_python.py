@@ -139,6 +139,8 @@ def test_an_encoder_by_its_call_is_scored_as_the_command_line_does(place: Path) 
     assert (result.encoder, result.limit, result.ranked) == ("logmel", 5, False)
     with pytest.raises(UsageError, match="weights are for an encoder that is named"):
         score(place, Bands(8), weights="tiny")
+    with pytest.raises(UsageError, match=r"the encoder's name has 5,000 letters: give one of at most 4,096"):
+        score(place, Bands(8), name="x" * 5000)
 
 
 def test_a_config_holds_settings_and_keywords_go_before_them(place: Path) -> None:

@@ -1,3 +1,4 @@
+import threading
 import time
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from evar.base import threads
+from evar.base.errors import StorageError
 
 
 def test_results_come_in_the_order_of_items() -> None:
@@ -47,3 +49,12 @@ def test_linear_algebra_has_one_thread_within_and_its_own_number_after() -> None
     with threads.one_thread():
         assert set(blas()) == {1}
     assert blas() == before
+
+
+def test_a_system_that_starts_no_more_threads_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(StorageError, match=r"no more threads can be started: .*ulimit -u"):
+        threads.fit_each(str, range(3))

@@ -137,13 +137,18 @@ def few(names: Iterable[str], most: int = 3, total: int | None = None) -> str:
 
 
 def shown(name: object) -> str:
-    """A name on one line, a long one cut: as it is, or as a literal where it holds line breaks or is no text."""
-    text = str(name)
-    text = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}...{text[-LONGEST_NAME // 2 :]}"
-    return text if text.isprintable() else repr(text)
+    """A name on one line, a long one cut."""
+    text = printable(str(name))
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}...{text[-LONGEST_NAME // 2 :]}"
 
 
 def printable(text: str, mark: str = UNPRINTABLE) -> str:
-    """The text on one line, a mark for each character that is no sign (Unicode's category C): it moves no cursor."""
-    line = " ".join(text.split())
-    return line if line.isprintable() else "".join(mark if unicodedata.category(c)[0] == "C" else c for c in line)
+    """The text on one line, as `visible`: it moves no cursor."""
+    return visible(" ".join(text.split()), mark)
+
+
+def visible(text: str, mark: str = UNPRINTABLE) -> str:
+    """The text with a mark for each character that is no sign (Unicode's category C), but for line ends and tabs."""
+    if all(map(str.isprintable, text.split("\n"))):
+        return text
+    return "".join(mark if unicodedata.category(c)[0] == "C" and c not in "\n\t" else c for c in text)

@@ -1,12 +1,20 @@
-"""Files that outlive a run: written beside their place and renamed into it, and locks between processes."""
+"""Files that outlive a run: regular ones alone are opened, new ones are renamed into place; locks between processes.
+
+A file of the cache or of results may be anything by the time it is read. `open_regular` is how all of them are opened:
+a pipe would wait for a writer for good, and a device has no end.
+"""
 
 import contextlib
 import errno
+import fcntl
 import logging
 import os
+import re
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
@@ -14,10 +22,50 @@ from evar.base.errors import EvarError, StorageError
 
 log = logging.getLogger(__name__)
 
+UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part")  # what `atomic_path` names its temporary files
+FLAGS = {"rb": os.O_RDONLY, "r+b": os.O_RDWR, "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT}
+
+
+def open_regular(path: Path, mode: Literal["rb", "r+b", "ab"] = "rb") -> BinaryIO:
+    """Open a file, unbuffered where it is written to. Raises OSError, for anything but a regular file too."""
+    descriptor = os.open(path, FLAGS[mode] | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, mode, buffering=-1 if mode == "rb" else 0)
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The content of a file of at most `most` bytes. Raises OSError, where it has more too."""
+    with open_regular(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > most:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, more than {most:,}", str(path))
+        return file.read(most)
+
+
+def hold(file: BinaryIO) -> None:
+    """Mark an open file as used until its last descriptor is closed: a memory map of it keeps one."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process uses a file (see `hold`), or may do so where the file system has no locks."""
+    if not path.is_file():
+        return False
+    try:
+        with open_regular(path, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; the file written there becomes `path` when the block ends without an error.
+    """Yield the path of an empty file beside `path`; what is written there becomes `path` when the block ends well.
 
     A reader sees the old file or the new one, never a half. Raises StorageError where the disk refuses.
     """
@@ -25,19 +73,43 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            with _held(temporary):
+                yield temporary
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+                temporary.replace(path)
     finally:
-        with contextlib.suppress(NotADirectoryError):  # a file where the folder should be: an error above
+        with contextlib.suppress(OSError):  # said above, as of a disk that is read-only now
             temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> list[str]:
+    """Delete the temporary files in this folder that killed processes left. Gives the names that they were for."""
+    names = []
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            if (named := UNFINISHED.fullmatch(file.name)) and not is_held(file):
+                file.unlink()
+                names.append(named[1])
+    return names
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Put `content` (text as UTF-8) at `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Make an empty file, which nobody takes for a left-over within the block."""
+    while True:
+        with path.open("xb") as file:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if path.exists():  # else it was taken for one between both calls
+                yield
+                return
 
 
 def reserve(path: Path) -> None:
@@ -83,7 +155,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn what a disk refuses (full, read-only, no permission) into one clear StorageError about `path`."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as raised:  # RuntimeError: torch's, after an OSError of the file that it writes to
+        error = next((each for each in _chain(raised) if isinstance(each, OSError)), None)
+        if error is None:
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(f"no space left for {path}: free some and run again, finished parts are kept") from error
         refuse_if_too_many_open(path, error)
@@ -92,6 +167,13 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(
             f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
         ) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def refuse_if_too_many_open(path: Path, error: BaseException) -> None:

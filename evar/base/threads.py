@@ -8,15 +8,32 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from evar.base.errors import StorageError
 from evar.base.machine import cores as cores
 from evar.base.progress import advance
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+P = ParamSpec("P")
+
+
+class Threads(ThreadPoolExecutor):
+    """A pool whose want of threads is one clear error: StorageError, see `submit`."""
+
+    def submit(self, work: Callable[P, Result], /, *args: P.args, **named: P.kwargs) -> Future[Result]:
+        """Have `work` done. Raises StorageError where the system starts no more threads."""
+        try:
+            return super().submit(work, *args, **named)
+        except RuntimeError as error:
+            if "start new thread" not in str(error):
+                raise
+            raise StorageError(
+                "no more threads can be started: end other programs, or allow more (ulimit -u), and run again"
+            ) from error
 
 
 @contextlib.contextmanager
@@ -40,7 +57,7 @@ def fit_each(
     The first exception ends it: fits not yet begun are dropped.
     """
     workers = min(at_once or cores(), max(1, len(items)))
-    with one_thread(), ThreadPoolExecutor(workers, initializer=prepare_thread) as pool:
+    with one_thread(), Threads(workers, initializer=prepare_thread) as pool:
         futures = {pool.submit(fit, item): item for item in items}
         try:
             for future in as_completed(futures):

@@ -1,5 +1,6 @@
 """The only door to YAML: safe loading and writing, with errors that name the file and the line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -7,12 +8,22 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from evar.base.errors import UsageError, in_words
+from evar.base.files import read_regular
 
 Content = TypeVar("Content")
 
+MOST_BYTES = 256 << 10  # parsing takes seconds a megabyte
+MOST_FAULTS = 10  # of a file, in a message
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML keeps the last."""
+
+class _Loader(yaml.SafeLoader):
+    """Safe. Refuses aliases, of which a few lines stand for more than any memory holds, and keys given twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            where = self.get_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="an alias (*name): write out what it stands for", problem_mark=where)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -25,15 +36,17 @@ class _UniqueKeys(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that the YAML file `path` holds.
 
-    Raises UsageError where it cannot be read, is not YAML, or is not a mapping.
+    Raises UsageError where it cannot be read, is not YAML without aliases, or is not a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # a SafeLoader
+        content = yaml.load(read_regular(path, MOST_BYTES).decode(), _Loader)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+    except RecursionError as error:
+        raise UsageError(f"{path}: lists or mappings are nested too deep") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: a date or a number that is none
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         raise UsageError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
@@ -48,8 +61,14 @@ def read_yaml_as(path: Path, kind: type[Content]) -> Content:
     try:
         return TypeAdapter(kind).validate_python(read_yaml(path))
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {in_words(fault)}" for fault in error.errors())
-        raise UsageError(f"{path}: {'; '.join(faults)}") from error
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {in_words(fault)}" for fault in error.errors()]
+        raise UsageError(f"{path}: {in_short(faults)}") from error
+
+
+def in_short(faults: Sequence[str]) -> str:
+    """All faults of a file on one line; of very many the first."""
+    more = f"; and {len(faults) - MOST_FAULTS:,} more" if len(faults) > MOST_FAULTS else ""
+    return "; ".join(faults[:MOST_FAULTS]) + more
 
 
 def yaml_text(content: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """A check's report as one screen for people: a table of clips by class and part, then a line or a few a finding.
 
-Lines are at most `width` characters wide. Names that would break a line are shown as Python literals.
+Lines are at most `width` characters wide. What moves a cursor is a mark.
 """
 
 import math
@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from evar.base.errors import few, shown
+from evar.base.errors import few, printable
 from evar.cli.terminal import size
 from evar.data import ffmpeg
 from evar.data.audio import QUIET_PEAK
@@ -29,11 +29,9 @@ Value = TypeVar("Value")
 
 def screen(report: Report, near: NearDuplicates | None, width: int) -> str:
     """The whole report in lines of at most `width` characters."""
-    what = (
-        f"{report.task}  {shown(report.title)}, {report.protocol}, {report.seconds:g} s clips, in {shown(report.root)}"
-    )
+    what = f"{report.title}, {report.protocol}, {report.seconds:g} s clips, in {report.root}"
     lines = [
-        *textwrap.wrap(what, width, break_on_hyphens=False),
+        *textwrap.wrap(f"{printable(report.task)}  {printable(what)}", width, break_on_hyphens=False),
         f"{report.found:,} of {report.expected:,} clips ({report.coverage:.1%}) in {len(report.classes):,} classes",
         "",
         *_counts(report, width),
@@ -63,7 +61,7 @@ def _findings(report: Report, near: NearDuplicates | None) -> list[tuple[str, st
         *(("short", text) for text in _lacking(report)),
         ("durations", _durations(report.durations)),
         ("files", _files(report)),
-        ("store", store + shown(report.store)),
+        ("store", store + report.store),
         *(("remarks", remark) for remark in report.remarks),
         *(("pitfalls", pitfall) for pitfall in report.pitfalls),
         ("verdict", f"cannot be scored: {report.problem}" if report.problem else "can be scored"),
@@ -72,7 +70,7 @@ def _findings(report: Report, near: NearDuplicates | None) -> list[tuple[str, st
 
 def _finding(heading: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
-        shown(" ".join(text.split())),
+        printable(text),
         width,
         initial_indent=heading.ljust(LABEL_CHARACTERS),
         subsequent_indent=" " * LABEL_CHARACTERS,
@@ -85,7 +83,7 @@ def _counts(report: Report, width: int) -> list[str]:
     named = len(report.classes) <= ROWS
     lines = [
         [report.part_kind, *(part.name for part in report.parts), "all"],
-        *([shown(each.name), *_numbers(each.found), _all(each)] for each in report.classes if named),
+        *([printable(each.name), *_numbers(each.found), _all(each)] for each in report.classes if named),
         ["found", *_numbers([part.found for part in report.parts]), f"{report.found:,}"],
         ["expected", *_numbers([part.expected or part.listed for part in report.parts]), f"{report.expected:,}"],
     ]
@@ -109,11 +107,11 @@ def _of(found: int, listed: int) -> str:
 def _many(classes: Sequence[Class]) -> str:
     """Every class with its count, or where they are very many the extremes."""
     if len(classes) <= NAMES:
-        return ", ".join(f"{shown(each.name)} {_all(each)}" for each in classes)
+        return ", ".join(f"{each.name} {_all(each)}" for each in classes)
     ranked = sorted(classes, key=lambda each: sum(each.found))
     counts = [sum(each.found) for each in ranked]
-    fewest = ", ".join(f"{shown(each.name)} {sum(each.found):,}" for each in ranked[:FEW])
-    most = ", ".join(f"{shown(each.name)} {sum(each.found):,}" for each in ranked[: -FEW - 1 : -1])
+    fewest = ", ".join(f"{each.name} {sum(each.found):,}" for each in ranked[:FEW])
+    most = ", ".join(f"{each.name} {sum(each.found):,}" for each in ranked[: -FEW - 1 : -1])
     absent = sum(1 for each in classes if 0 in each.found)
     return (
         f"{len(classes):,}, median {statistics.median(counts):,.0f} clips; fewest: {fewest}; most: {most}; "
@@ -125,7 +123,7 @@ def _quarantined(report: Report) -> list[str]:
     if not report.quarantined:
         return ["none"]
     most = REASONS - 1 if report.waiting else REASONS
-    lines = [f"{len(fault.paths):,}: {fault.reason}: {few(map(shown, fault.paths), FEW)}"
+    lines = [f"{len(fault.paths):,}: {fault.reason}: {few(fault.paths, FEW)}"
              for fault in report.quarantined[:most]]  # fmt: skip
     if rest := report.quarantined[most:]:
         lines.append(f"{sum(len(fault.paths) for fault in rest):,} for {len(rest)} more reasons (all with --json)")
@@ -133,28 +131,28 @@ def _quarantined(report: Report) -> list[str]:
 
 
 def _some(paths: Sequence[str], what: str) -> str:
-    return f"{len(paths):,} {what}: {few(map(shown, paths), FEW)}" if paths else "none"
+    return f"{len(paths):,} {what}: {few(paths, FEW)}" if paths else "none"
 
 
 def _clipped(report: Report) -> str:
-    worst = [f"{shown(each.path)} ({each.share:.1%})" for each in report.clipped]
+    worst = [f"{each.path} ({each.share:.1%})" for each in report.clipped]
     over = f"clips with over {CLIPPED_SHARE:.1%} of their samples at full scale"
     return f"{len(worst):,} {over}, worst {few(worst, FEW)}" if worst else "none"
 
 
 def _quiet(report: Report) -> list[str]:
-    quietest = [f"{shown(each.path)} ({20 * math.log10(each.peak):.0f} dB)" for each in report.quiet]
+    quietest = [f"{each.path} ({20 * math.log10(each.peak):.0f} dB)" for each in report.quiet]
     below = f"clips stay below {20 * math.log10(QUIET_PEAK):.0f} dB of full scale"
     return [f"{len(quietest):,} {below}: {few(quietest, FEW)}"] if quietest else []
 
 
 def _lacking(report: Report) -> list[str]:
-    clips = [f"{shown(each.path)} ({1000 * (each.promised - each.duration):.0f} ms)" for each in report.lacking]
+    clips = [f"{each.path} ({1000 * (each.promised - each.duration):.0f} ms)" for each in report.lacking]
     return [_some(clips, "clips lack a little by their headers")] if clips else []
 
 
 def _short(report: Report) -> str:
-    clips = [f"{shown(each.path)} ({each.duration:.1f} of {each.promised:.1f} s)" for each in report.short]
+    clips = [f"{each.path} ({each.duration:.1f} of {each.promised:.1f} s)" for each in report.short]
     return _some(clips, f"clips are over {SHORT_SECONDS:g} s shorter than the table promises")
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Sequence
 
+from evar.base.errors import visible
 from evar.base.tables import on_screen, text_table
 
 LEAST_WIDTH = 40  # characters; a narrower terminal breaks lines itself
@@ -17,6 +18,11 @@ def open_missing_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def echo(text: str = "") -> None:
+    """Print to stdout at once; nothing in it moves the cursor."""
+    print(visible(text), flush=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> str:

@@ -14,6 +14,7 @@ the xxh3_128 of each array. Later lines replace earlier ones, and the arrays' fi
 keeps its arrays, whatever is appended meanwhile. One file, whatever the number of arrays, is one open file.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -27,7 +28,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from evar.base.errors import StorageError
-from evar.base.files import refuse_if_too_many_open, storage_errors, write_atomic
+from evar.base.files import hold, open_regular, refuse_if_too_many_open, storage_errors, write_atomic
 
 JOURNAL = "arrays.jsonl"
 GROUP_ARRAYS = 64  # a line of the journal: few enough that a kill loses little
@@ -79,11 +80,16 @@ class Records:
         return self.columns["length"][row] is not None
 
     def hold(self) -> None:
-        """Map the file now: what is mapped stays readable when the file is removed. Raises StorageError."""
+        """Map the file now: what is mapped stays readable when the file is deleted, and `evar cache prune` leaves it.
+
+        Raises StorageError.
+        """
         if self._mapped:
             return
         try:
-            whole = np.memmap(self.data, np.uint8, "r", shape=(self.end,)) if self.end else np.empty(0, np.uint8)
+            with open_regular(self.data) as file:
+                hold(file)
+                whole = np.memmap(file, np.uint8, "r", shape=(self.end,)) if self.end else np.empty(0, np.uint8)
         except (OSError, ValueError) as error:
             refuse_if_too_many_open(self.data, error)
             raise StorageError(f"{self.data} changed while it was in use: run again") from error
@@ -118,10 +124,12 @@ def checksum(array: NDArray[Any]) -> str:
 def read(folder: Path, layout: Layout, rows: int) -> Records | None:
     """The rows that the journal in `folder` holds; None where there is none of this layout. Raises StorageError."""
     try:
-        lines = (folder / JOURNAL).read_bytes().split(b"\n")
+        with open_regular(folder / JOURNAL) as file:
+            lines = file.read().split(b"\n")
         header = _parsed(lines[0])
         data = folder / str(header["data"])
-        size = data.stat().st_size
+        with open_regular(data) as file:
+            size = os.fstat(file.fileno()).st_size
     except (OSError, ValueError, KeyError, TypeError) as error:
         refuse_if_too_many_open(folder / JOURNAL, error)
         return None
@@ -181,11 +189,12 @@ class Appender:
                 write_atomic(self.journal, _line(self.layout.header(self.data.name)))
                 for old in self.data.parent.glob("arrays-*.bin"):
                     if old != self.data:
-                        old.unlink()
-            self._file: BinaryIO = self.data.open("r+b", buffering=0)
+                        with contextlib.suppress(IsADirectoryError, PermissionError):  # no file of ours
+                            old.unlink()
+            self._file: BinaryIO = open_regular(self.data, "r+b")
             self._file.truncate(self._end)  # what a killed run wrote after its last line
             self._file.seek(self._end)
-            self._lines: BinaryIO = self.journal.open("ab", buffering=0)
+            self._lines: BinaryIO = open_regular(self.journal, "ab")
             self._lines.write(b"\n")  # a torn line before it stays alone
         return self
 
@@ -194,10 +203,10 @@ class Appender:
             if kind is None or not issubclass(kind, StorageError):
                 self._finish_group()
         finally:
-            with storage_errors(self.data):
+            with contextlib.suppress(OSError):  # it hides no other error: who appends next writes over what is left
                 self._file.truncate(self._end)
-                self._file.close()
-                self._lines.close()
+            self._file.close()
+            self._lines.close()
 
     def add(self, row: int, array: NDArray[Any], entry: Mapping[str, Any]) -> None:
         """Put the array of a row into the file, and `entry`, which has the layout's fields, into the journal."""

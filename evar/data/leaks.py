@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evar.base.errors import few, shown
+from evar.base.errors import few
 from evar.data.manifest import Manifest
 from evar.data.store import Store
 
@@ -41,7 +41,7 @@ class Duplicate:
     contradict: bool
 
     def __str__(self) -> str:
-        clips = [f"{shown(path)} ({part}{': ' + '; '.join(labels) if self.contradict else ''})"
+        clips = [f"{path} ({part}{': ' + '; '.join(labels) if self.contradict else ''})"
                  for path, part, labels in zip(self.paths[:FEW], self.parts, self.labels, strict=False)]  # fmt: skip
         rest = len(self.paths) - FEW
         return " = ".join([*clips, *([f"{rest:,} more"] if rest > 0 else [])])
@@ -55,7 +55,7 @@ class Straddle:
     clips: dict[str, int]
 
     def __str__(self) -> str:
-        return f"{shown(self.group)} ({' + '.join(f'{clips} in {part}' for part, clips in self.clips.items())})"
+        return f"{self.group} ({' + '.join(f'{clips} in {part}' for part, clips in self.clips.items())})"
 
 
 @dataclass(frozen=True)
@@ -172,5 +172,5 @@ def _silent(paths: "pd.Series[str]", tested: int, most: int | None) -> tuple[tup
         return (), "none"
     return tuple(paths[:most]), (
         f"{len(paths):,} clips below {20 * np.log10(SILENT_PEAK):.0f} dB of full scale, {tested:,} of them test clips: "
-        f"{few(map(shown, paths[:FEW]), FEW, len(paths))}"
+        f"{few(paths[:FEW], FEW, len(paths))}"
     )

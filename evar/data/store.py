@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from evar import __version__
 from evar.base.errors import StorageError
-from evar.base.files import locked, write_atomic
+from evar.base.files import locked, remove_unfinished
+from evar.base.json_file import write_json
 from evar.data import store_writer
 from evar.data.arrays import Records
 
@@ -103,13 +104,14 @@ def prepare(
     root, paths = root.resolve(), list(paths)
     folder = store_folder(root, paths, rate, cache)
     sources = [os.path.join(root, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
-    records = store_writer.read(folder, sources)
-    decoded = 0
-    if records is None or store_writer.stale(records, sources):
+    records, decoded = _fresh(folder, sources), 0
+    if records is None:
         with locked(folder, f"waiting for another process that prepares {folder.name}"):
+            remove_unfinished(folder)
             _write_key(folder, root, rate, len(paths))
             decoded = store_writer.finish(folder, sources, rate, workers=workers)
-            records = store_writer.read(folder, sources)
+            if (records := store_writer.read(folder, sources)) is not None:
+                records.hold()
     return _opened(folder, rate, paths, records, decoded)
 
 
@@ -129,15 +131,26 @@ def short_clips(index: pd.DataFrame, promised: "pd.Series[float]") -> pd.DataFra
     return table[(index["reason"] == "") & (table["promised"] - table["duration"] > SHORT_SECONDS)]
 
 
+def _fresh(folder: Path, sources: Sequence[str]) -> Records | None:
+    """What is there, held; None where anything of it is missing or older than its source."""
+    records = store_writer.read(folder, sources)
+    if records is None or store_writer.stale(records, sources):
+        return None
+    try:
+        records.hold()
+    except StorageError:  # it is being deleted
+        return None
+    return records
+
+
 def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
     key = {"root": str(root), "rate": rate, "clips": clips, "format": FORMAT, "evar": __version__}
-    write_atomic(folder / "key.json", json.dumps(key, indent=1) + "\n")
+    write_json(folder / "key.json", key)
 
 
 def _opened(folder: Path, rate: int, paths: list[str], records: Records | None, decoded: int) -> Store:
     if records is None or not all(map(records.has, range(len(paths)))):
         raise StorageError(f"{folder}: what was written is not what is read; the disk is faulty")
-    records.hold()
     index = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
     for name, dtype in INDEX_TYPES.items():
         index[name] = pd.Series(records.columns[name], dtype=dtype)

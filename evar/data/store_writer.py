@@ -14,7 +14,6 @@ import os
 import stat
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.base.progress import progress
-from evar.base.threads import in_order, pieces
+from evar.base.threads import Threads, in_order, pieces
 from evar.data import arrays, audio, ffmpeg
 from evar.data.arrays import Appender, Layout, Records
 
@@ -78,7 +77,7 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int) -> 
     with (
         progress("prepare", total=len(sources), unit="clip", initial=len(sources) - len(rows)) as advance,
         Appender(folder, LAYOUT, records) as appender,
-        ThreadPoolExecutor(max(1, workers), thread_name_prefix="prepare") as pool,
+        Threads(max(1, workers), thread_name_prefix="prepare") as pool,
     ):
         try:
             parts = [rows[part] for part in pieces(len(rows), CLIPS_A_TASK)]

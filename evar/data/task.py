@@ -119,7 +119,7 @@ def load_task(name: str) -> Task:
     try:
         task = Task.model_validate(given)
     except ValidationError as error:
-        raise UsageError(f"{file}: {'; '.join(faults + _faults(error, given))}") from error
+        raise UsageError(f"{file}: {in_short(faults + _faults(error, given))}") from error
     if faults:
         raise UsageError(f"{file}: {'; '.join(faults)}")
     return task

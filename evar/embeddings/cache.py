@@ -12,20 +12,23 @@ or a flipped bit just the blocks concerned are computed anew, in the same shapes
 """
 
 import hashlib
-import json
+import io
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evar.base import provenance
-from evar.base.files import reserve, storage_errors, write_atomic
+from evar.base.files import hold, open_regular, read_regular, reserve, storage_errors
+from evar.base.json_file import read_json, write_json
 
 Floats = NDArray[np.float32]
+MOST_LOG_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,15 @@ class Entry:
 
     def shape(self) -> Shape | None:
         """The shape that the entry was begun with; None where it was not."""
-        try:
-            content = json.loads((self.folder / "shape.json").read_text())
-            size, clips, dims = content["batch_size"], content["clips"], content["dims"]
-            whole = all(type(each) is int and each > 0 for each in (size, clips, *dims.values()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        return Shape(size, clips, dims) if whole else None
+        content = read_json(self.folder / "shape.json")
+        return Shape(**content) if content else None
 
     def begin(self, shape: Shape) -> dict[str, Floats]:
         """Write the readable key and lay out empty arrays: {output: (clip, dim)}, memory-mapped for writing."""
-        content: dict[str, Any] = {"key": dict(self.key), "store": self.store}
-        write_atomic(self.folder / "key.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
+        write_json(self.folder / "key.json", {"key": dict(self.key), "store": self.store})
         with storage_errors(self.folder):
-            for name in ("blocks.csv", "done.json", "shape.json"):
-                (self.folder / name).unlink(missing_ok=True)
+            for name in ("blocks.csv", "done.json", "shape.json", *(self._file(output).name for output in shape.dims)):
+                (self.folder / name).unlink(missing_ok=True)  # who has mapped an array keeps it
             arrays: dict[str, Floats] = {
                 output: np.lib.format.open_memmap(self._file(output), "w+", np.float32, (shape.clips, dim))
                 for output, dim in shape.dims.items()
@@ -83,29 +80,36 @@ class Entry:
                     self._file(output).unlink()
                 raise
         content = {"batch_size": shape.batch_size, "clips": shape.clips, "dims": dict(shape.dims)}
-        write_atomic(self.folder / "shape.json", json.dumps(content, sort_keys=True) + "\n")
+        write_json(self.folder / "shape.json", content)
         return arrays
 
     def arrays(self, shape: Shape, *, writable: bool) -> dict[str, Floats] | None:
-        """{output: (clip, dim)} memory-mapped; None where a file is missing or not of this shape."""
+        """{output: (clip, dim)} memory-mapped; None where a file is missing or not of this shape.
+
+        What is mapped is held, see `evar.base.files`.
+        """
         arrays: dict[str, Floats] = {}
         for output, dim in shape.dims.items():
+            start = _header(shape.clips, dim)
             try:
-                array = np.lib.format.open_memmap(self._file(output), "r+" if writable else "r")
-            except (OSError, ValueError):
+                with open_regular(self._file(output), "r+b" if writable else "rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if size != len(start) + 4 * shape.clips * dim or file.read(len(start)) != start:
+                        return None
+                    hold(file)
+                    mode: Literal["r", "r+"] = "r+" if writable else "r"
+                    arrays[output] = np.memmap(file, np.float32, mode, len(start), (shape.clips, dim))
+            except OSError:
                 return None
-            if array.shape != (shape.clips, dim) or array.dtype != np.float32:
-                return None
-            arrays[output] = array
         return arrays
 
     def finished(self, shape: Shape, arrays: Mapping[str, Floats]) -> set[int]:
         """Numbers of the blocks whose content is what was written. A torn or foreign line counts for nothing."""
         try:
-            log = (self.folder / "blocks.csv").read_text(errors="replace")
-        except FileNotFoundError:
+            log = read_regular(self.folder / "blocks.csv", MOST_LOG_BYTES).decode(errors="replace")
+        except OSError:
             return set()
-        written = {line for line in log.split("\n") if re.fullmatch(r"\d+,[0-9a-f]{64}", line)}
+        written = {line for line in log.split("\n") if re.fullmatch(r"[0-9]{1,9},[0-9a-f]{64}", line)}
         numbers = {int(line.partition(",")[0]) for line in written}
         return {
             block
@@ -118,8 +122,9 @@ class Entry:
         with storage_errors(self.folder):
             for output, array in arrays.items():
                 array[shape.rows(block)] = values[output]
-            with (self.folder / "blocks.csv").open("a") as log:
-                log.write(f"\n{block},{self._digest(shape, arrays, block)}\n")  # a torn line before it stays alone
+            line = f"\n{block},{self._digest(shape, arrays, block)}\n"  # a torn line before it stays alone
+            with open_regular(self.folder / "blocks.csv", "ab") as log:
+                log.write(line.encode())
 
     def finish(self, arrays: Mapping[str, Floats], record: Mapping[str, Any]) -> None:
         """Flush the arrays to disk and mark the entry done."""
@@ -127,15 +132,11 @@ class Entry:
             for array in arrays.values():
                 if isinstance(array, np.memmap):
                     array.flush()
-        write_atomic(self.folder / "done.json", json.dumps(dict(record), sort_keys=True) + "\n")
+        write_json(self.folder / "done.json", record)
 
-    def record(self) -> dict[str, Any] | None:
-        """What `finish` wrote; None where the entry is not done."""
-        try:
-            record = json.loads((self.folder / "done.json").read_text())
-        except (OSError, ValueError):
-            return None
-        return record if isinstance(record, dict) else None
+    def record(self) -> dict[str, Any]:
+        """What `finish` wrote; nothing where the entry is not done."""
+        return read_json(self.folder / "done.json")
 
     def _file(self, output: str) -> Path:
         return self.folder / f"{output}.npy"
@@ -146,3 +147,11 @@ class Entry:
         for output in sorted(arrays):
             digest.update(np.ascontiguousarray(arrays[output][shape.rows(block)]).data)
         return digest.hexdigest()
+
+
+def _header(clips: int, dim: int) -> bytes:
+    """How the file of an array of this shape begins."""
+    start = io.BytesIO()
+    layout = {"descr": "<f4", "fortran_order": False, "shape": (clips, dim)}
+    np.lib.format.write_array_header_1_0(start, layout)
+    return start.getvalue()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evar.base import provenance
 from evar.base.errors import DataError
-from evar.base.files import locked
+from evar.base.files import locked, remove_unfinished
 from evar.base.progress import progress
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
@@ -66,24 +66,22 @@ def embed(
     runtime = replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
     key = cache_key(encoder, plan, runtime.precision, runtime.device)
     entry = Entry(cache, f"{encoder.identity.name}-{runtime.precision}", key, plan.store.folder.name)
-    outputs = _read(entry)
-    cached = outputs is not None
-    if outputs is None:
+    found = _read(entry, len(plan))
+    cached = found is not None
+    if found is None:
         sizes = remembered(cache, encoder.identity, runtime.precision, runtime.device, plan)
         with locked(entry.folder, "another process is embedding these clips; waiting for it"):
-            outputs = _read(entry)
-            cached = outputs is not None
-            if outputs is None:
+            remove_unfinished(entry.folder)
+            found = _read(entry, len(plan))
+            cached = found is not None
+            if found is None:
                 Filling(entry, encoder, plan, runtime, sizes).compute()
-                outputs = _read(entry)
-    if outputs is None:
+                found = _read(entry, len(plan))
+    if found is None:
         raise DataError(f"{entry.folder}: what was written is not what is read; the disk or the memory is faulty")
-    record = entry.record() or {}
-    rate = record.get("clips", 0) / max(record.get("seconds", 0.0), 1e-9)
-    shape = entry.shape()
-    batch_size = shape.batch_size if shape else 0
+    outputs, size, rate = found
     seconds = time.perf_counter() - begin
-    return Embeddings(outputs, entry.digest, runtime.device, runtime.precision, batch_size, cached, seconds, rate)
+    return Embeddings(outputs, entry.digest, runtime.device, runtime.precision, size, cached, seconds, rate)
 
 
 @dataclass(frozen=True)
@@ -158,12 +156,12 @@ def _name(dtype: torch.dtype) -> str:
     return next(name for name, each in PRECISIONS.items() if each == dtype)
 
 
-def _read(entry: Entry) -> dict[str, NDArray[np.float32]] | None:
-    """The finished arrays; None where the entry is not done or a block is not what was written."""
-    shape = entry.shape()
-    if shape is None or entry.record() is None:
+def _read(entry: Entry, clips: int) -> tuple[dict[str, NDArray[np.float32]], int, float] | None:
+    """The finished arrays, clips a batch and clips a second; None where a block is missing or not what was written."""
+    shape, record = entry.shape(), entry.record()
+    if shape is None or shape.clips != clips or not record:
         return None
     arrays = entry.arrays(shape, writable=False)
     if arrays is None or len(entry.finished(shape, arrays)) < shape.blocks:
         return None
-    return arrays
+    return arrays, shape.batch_size, record["clips"] / max(record["seconds"], 1e-9)

@@ -6,7 +6,6 @@ loop but the wait for the block before. On the CPU it is a plain loop: reading i
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evar.base.errors import DataError
+from evar.base.threads import Threads
 from evar.embeddings.batches import Batch, Plan, to_float
 from evar.encoders.contract import Encoder
 
@@ -54,7 +54,7 @@ def _read_ahead(plan: Plan, blocks: Iterable[int], size: int, device: torch.devi
         for block in blocks:
             yield block, plan.batch(block, size)
         return
-    with ThreadPoolExecutor(1, thread_name_prefix="read ahead") as reader:
+    with Threads(1, thread_name_prefix="read ahead") as reader:
         waiting = None
         for block in blocks:
             following = block, reader.submit(_pinned, plan, block, size)

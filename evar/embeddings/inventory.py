@@ -1,16 +1,18 @@
 """What lies in the cache: prepared stores and embeddings, their size, what they belong to, and what may go."""
 
-import json
+import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from evar.base.files import storage_errors
+from evar.base.files import is_held, remove_unfinished, storage_errors
+from evar.base.json_file import read_json
 
 SECONDS_A_DAY = 86_400
 
@@ -50,8 +52,13 @@ def prunable(items: list[Item], *, older_than_days: int | None, everything: bool
     return [item for item in items if everything or item.leftover or (before is not None and item.used < before)]
 
 
+def in_use(item: Item) -> bool:
+    """Whether a process has mapped what lies in the folder."""
+    return any(map(is_held, _files(item.folder)))
+
+
 def remove(item: Item) -> bool:
-    """Delete one folder; False where a process is working on it."""
+    """Delete one folder; False where a process writes to it, or deletes it. Who has mapped its files keeps the maps."""
     lock = FileLock(item.folder.with_name(item.folder.name + ".lock"))
     with storage_errors(item.folder):
         try:
@@ -59,18 +66,30 @@ def remove(item: Item) -> bool:
         except Timeout:
             return False
         try:
-            shutil.rmtree(item.folder)
+            item.folder.unlink() if item.folder.is_symlink() else shutil.rmtree(item.folder)
+        except FileNotFoundError:
+            return False
         finally:
             lock.release()
     return True
+
+
+def remove_left_over(cache: Path) -> None:
+    """Delete, all over the cache, the temporary files that killed processes left."""
+    for folder, _, _ in os.walk(cache):
+        remove_unfinished(Path(folder))
 
 
 def _folders(place: Path) -> Iterator[Path]:
     return (folder for folder in sorted(place.glob("*")) if folder.is_dir())
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    return (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+
+
 def _store(folder: Path) -> Item:
-    key = _json(folder / "key.json")
+    key = read_json(folder / "key.json")
     root = key.get("root", "")
     leftover = "" if key and Path(root).exists() else f"its dataset {root} is gone" if root else "it has no key"
     return Item(
@@ -79,7 +98,7 @@ def _store(folder: Path) -> Item:
 
 
 def _embeddings(folder: Path, stores: set[str]) -> Item:
-    content, record = _json(folder / "key.json"), _json(folder / "done.json")
+    content, record = read_json(folder / "key.json"), read_json(folder / "done.json")
     key, store = content.get("key", {}), content.get("store", "?")
     owner = f"{key.get('encoder', '?')} {key.get('precision', '')} on {store}"
     owner += "" if record else " (unfinished)"
@@ -89,13 +108,8 @@ def _embeddings(folder: Path, stores: set[str]) -> Item:
 
 def _use(folder: Path) -> tuple[int, float]:
     """(bytes, last use) of a folder."""
-    states = [file.stat() for file in folder.rglob("*") if file.is_file()]
+    states = []
+    for file in _files(folder):
+        with contextlib.suppress(OSError):  # it has just gone
+            states.append(file.stat())
     return sum(state.st_size for state in states), max((max(s.st_mtime, s.st_atime) for s in states), default=0.0)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -4,17 +4,15 @@ CACHE/batch-sizes.json remembers, for an encoder, precision, device and length o
 larger one did not fit into memory. It only bounds the automatic size of what is begun later.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from evar.base import provenance
-from evar.base.files import locked, write_atomic
+from evar.base.files import locked
+from evar.base.json_file import read_json, write_json
 from evar.embeddings.batches import Plan
 from evar.embeddings.device import describe
 from evar.encoders.contract import Identity
@@ -38,20 +36,13 @@ class Remembered:
 
     def bound(self, size: int) -> int:
         """`size`, or what was found to fit where that is less."""
-        return min(size, self._sizes().get(self.key, size))
+        fits: int = read_json(self.file).get(self.key, size)
+        return min(size, fits)
 
     def remember(self, size: int) -> None:
         """Record a size that is left after a larger one did not fit. Raises StorageError."""
         with locked(self.file):
-            write_atomic(self.file, json.dumps(self._sizes() | {self.key: size}, indent=1, sort_keys=True) + "\n")
-
-    def _sizes(self) -> dict[str, int]:
-        try:
-            content = json.loads(self.file.read_text())
-        except (OSError, ValueError):
-            return {}
-        held: Mapping[str, Any] = content if isinstance(content, dict) else {}
-        return {key: size for key, size in held.items() if type(size) is int and size > 0}
+            write_json(self.file, read_json(self.file) | {self.key: size})
 
 
 def remembered(cache: Path, identity: Identity, precision: str, device: torch.device, plan: Plan) -> Remembered:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from evar.base.errors import DataError, UsageError
-from evar.base.files import locked, storage_errors, write_atomic
+from evar.base.files import locked, read_regular, storage_errors, write_atomic
 from evar.leaderboard import csv_text, runs, table
 
 log = logging.getLogger(__name__)
 
 NAME = "imported.csv"
+MOST_BYTES = 16 << 20
 COLUMNS = ("representation", "task", "score", "report", "source")
 
 
@@ -72,7 +73,7 @@ def import_results(source: str | Path, results: str | Path = "results") -> Copie
 def read_scores(file: Path) -> list[Imported]:
     """The rows of a scores.csv; notes lines that are no rows. Raises DataError where none is, or for another table."""
     try:
-        content = file.read_bytes()
+        content = read_regular(file, MOST_BYTES)
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}") from error
     unix = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -131,7 +132,10 @@ def _same(row: Imported) -> Imported:
 def _content(path: Path) -> bytes:
     """What was imported; nothing where there is no file."""
     with storage_errors(path):
-        return path.read_bytes() if path.exists() else b""
+        try:
+            return read_regular(path, MOST_BYTES)
+        except FileNotFoundError:
+            return b""
 
 
 def _note(faults: Sequence[str]) -> None:
@@ -161,7 +165,9 @@ def _parsed(file: Path, content: bytes, needed: Sequence[str]) -> tuple[list[str
 
 def _row(cells: Mapping[str, str]) -> Imported:
     """A row of text, column -> cell. Raises ValueError where it is no score."""
-    representation, task, score, report, source = (cells.get(name, "") for name in COLUMNS)
+    representation, task, score, report, source = texts = [cells.get(name, "") for name in COLUMNS]
+    if (longest := max(map(len, texts))) > runs.MOST_LETTERS:
+        raise ValueError(f"a cell has {longest:,} letters, more than {runs.MOST_LETTERS:,}")
     share = _share(score)
     if share is None:
         hint = ", it looks like per cent: divide by 100" if _share(score.rstrip("% "), most=100) else ""

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from evar.base.errors import UsageError
-from evar.base.files import storage_errors, write_atomic
+from evar.base.errors import UsageError, visible
+from evar.base.files import open_regular, storage_errors, write_atomic
 from evar.leaderboard import imported, published, runs, table, verdicts
 from evar.leaderboard.formats import open_format
 from evar.leaderboard.read import Leaderboard
@@ -47,7 +47,8 @@ def write(leaderboard: Leaderboard, format: str, out: Path | None, width: int = 
     is_own, content = open_format(format).is_own, open_format(format).write(leaderboard, width)
     if out is None:
         assert isinstance(content, str)
-        sys.stdout.write(content)
+        # a program gets the names as they are
+        sys.stdout.write(visible(content) if sys.stdout.isatty() else content)
     elif isinstance(content, Mapping):
         files = {output_file(out / path, is_own, leaderboard.results): text for path, text in content.items()}
         for file, text in files.items():
@@ -106,7 +107,7 @@ def _is_kept(file: Path, results: Path) -> bool:
 
 def _ends(file: Path) -> bytes:
     """The first and the last END_BYTES of a file; all of it where it is not longer."""
-    with file.open("rb") as content:
+    with open_regular(file) as content:
         start = content.read(END_BYTES)
         content.seek(max(END_BYTES, file.stat().st_size - END_BYTES))
         return start + content.read()

@@ -5,6 +5,7 @@ in the folder is read strictly and within bounds, and nothing of it is executed;
 that names the file.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -27,7 +28,15 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from evar.base.errors import DataError, UsageError, few, unknown
-from evar.base.files import atomic_path, locked, storage_errors, write_atomic
+from evar.base.files import (
+    atomic_path,
+    locked,
+    open_regular,
+    read_regular,
+    remove_unfinished,
+    storage_errors,
+    write_atomic,
+)
 from evar.probes.predictions import Predictions
 from evar.result import PARTS, Result, ResultPart
 from evar.scoring.compare import RunOutput
@@ -41,6 +50,8 @@ NAME = re.compile(r"[^/\\\0.][^/\\\0]{0,199}")  # of a run: a file's, and no hid
 ID = re.compile(r"\d{8}T\d{6}-([0-9a-f]{8})")  # as `provenance.new_run_id` makes it
 SHORTEST = 4  # characters of a short id
 MOST_RECORD_BYTES = 16 << 20
+MOST_LETTERS = 4096  # of a text in a record: a path, at most
+MOST_ENTRIES = 20_000  # of a list in a record
 MOST_ARRAY_BYTES = 4 << 30  # of a run's predictions together
 ARRAYS = {"logits": "f", "targets": "ib", "rows": "i", "groups": "U", "folds": "U", "clips": "U", "run": "U"}
 """Array -> the kinds of dtype that it may have."""
@@ -72,7 +83,11 @@ class Record:
         return {**self.result.sections(), "selection": dataclasses.asdict(self.selection)}
 
     def to_json(self) -> str:
-        """The record's file. Letters that no file can hold are U+FFFD."""
+        """The record's file. Letters that no file can hold are U+FFFD. Raises DataError for what none would read."""
+        try:
+            _require_bounded(self.sections())
+        except ValueError as error:
+            raise DataError(f"run {self.result.run} cannot be kept: {error}") from error
         return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(self.sections(), ensure_ascii=False, indent=1)) + "\n"
 
 
@@ -97,21 +112,27 @@ def only_writer(results: Path) -> AbstractContextManager[None]:
 
 def keep(results: Path, result: Result, kept: Kept) -> Path:
     """Write what a run keeps, then its record, whose path is given. Raises StorageError; the run is then not there."""
-    path, predictions = record_path(results, result.run), kept.predictions
-    with atomic_path(predictions_path(path)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            run=np.array(result.run),
-            logits=predictions.logits,
-            targets=predictions.targets,
-            rows=predictions.rows,
-            groups=predictions.groups,
-            folds=predictions.folds,
-            clips=np.array(kept.clips, dtype=np.str_),
-        )
+    path = record_path(results, result.run)
     finite = {name: {k: v for k, v in curve.items() if math.isfinite(v)} for name, curve in kept.curves.items()}
-    write_atomic(path, Record(result, ChosenBy(classes=list(kept.classes), curves=finite)).to_json())
+    record = Record(result, ChosenBy(classes=list(kept.classes), curves=finite))
+    try:
+        with atomic_path(path) as unfinished:  # there from the start: see `remove_unfinished_runs`
+            _write_predictions(predictions_path(path), result.run, kept)
+            unfinished.write_text(record.to_json(), encoding="utf-8")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            predictions_path(path).unlink()
+        raise
     return path
+
+
+def remove_unfinished_runs(results: Path) -> None:
+    """Delete what killed processes left of runs whose record they did not write."""
+    for name in remove_unfinished(results / FOLDER):
+        record = results / FOLDER / name
+        if name.endswith(".json") and not record.exists():
+            with contextlib.suppress(OSError):
+                predictions_path(record).unlink()
 
 
 def record_path(results: Path, run: str) -> Path:
@@ -149,13 +170,10 @@ def readable(files: Sequence[Path]) -> Iterator[Record]:
 def read_record(path: Path) -> Record:
     """A run's record. Raises DataError, in one line that names the file, where it is none."""
     try:
-        if not path.is_file():
-            raise ValueError("it is no file")
-        if (size := path.stat().st_size) > MOST_RECORD_BYTES:
-            raise ValueError(f"{size:,} bytes, a record has at most {MOST_RECORD_BYTES:,}")
-        sections = vars(_SECTIONS.validate_json(path.read_bytes()))
+        sections = vars(_SECTIONS.validate_json(read_regular(path, MOST_RECORD_BYTES)))
         selection = sections.pop("selection")
         result = Result.of(*sections.values())
+        _require_bounded(Record(result, selection).sections())
         _require_possible(result)
         if f"{result.run}.json" != path.name or not NAME.fullmatch(result.run):
             raise ValueError(f"it is of run {_shown(repr(result.run))}")
@@ -165,7 +183,8 @@ def read_record(path: Path) -> Record:
         where = ".".join(map(str, wrong["loc"]))
         raise DataError(f"{path} is no record of a run: {where and f'{_shown(where)}: '}{wrong['msg']}") from error
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no record of a run: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{path} is no record of a run: {why}") from error
 
 
 def read_predictions(results: Path, run: str) -> Kept:
@@ -267,9 +286,24 @@ def copy_runs(source: Path, results: Path) -> tuple[int, int]:
     return count, len(files)
 
 
+def _write_predictions(path: Path, run: str, kept: Kept) -> None:
+    predictions = kept.predictions
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            run=np.array(run),
+            logits=predictions.logits,
+            targets=predictions.targets,
+            rows=predictions.rows,
+            groups=predictions.groups,
+            folds=predictions.folds,
+            clips=np.array(kept.clips, dtype=np.str_),
+        )
+
+
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a file of predictions. Raises one of BROKEN; takes no more memory than MOST_ARRAY_BYTES."""
-    with zipfile.ZipFile(path) as archive:
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if set(members) != set(ARRAYS):
             raise ValueError(f"it holds {few(sorted(members)) or 'nothing'}, not {', '.join(ARRAYS)}")
@@ -303,6 +337,18 @@ def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: in
         raise ValueError("targets are neither numbers of classes nor a table of labels")
     if targets.ndim == 1 and not 0 <= targets.min() <= targets.max() < classes:
         raise ValueError("targets are no classes")
+
+
+def _require_bounded(content: object, where: str = "") -> None:
+    """Raise ValueError for a text or a list that is too long for any table."""
+    if isinstance(content, str) and len(content) > MOST_LETTERS:
+        raise ValueError(f"{where} has {len(content):,} letters, a text has at most {MOST_LETTERS:,}")
+    if isinstance(content, list | dict):
+        if len(content) > MOST_ENTRIES:
+            raise ValueError(f"{where} has {len(content):,} entries, there are at most {MOST_ENTRIES:,}")
+        for name, value in content.items() if isinstance(content, dict) else enumerate(content):
+            _require_bounded(name, where)
+            _require_bounded(value, f"{where}.{_shown(str(name))}".strip("."))
 
 
 def _require_possible(row: Result) -> None:

@@ -4,13 +4,14 @@
 at the end; any other difference (a record that changed or went, a table that was edited or deleted) makes it anew.
 """
 
-import json
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from evar.base.errors import StorageError, UsageError, did_you_mean
-from evar.base.files import storage_errors, write_atomic
+from evar.base.files import open_regular, remove_unfinished, storage_errors, write_atomic
+from evar.base.json_file import read_json, write_json
 from evar.leaderboard import runs
 from evar.leaderboard.csv_text import defused, line
 from evar.leaderboard.runs import Kept
@@ -27,12 +28,20 @@ Stamps = dict[str, Stamp]
 
 
 def require_writable(results: Path) -> None:
-    """Raise StorageError now, before hours of work, where a run could not be kept in the end."""
+    """Raise StorageError now, before hours of work, where a run could not be kept in the end.
+
+    What killed processes left there is deleted.
+    """
     _require_own(results / NAME)
+    with storage_errors(results / MADE_FROM), contextlib.suppress(FileNotFoundError):
+        open_regular(results / MADE_FROM).close()
     for probe in (results / runs.FOLDER / ".check", results / f".{NAME}.check"):
         write_atomic(probe, "")
         with storage_errors(probe):
             probe.unlink()
+    with runs.only_writer(results):
+        remove_unfinished(results)
+        runs.remove_unfinished_runs(results)
 
 
 def require_there(results: Path) -> None:
@@ -69,13 +78,13 @@ def update(results: Path) -> None:
         records = runs.readable([results / runs.FOLDER / name for name in new])
         rows = sorted((record.result for record in records), key=runs.moment)
         if grows:
-            with storage_errors(path), path.open("ab", buffering=0) as file:
+            with storage_errors(path), open_regular(path, "ab") as file:
                 file.write(_lines(rows))
                 os.fsync(file.fileno())
         else:
             write_atomic(path.resolve(), ",".join(COLUMNS).encode() + b"\n" + _lines(rows))
         made = {"columns": COLUMNS, "table": _stamp(path), "runs": now}
-        write_atomic(results / MADE_FROM, json.dumps(made))
+        write_json(results / MADE_FROM, made)
 
 
 def _there(results: Path) -> Stamps:
@@ -87,10 +96,10 @@ def _there(results: Path) -> Stamps:
 def _made_from(results: Path) -> Stamps | None:
     """The record files that the table as it is was made from; None where that is not known."""
     try:
-        made = json.loads((results / MADE_FROM).read_text(encoding="utf-8"))
+        made = read_json(results / MADE_FROM)
         stamps = {str(name): (int(size), int(time)) for name, (size, time) in made["runs"].items()}
         whole = made["columns"] == list(COLUMNS) and tuple(made["table"]) == _stamp(results / NAME)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return stamps if whole else None
 
@@ -102,10 +111,11 @@ def _lines(rows: Iterable[Result]) -> bytes:
 def _require_own(path: Path) -> None:
     """Raise StorageError where the file was not made from runs: it stays as it is."""
     with storage_errors(path):
-        if not path.exists():
+        try:
+            with open_regular(path) as file:
+                start = file.read(len(",".join(COLUMNS[:4])))
+        except FileNotFoundError:
             return
-        with path.open("rb") as file:
-            start = file.read(len(",".join(COLUMNS[:4])))
     if start not in (b"", ",".join(COLUMNS[:4]).encode()):
         raise StorageError(
             f"{path} was not made from runs, it stays as it is: move it away or give another folder by --results"

@@ -7,12 +7,12 @@ source. Rows without predictions are separable only where the intervals do not t
 claim.
 """
 
-import json
 from pathlib import Path
 
 from evar.base import provenance
 from evar.base.errors import DataError, StorageError
-from evar.base.files import locked, write_atomic
+from evar.base.files import locked
+from evar.base.json_file import read_json, write_json
 from evar.leaderboard.runs import read_predictions
 from evar.result import Result
 from evar.scoring.compare import compare
@@ -25,7 +25,7 @@ class Verdicts:
 
     def __init__(self, results: Path) -> None:
         self.results = results
-        self.known = _read(results / NAME)
+        self.known: dict[str, bool] = read_json(results / NAME)
         self.new: dict[str, bool] = {}
         self.source = provenance.hash_sources(provenance.imported_sources({"scoring/compare.py"}, within=("scoring",)))
 
@@ -50,7 +50,7 @@ class Verdicts:
         path = self.results / NAME
         try:
             with locked(path):
-                write_atomic(path, json.dumps({**_read(path), **self.new}, indent=0, sort_keys=True))
+                write_json(path, read_json(path) | self.new)
         except StorageError:
             return  # a folder that can only be read: the next call computes them again
         self.new = {}
@@ -59,12 +59,3 @@ class Verdicts:
         """Raises DataError where the predictions are missing, broken, or not of the same clips."""
         kept = [read_predictions(self.results, row.run) for row in (best, other)]
         return compare(kept[0], kept[1], best.metric).separable
-
-
-def _read(path: Path) -> dict[str, bool]:
-    """What was kept; nothing where the file is not there or not whole."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {key: value for key, value in kept.items() if isinstance(value, bool)} if isinstance(kept, dict) else {}

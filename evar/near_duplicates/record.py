@@ -4,10 +4,9 @@
     known(clips, store)         # what was found of these very clips, for `evar check` and for a row; else None
 
 They are in STORE/near-duplicates-KEY.json. KEY is the digest of all that decides them: samples, table, sides, and the
-search's own sources. The file holds a checksum of the rest of it: where that is another, nothing is known.
+search's own sources.
 """
 
-import json
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from evar.base import provenance
-from evar.base.errors import few, shown
-from evar.base.files import locked, write_atomic
+from evar.base.errors import few
+from evar.base.files import locked, remove_unfinished
+from evar.base.json_file import read_json, write_json
 from evar.data.leaks import OTHER_SIDE, number_sides
 from evar.data.manifest import Manifest
 from evar.data.store import Store
@@ -39,7 +39,7 @@ class NearDuplicate:
     lag: float
 
     def __str__(self) -> str:
-        clips = f"{shown(self.path)} ({self.part}) and {shown(self.other)} ({self.other_part})"
+        clips = f"{self.path} ({self.part}) and {self.other} ({self.other_part})"
         return f"{clips}, correlation {self.correlation:.2f} at {self.lag:.3f} s"
 
 
@@ -59,7 +59,7 @@ class NearDuplicates:
             pairs = {frozenset((each.path, each.other)): str(each) for each in self.clips}
             text = (
                 f"{len(self.clips):,} test clips nearly equal a clip {OTHER_SIDE}: {few(pairs.values())}; "
-                f"all in {shown(str(self.file))}"
+                f"all in {self.file!s}"
             )
         more = f"; {self.uncompared:,} more pairs sound alike and were too many to compare"
         return text + more if self.uncompared else text
@@ -72,12 +72,12 @@ def find(clips: Manifest, store: Store, *, workers: int) -> NearDuplicates:
     """
     if (found := known(clips, store)) is None:
         with locked(file := _file(clips, store), "waiting for another process that looks for near-duplicates here"):
+            remove_unfinished(store.folder)
             if (found := _read(file)) is None:
                 sides, asking = number_sides(clips)
                 pairs, uncompared = search(store, sides, asking, workers=workers)
                 found = NearDuplicates(_named(clips, pairs, np.isin(sides, asking).tolist()), uncompared, file)
-                content = {"uncompared": uncompared, "clips": [asdict(each) for each in found.clips]}
-                write_atomic(file, json.dumps({"digest": provenance.hash_json(content)} | content, indent=1) + "\n")
+                write_json(file, {"uncompared": uncompared, "clips": [asdict(each) for each in found.clips]})
     return found
 
 
@@ -100,13 +100,10 @@ def _file(clips: Manifest, store: Store) -> Path:
 
 
 def _read(file: Path) -> NearDuplicates | None:
-    try:
-        content = json.loads(file.read_text())
-        if content.pop("digest") != provenance.hash_json(content):
-            return None
-        return NearDuplicates(tuple(NearDuplicate(**each) for each in content["clips"]), content["uncompared"], file)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    content = read_json(file)
+    if not content:
         return None
+    return NearDuplicates(tuple(NearDuplicate(**each) for each in content["clips"]), content["uncompared"], file)
 
 
 def _named(clips: Manifest, pairs: Found, tested: list[bool]) -> tuple[NearDuplicate, ...]:

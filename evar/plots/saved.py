@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evar.base.files import atomic_path
+from evar.base.files import atomic_path, remove_unfinished
 from evar.plots.points import BLUE, GREEN, ORANGE, PURPLE, CurvePoint, RateCurve
 
 INCHES = (6.4, 4.0)
@@ -98,5 +98,6 @@ def _picture(path: Path, title: str, xlabel: str, ylabel: str, draw: Callable[[A
     axes.legend()
     FigureCanvasSVG(figure)
     # ids that are not drawn anew each time; text as text
+    remove_unfinished(path.parent)
     with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}), atomic_path(path) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Title": title})

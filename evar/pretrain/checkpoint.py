@@ -39,8 +39,9 @@ class Training:
 
 def save(path: Path, state: Mapping[str, Any], training: Training) -> None:
     """Write the file to go on from. Raises StorageError where the disk refuses."""
-    with atomic_path(path) as temporary:
-        torch.save({**state, "training": json.dumps(asdict(training)), "versions": _versions()}, temporary)
+    content = {**state, "training": json.dumps(asdict(training)), "versions": _versions()}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:  # a full disk says so to Python alone
+        torch.save(content, file)
 
 
 def load(path: Path) -> tuple[dict[str, Any], Training]:

@@ -7,7 +7,7 @@ many processes or threads read, and wherever a run goes on.
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evar.base.errors import UsageError
+from evar.base.threads import Threads
 from evar.data.store import Store
 from evar.pretrain.masking import draw_noise
 from evar.pretrain.recipe import Recipe
@@ -99,7 +100,7 @@ class Epochs:
             crops = self.crops(epoch, order[1][place, rank * share : (rank + 1) * share])
             return Crops(crops.waveforms.pin_memory(), crops.lengths, crops.noise.pin_memory()) if pinned else crops
 
-        with ThreadPoolExecutor(1, thread_name_prefix="crops") as reader:
+        with Threads(1, thread_name_prefix="crops") as reader:
             waiting: deque[Future[Crops]] = deque(reader.submit(read, step) for step in range(first, last)[:1])
             for step in range(first, last):
                 ready = waiting.popleft().result()

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve, lfilter
 
-from evar.base.files import atomic_path, storage_errors
+from evar.base.files import atomic_path, remove_unfinished, storage_errors
 from evar.base.progress import progress
 from evar.data.wav import write_wav
 
@@ -226,6 +226,7 @@ def write(folder: Path, clips: int, seed: int, workers: int) -> int:
     """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
         missing = [number for number in range(clips) if not _file(folder, seed, number).exists()]
         with (
             progress("synthesise", total=clips, unit="clip", initial=clips - len(missing)) as advance,

@@ -15,7 +15,6 @@ the number of threads nor the size of a block changes a bit.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -24,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from evar.base.machine import cores
-from evar.base.threads import in_order
+from evar.base.threads import Threads, in_order
 from evar.probes.predictions import Predictions
 from evar.scoring.metrics import lookup
 from evar.scoring.weighted import Scores, WeightedMetric, each_once
@@ -134,7 +133,7 @@ def _each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Res
     """`work` of each item, in order, as many at once as there are cores; items are taken as they are needed."""
     threads = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(cores(), initializer=lambda: torch.set_num_threads(1)) as pool:
+        with Threads(cores(), initializer=lambda: torch.set_num_threads(1)) as pool:
             yield from in_order(pool, cores(), work, items)
     finally:
         torch.set_num_threads(threads)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import yaml
 
 from evar.cli import main
 from evar.pipeline import Evaluator
@@ -396,3 +397,47 @@ def test_cache_lists_what_lies_there_and_prunes_what_is_of_no_use(here, capsys):
     assert "removed embeddings" in out
     assert main(["cache", "list"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [f"0 B in {here / 'cache'}"]
+
+
+ENCODER = """
+import torch
+
+class Net(torch.nn.Module):
+    sample_rate = 16000
+
+    def forward(self, waveforms):
+        return waveforms.reshape(len(waveforms), 8, -1).abs().mean(2)
+
+def open_encoder(weights):
+    return Net()
+"""
+EVIL = "a\x1b[2J\x9b1m\u202eb\nc"
+
+
+def test_no_name_moves_the_cursor(here, capsys):
+    (here / "data").rename(here / f"data{EVIL}")
+    table = here / f"data{EVIL}" / "tones" / "clips.csv"
+    shutil.copy(table.with_name("train-low-000.wav"), table.with_name(f"test{EVIL}.wav"))
+    lines = table.read_text().replace(",low,", f',"low{EVIL}",').replace("train-low-0\n", f'"{EVIL}"\n')
+    table.write_text(f'{lines}"test{EVIL}.wav","low{EVIL}",test,"{EVIL}"\n"gone{EVIL}.wav","low{EVIL}",test,x\n')
+    task = yaml.safe_load((here / "tones.yaml").read_text()) | {"title": EVIL, "pitfalls": [EVIL]}
+    (here / "tones.yaml").unlink()
+    (here / "tasks").mkdir()
+    file = here / "tasks" / "tones.yaml"
+    file.write_text(yaml.safe_dump(task))
+    (here / f"net{EVIL}.py").write_text(ENCODER)
+    data = ["--data", f"data{EVIL}"]
+    whole = ["--task", str(file), *data]
+    most = [*whole, "--min-coverage", "0.9"]
+    for words in (["eval", *most, "--encoder", f"file(path={f'net{EVIL}.py'!r})"],
+                  ["check", *most], ["check", "--near-duplicates", *most], ["prepare", *whole],
+                  ["eval", "--task", "list", *data], ["cache", "list"], ["runs", "list"], ["leaderboard"],
+                  ["runs", "note", "2", EVIL], ["runs", "show", "2"],
+                  ["leaderboard", "--format", "markdown"], ["cache", "prune", "--all"]):  # fmt: skip
+        assert main(words) == 0, words
+    assert main(["eval", "--task", f"none{EVIL}"]) == 2
+    assert main(["new-task", f"data{EVIL}", "--name", f"n{EVIL}"]) == 2
+    out, err = capsys.readouterr()
+    assert {c for c in out + err if not c.isprintable()} <= {"\n", "\r"}  # \r: a bar's
+    assert "a\ufffd[2J" in out
+    assert "a\ufffd[2J" in err

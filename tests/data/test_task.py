@@ -1,5 +1,7 @@
 """Tasks as data: the schema, its errors, and the facts of the bundled tasks."""
 
+import os
+
 import pytest
 import yaml
 
@@ -236,3 +238,38 @@ def test_task_cannot_be_changed():
 def test_schema_names_every_key_of_the_bundled_tasks():
     keys = {key for file in task_files().values() for key in yaml.safe_load(file.read_text())}
     assert keys <= set(Task.model_fields)
+
+
+BOMB = "\n".join(["a0: &a0 {x: 1}", *(f"a{k}: &a{k} {{<<: [{', '.join([f'*a{k - 1}'] * 9)}]}}" for k in range(1, 12))])
+HOSTILE = {
+    "a merge bomb": (BOMB, r"line 2: not valid YAML: an alias \(\*name\): write out what it stands for"),
+    "a long list": (f"folds: [{'1, ' * 10**6}]", r"it has 3,000,009 bytes, more than 262,144"),
+    "many keys": ("\n".join(f"k{k}: 1" for k in range(10**4)), "k0: unknown key; .* and 9,998 more$"),
+    "brackets": ("[" * 10**5, "nested too deep"),
+    "dashes": ("- " * 10**4, "nested too deep"),
+    "an endless number": (f"seconds: {'9' * 10**4}", "not valid YAML: Exceeds the limit"),
+    "an endless number of sixties": (f"seconds: {'1:' * 10**4}1.5", "not valid YAML: int too large"),
+    "an endless number in hexadecimal": (f"seconds: 0x{'f' * 10**5}", "seconds: Input should be a valid number"),
+    "a date that is none": ("seconds: 2001-99-99", "not valid YAML: month must be in"),
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_hostile_file_is_one_short_line(tmp_path, hostile):
+    text, said = HOSTILE[hostile]
+    (tmp_path / "task.yaml").write_text(text)
+    with pytest.raises(UsageError, match=said) as caught:
+        load_task(str(tmp_path / "task.yaml"))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "device"])
+def test_what_is_no_regular_file_is_one_line(tmp_path, kind):
+    path = tmp_path / "task.yaml"
+    if kind in ("loop", "device"):
+        path.symlink_to("task.yaml" if kind == "loop" else "/dev/zero")
+    else:
+        os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    with pytest.raises(UsageError, match=r"cannot read .*task\.yaml: (it is no regular file|Too many levels)"):
+        load_task(str(tmp_path / "task.yaml"))

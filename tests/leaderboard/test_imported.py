@@ -1,5 +1,7 @@
 """Another harness's scores: read strictly, added once, marked for good."""
 
+import os
+
 import pytest
 
 from evar.base.errors import DataError
@@ -127,6 +129,23 @@ def test_a_broken_line_is_told_and_takes_no_other_with_it(tmp_path, broken, note
     file = write(tmp_path, f'representation,task,score,report\n{broken}\nb,us8k,0.5,"x\ny"\nc,us8k,0.6,x\n')
     assert [row.representation for row in read_scores(file)] == ["b", "c"]
     assert notes == [f"{file}, line 2: not a row of 4 cells; the line is skipped"]
+
+
+def test_endless_names_are_told_and_endless_columns_are_left_out(tmp_path, notes):
+    more = "".join(f",{number}" for number in range(10**5))
+    long = f"{'x' * 5000},us8k,0.5,\n"
+    file = write(tmp_path, f"representation,task,score,report\n{long}b,us8k,0.5,\n")
+    assert [row.representation for row in read_scores(file)] == ["b"]
+    assert notes == [f"{file}, line 2: a cell has 5,000 letters, more than 4,096; the line is skipped"]
+    file = write(tmp_path, f"representation,task,score{more}\nc,us8k,0.5{more}\n")
+    assert [row.representation for row in read_scores(file)] == ["c"]
+
+
+def test_an_endless_table_is_refused(tmp_path):
+    file = write(tmp_path, "representation,task,score\n")
+    os.truncate(file, 1 << 40)
+    with pytest.raises(DataError, match=r"cannot read .*scores\.csv: it has 1,099,511,627,776 bytes, more than"):
+        read_scores(file)
 
 
 @pytest.mark.parametrize("header", [200_000 * "x", "task,task", '"task'], ids=["long", "twice", "quote"])

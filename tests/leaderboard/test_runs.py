@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evar.base.errors import DataError, UsageError
+from evar.base.errors import DataError, StorageError, UsageError
 from evar.leaderboard import runs
 from evar.leaderboard.runs import read_predictions, read_record, read_rows
 from evar.result import PARTS
@@ -87,6 +87,14 @@ def test_the_record_is_written_last(tmp_path, monkeypatch):
     assert written == ["one.npz", "one.json"]
 
 
+def test_a_run_that_a_full_disk_has_no_room_for_is_not_there(small_disk):
+    folder, _ = small_disk
+    (folder / "full").write_bytes(bytes(60_000))
+    with pytest.raises(StorageError, match=r"no space left for .*one\.(npz|json)"):
+        runs.keep(folder, make_result(run="one"), make_kept())
+    assert list((folder / "runs").iterdir()) == []
+
+
 def changed(section, field, value):
     def change(sections):
         sections[section][field] = value
@@ -111,6 +119,12 @@ WRONG = {
         "accuracy cannot be 2 [0.5, 3]",
     ),
     "no time": (changed("what", "time", "yesterday"), "time cannot be 'yesterday'"),
+    "an endless name": (changed("what", "encoder", "x" * 10**7), "what.encoder has 10,000,000 letters, a text has at"),
+    "an endless list": (changed("score", "parts", {str(k): 0.5 for k in range(10**5)}), "score.parts has 100,000 entr"),
+    "an endless name deep down": (
+        changed("provenance", "probe_options", {"a": [{"b" * 5000: 1}]}),
+        "provenance.probe_options.a.0 has 5,000 letters",
+    ),
     "of another run": (changed("what", "run", "two"), "it is of run 'two'"),
 }
 
@@ -195,10 +209,10 @@ def test_run_that_is_a_path_is_refused(tmp_path, run):
         read_predictions(tmp_path / "deep", run)
 
 
-def header(shape):
-    """The start of an array's file that promises float32 of this shape."""
+def header(shape, dtype="<f4"):
+    """The start of an array's file that promises this shape."""
     file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
     return file.getvalue()
 
 
@@ -212,6 +226,7 @@ MEMBERS = {
     "of another score": {"targets": np.array([0, 0])},
     "no array": {"logits": b"hello"},
     "an endless shape": {"logits": header((1 << 40,))},
+    "an endless text": {"clips": header((2,), "<U500000000")},
     "a shape of nothing": {"logits": header((-1, -2))},
     "a header nested deep": {"logits": b"\x93NUMPY\x01\x00\x10\x27" + b"(" * 10_000},
     "a version of the future": {"logits": b"\x93NUMPY\x09\x00\x10\x27"},
@@ -290,6 +305,14 @@ def test_remarks_are_kept_in_the_record_and_change_nothing_else(tmp_path):
     assert (after.result.tags, after.result.note) == (["a", "b"], "two\nlines")
     assert dataclasses.replace(after.result, tags=before.result.tags, note=before.result.note) == before.result
     assert after.selection == before.selection
+
+
+def test_a_note_that_no_reader_would_take_is_refused_and_the_record_stays(tmp_path):
+    add(tmp_path, run="one")
+    before = record_of(tmp_path).read_bytes()
+    with pytest.raises(DataError, match=r"run one cannot be kept: remarks\.note has 5,000 letters"):
+        runs.remark(tmp_path, "one", note="x" * 5000)
+    assert record_of(tmp_path).read_bytes() == before
 
 
 def test_runs_of_another_folder_are_copied_once(tmp_path, notes):

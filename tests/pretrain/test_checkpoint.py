@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from evar.base.errors import StorageError
 from evar.encoders import open_encoder
 from evar.nn.checkpoint import load_checkpoint
 from evar.nn.configuration import encoder_shapes
@@ -77,3 +78,11 @@ def test_encoder_tells_how_it_was_trained(trained):
     assert Recipe.model_validate(training["recipe"]) == recipe
     assert training["steps"] == len((file.parent / "log.csv").read_text().splitlines()) - 1
     assert versions["torch"] == torch.__version__
+
+
+def test_a_full_disk_is_one_clear_error_and_nothing_is_left(small_disk):
+    folder, _ = small_disk
+    training = checkpoint.Training(1, {}, "store", "float32", 1)
+    with pytest.raises(StorageError, match=r"no space left for .*run\.pth"):
+        checkpoint.save(folder / "run.pth", {"model": {"weight": torch.randn(100_000)}}, training)
+    assert list(folder.iterdir()) == []

@@ -198,8 +198,8 @@ def test_checkpoint_is_never_half_written(whole, tmp_path, monkeypatch):
     shutil.copy(whole / f"{NAME}.pth", tmp_path)
     before = (tmp_path / f"{NAME}.pth").read_bytes()
 
-    def half(content, path):
-        path.write_bytes(b"half")
+    def half(content, file):
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", half)

@@ -4,7 +4,7 @@ import argparse
 import datetime
 
 from evar.cli.options import add_settings, one_of, whole
-from evar.cli.terminal import size, table
+from evar.cli.terminal import echo, size, table
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,17 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
         states = [item.leftover or f"last used {day(item.used)}" for item in items]
         rows = [(item.kind, size(item.size), item.owner, state, item.folder.name)
                 for item, state in zip(items, states, strict=True)]  # fmt: skip
-        print(table(("kind", "size", "belongs to", "state", "folder"), rows))
-        print(f"{size(sum(item.size for item in items))} in {arguments.cache}")
+        echo(table(("kind", "size", "belongs to", "state", "folder"), rows))
+        echo(f"{size(sum(item.size for item in items))} in {arguments.cache}")
         return 0
     gone = [
         item
         for item in inventory.prunable(items, older_than_days=arguments.older_than, everything=arguments.all)
-        if inventory.remove(item)
+        if not inventory.in_use(item) and inventory.remove(item)
     ]
+    inventory.remove_left_over(arguments.cache)
     for item in gone:
-        print(f"removed {item.kind} {item.folder.name}  {size(item.size)}")
-    print(f"{size(sum(item.size for item in gone))} freed in {arguments.cache}")
+        echo(f"removed {item.kind} {item.folder.name}  {size(item.size)}")
+    echo(f"{size(sum(item.size for item in gone))} freed in {arguments.cache}")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_rate, add_settings, add_task, config_from
-from evar.cli.terminal import width
+from evar.cli.terminal import echo, width
 from evar.data.task import Task, load_tasks
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     def show(task: Task) -> None:
         (checked,) = check(task, arguments.rate, near_duplicates=arguments.near_duplicates, config=config)
         if problems and not arguments.json:
-            print()
+            echo()
         text = as_json(checked) if arguments.json else screen(checked.report, checked.near_duplicates, width())
-        print(text, flush=True)
+        echo(text)
         problems.append(checked.report.problem)
 
     return max(for_each(tasks, show), 2 if any(problems) else 0)

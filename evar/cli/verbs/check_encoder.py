@@ -4,11 +4,11 @@ import argparse
 import traceback
 from typing import TYPE_CHECKING
 
-from evar.base.errors import printable
 from evar.base.progress import Stderr, say
 from evar.cli import errors
 from evar.cli.errors import DONE, USERS_MISTAKE
 from evar.cli.options import add_settings, add_weights, config_from
+from evar.cli.terminal import echo
 
 if TYPE_CHECKING:
     from evar.encoder_checks import CheckedEncoder
@@ -34,8 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         say("it does not open; the other checks were not run")
         return USERS_MISTAKE
     identity, outputs = opening.encoder.identity, ", ".join(opening.encoder.outputs)
-    named = f"{printable(identity.name)}  {printable(identity.weights)}"
-    print(f"{named}  {opening.encoder.sample_rate} Hz  outputs: {printable(outputs)}")
+    echo(f"{identity.name}  {identity.weights}  {opening.encoder.sample_rate} Hz  outputs: {outputs}")
     kept = list(map(show, checks))
     say(f"{sum(kept)} of {len(kept)} checks passed")
     return DONE if all(kept) else USERS_MISTAKE
@@ -43,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def show(check: "CheckedEncoder") -> bool:
     """Print a check's line, and what fails. Returns whether it is kept."""
-    print(f"{'fails' if check.error else 'ok   '} {check.name}", flush=True)
+    echo(f"{'fails' if check.error else 'ok   '} {check.name}")
     if check.error is not None:
         if errors.with_traceback:
             traceback.print_exception(check.error, file=Stderr())
-        print(f"      {check.problem}", flush=True)
+        echo(f"      {check.problem}")
     return check.error is None

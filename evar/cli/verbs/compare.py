@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evar.base.percent import rounded_percent
 from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_results
-from evar.cli.terminal import table
+from evar.cli.terminal import echo, table
 
 if TYPE_CHECKING:
     from evar.leaderboard.comparison import ComparedRows
@@ -47,13 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     def work(task: str) -> None:
         compared.append(pairs.compare(task))
         if arguments.json:
-            print(json.dumps(as_json(compared[-1])), flush=True)
+            echo(json.dumps(as_json(compared[-1])))
         elif arguments.task is not None:
-            print(report(compared[-1]), flush=True)
+            echo(report(compared[-1]))
 
     code = for_each(pairs.tasks, work)
     if compared and arguments.task is None and not arguments.json:
-        print(overview(compared))
+        echo(overview(compared))
     return code
 
 

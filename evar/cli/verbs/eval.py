@@ -11,7 +11,7 @@ from evar.base.errors import UsageError
 from evar.base.progress import say
 from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_results, add_settings, add_weights, config_from
-from evar.cli.terminal import table
+from evar.cli.terminal import echo, table
 from evar.data.task import Task, load_tasks, task_files
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Score one encoder on each task by each probe, and append the rows."""
     config = config_from(arguments)
     if arguments.task == "list":
-        print(task_list(config.data, as_json=arguments.json))
+        echo(task_list(config.data, as_json=arguments.json))
         return 0
     if not arguments.task:
         raise UsageError(f"say what to score: --task NAME (one of {', '.join(task_files())}), or --task list")
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         swept: list[Result] = []
         for evaluation in evaluator.evaluations(task):
             result = evaluation.result
-            print(json.dumps(dataclasses.asdict(result)) if arguments.json else result.line, flush=True)
+            echo(json.dumps(dataclasses.asdict(result)) if arguments.json else result.line)
             say(f"row added to {results / leaderboard.NAME}")
             swept.append(result)
             if result.chosen_output:

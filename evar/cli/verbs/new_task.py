@@ -5,8 +5,9 @@ import os
 import shlex
 from pathlib import Path
 
-from evar.base.errors import few, shown
+from evar.base.errors import few
 from evar.cli.options import number, whole
+from evar.cli.terminal import echo
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,15 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
         seconds=arguments.seconds,
     )
     parts = ", ".join(f"{part} {clips:,}" for part, clips in made.parts.items())
-    print(f"wrote {made.table} and {made.file}")
-    print(f"{sum(made.parts.values()):,} clips of {len(made.classes):,} classes in {made.groups:,} groups: {parts}; "
-          f"{made.seconds:g} s clips")  # fmt: skip
+    echo(f"wrote {made.table} and {made.file}")
+    echo(f"{sum(made.parts.values()):,} clips of {len(made.classes):,} classes in {made.groups:,} groups: {parts}; "
+         f"{made.seconds:g} s clips")  # fmt: skip
     if made.alone:
-        print(f"too few groups to be in every part: {few(made.alone)}")
+        echo(f"too few groups to be in every part: {few(made.alone)}")
     if made.unreadable:
-        print(f"{len(made.unreadable):,} clips cannot be read and are listed all the same: "
-              f"{few(map(shown, made.unreadable))}")  # fmt: skip
+        echo(f"{len(made.unreadable):,} clips cannot be read and are listed all the same: {few(made.unreadable)}")
     file = shlex.quote(os.path.relpath(made.file))
-    print(f"next:  evar check --task {file}")
-    print(f"       evar eval --task {file}")
+    echo(f"next:  evar check --task {file}")
+    echo(f"       evar eval --task {file}")
     return 0

@@ -4,6 +4,7 @@ import argparse
 
 from evar.cli.errors import for_each
 from evar.cli.options import add_rate, add_settings, add_task, config_from
+from evar.cli.terminal import echo
 from evar.data.task import Task, load_tasks
 
 
@@ -27,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     def work(task: Task) -> None:
         (prepared,) = prepare(task, arguments.rate, download=arguments.download, config=config)
         there, expected = len(prepared.store.usable), prepared.manifest.expected
-        print(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {arguments.rate} Hz in "
-              f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip
+        echo(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {arguments.rate} Hz in "
+             f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip
 
     return for_each(tasks, work)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from evar.base.errors import UsageError
 from evar.base.progress import say
 from evar.cli.options import add_json, add_results, one_of
+from evar.cli.terminal import echo
 from evar.cli.terminal import table as in_columns
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
         if not (rows := runs.read_rows(results)):
             say(f"no runs in {results} yet: an evaluation adds the first one")
         elif arguments.json:
-            print("\n".join(json.dumps(dataclasses.asdict(row)) for row in rows))
+            echo("\n".join(json.dumps(dataclasses.asdict(row)) for row in rows))
         else:
-            print(listed(rows))
+            echo(listed(rows))
         return 0
     name = runs.find_run(results, arguments.run)
     if action == "show":
         record = runs.read_record(runs.record_path(results, name))
-        print(json.dumps(record.sections()) if arguments.json else record.to_json().rstrip("\n"))
+        echo(json.dumps(record.sections()) if arguments.json else record.to_json().rstrip("\n"))
         return 0
     if action == "remove":
         say(f"removed: {', '.join(map(str, runs.remove(results, name)))}")

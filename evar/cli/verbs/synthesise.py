@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from evar.cli.options import add_settings, whole
+from evar.cli.terminal import echo
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,5 +20,5 @@ def run(arguments: argparse.Namespace) -> int:
     from evar.pretrain import synthesis
 
     made = synthesis.write(arguments.folder, arguments.clips, arguments.seed, arguments.workers)
-    print(f"{arguments.clips:,} clips of seed {arguments.seed} in {arguments.folder}, {made:,} of them new")
+    echo(f"{arguments.clips:,} clips of seed {arguments.seed} in {arguments.folder}, {made:,} of them new")
     return 0

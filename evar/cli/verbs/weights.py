@@ -8,7 +8,7 @@ from evar.base.errors import UsageError, unknown
 from evar.base.progress import say
 from evar.cli.errors import for_each
 from evar.cli.options import add_settings, one_of
-from evar.cli.terminal import size, table
+from evar.cli.terminal import echo, size, table
 
 if TYPE_CHECKING:
     from evar.nn.releases import Releases
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not listed:
             raise unknown("checkpoint", name, known.names)
         rows = [row(known, known_as, fetched, arguments.cache) for known_as in listed]
-        print(table(("name", "what", "here", "size"), rows))
+        echo(table(("name", "what", "here", "size"), rows))
         if set(listed) & set(known.releases):
             say(known.terms)
         return 0
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             file = releases.checkpoint_of(wanted, arguments.cache, Fetcher())
         else:
             file = releases.check(wanted, arguments.cache)
-        print(f"{wanted}  ok  sha256 {load_checkpoint(file).digest[:16]}  {file}")
+        echo(f"{wanted}  ok  sha256 {load_checkpoint(file).digest[:16]}  {file}")
 
     return for_each([name] if name else [*known.bundled, *fetched], work)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from evar.base.errors import printable
 from evar.leaderboard.page.inline_svg import inline
 from evar.leaderboard.text_tables import per_cent
 from evar.plots import CurvePoint, Series
@@ -31,7 +32,7 @@ def on_page(svg: str, kind: str, title: str, series: Sequence[Series]) -> str:
     """The SVG for the page; `kind` and `title` together are this picture's alone. The text alternative has it all."""
     key = re.sub("[^a-z0-9]+", "-", f"{kind}-{title}".lower()).strip("-")
     described = ". ".join(f"{each.name}: {', '.join(map(_told, each.points))}" for each in series)
-    return inline(svg, key, one_line(title), one_line(described))
+    return inline(svg, key, printable(title), printable(described))
 
 
 def point(name: str, value: float, low: float | None, high: float | None) -> CurvePoint:
@@ -39,14 +40,9 @@ def point(name: str, value: float, low: float | None, high: float | None) -> Cur
     return CurvePoint(name, value, value if low is None else low, value if high is None else high)
 
 
-def one_line(text: str) -> str:
-    """Text without line ends and control characters."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text.split()))
-
-
 def short(text: str) -> str:
     """A name as it fits into a picture."""
-    line = one_line(text)
+    line = printable(text)
     return line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}…"
 
 

@@ -6,7 +6,6 @@ lets no script run but the page's own, and nothing be fetched.
 
 import base64
 import hashlib
-import re
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import evar
+from evar.base.errors import visible
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.page.curves import of_curve
 from evar.leaderboard.page.details import run_details
@@ -27,7 +27,6 @@ from evar.result import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
 DETAIL_BYTES = 1_600_000  # of all runs' details together: the page opens at once, also over a slow line
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> s
         tasks=task_order(row.task for row in chain[Result | Published | Imported](rows, published, imported)),
         probes=sorted({probes.of(row) for row in rows}),
     )
-    return UNPRINTABLE.sub("\ufffd", page)
+    return visible(page)
 
 
 def _environment() -> Environment:

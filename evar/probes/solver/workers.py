@@ -5,7 +5,6 @@ cut into pieces never hangs on that number. On CUDA the pieces are queued one af
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -29,7 +28,7 @@ class Workers:
         self._before = torch.get_num_threads()
         torch.set_num_threads(1)
         self._limit.__enter__()
-        self._pool = ThreadPoolExecutor(self._count, initializer=torch.set_num_threads, initargs=(1,))
+        self._pool = threads.Threads(self._count, initializer=torch.set_num_threads, initargs=(1,))
         return self
 
     def __exit__(
