@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
 
 from evar.base.errors import UsageError, did_you_mean, few, in_words
-from evar.base.yaml_file import read_yaml
+from evar.base.yaml_file import in_short, read_yaml
 
 log = logging.getLogger(__name__)
 
