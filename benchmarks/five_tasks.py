@@ -33,7 +33,7 @@ from evar.data.task import CORE, Task, load_task
 from evar.embeddings.device import choose_device, choose_precision, describe
 from evar.encoders.contract import Encoder
 from evar.encoders.m2d import M2D
-from evar.leaderboard import table as leaderboard
+from evar.leaderboard import leaderboard_csv
 from evar.preparation import Prepared, prepare_task
 from evar.probes import selection
 from evar.scoring import intervals
@@ -48,7 +48,7 @@ STAGES = (
     ("probe", fitting, "predict"),
     ("score", intervals, "score_predictions"),
     ("row", pipeline, "make_result"),
-    ("row", leaderboard, "append"),
+    ("row", leaderboard_csv, "append"),
 )
 COLUMNS = ("read", "embed", "leaks", "probe", "score", "row", "rest")
 BYTES_OF_EMBEDDING = 3840 * 4  # of a ViT-Base's clip

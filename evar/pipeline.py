@@ -31,7 +31,7 @@ from evar.encoders.contract import Encoder
 from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
 from evar.fitting import ProbeFit, fit_outputs, fit_shots
-from evar.leaderboard import table as leaderboard
+from evar.leaderboard import leaderboard_csv
 from evar.leaderboard.runs import MOST_LETTERS, Kept, record_path
 from evar.nn import releases
 from evar.preparation import Prepared, prepare_task, require_coverage
@@ -91,7 +91,7 @@ class Evaluation:
     def save(self, results: Path) -> None:
         """Keep the run in a folder and add its row; what cannot be kept is noted, so that nothing is lost."""
         try:
-            leaderboard.append(results, self.result, self.kept)
+            leaderboard_csv.append(results, self.result, self.kept)
         except EvarError:
             if not record_path(results, self.result.run).exists():
                 log.error(f"not saved: {json.dumps(asdict(self.result))}")
@@ -127,7 +127,7 @@ class Evaluator:
         runtime = choose_runtime(config.device, config.precision)
         probes = open_probes(probe, str(runtime.device))
         if results is not None:
-            leaderboard.require_writable(Path(results))
+            leaderboard_csv.require_writable(Path(results))
         opened = open_encoder(encoder, weights, name, config)
         if (letters := len(opened.identity.name)) > MOST_LETTERS:  # else no run of it could be kept
             raise UsageError(f"the encoder's name has {letters:,} letters: give one of at most {MOST_LETTERS:,}")

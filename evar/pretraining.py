@@ -23,8 +23,7 @@ from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
 from evar.data.task import Task, load_tasks
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
-from evar.leaderboard import outputs
-from evar.leaderboard import table as leaderboard
+from evar.leaderboard import leaderboard_csv, outputs
 from evar.pipeline import Evaluator
 from evar.pretrain import journal
 from evar.pretrain.audio import AudioSource, prepare_audio, source_of_folder
@@ -107,7 +106,7 @@ def pretrain_encoder(
         for each in tasks:
             read_manifest(each, config.data)  # one that is not there is an error now, not after hours
         if scoring:
-            leaderboard.require_writable(Path(scoring.results))
+            leaderboard_csv.require_writable(Path(scoring.results))
         with alone(folder) if is_first() else contextlib.nullcontext(), joined(device) as team:
             store = prepare_audio(sources, recipe.sample_rate, config.cache, workers=config.workers)
 

@@ -1,7 +1,7 @@
 """The README's blocks that show output: what they must be, and `python -m tests.readme` to write them anew.
 
 The example's runs, `docs/example/runs/`, are measured ones; their predictions are not committed, so what is not
-separable is told by the intervals alone.
+separable is read from the intervals alone.
 """
 
 import contextlib

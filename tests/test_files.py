@@ -46,7 +46,7 @@ def test_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
-def test_file_where_a_folder_should_be_is_told(tmp_path):
+def test_file_where_a_folder_should_be_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write .*file/below"):
         write_atomic(tmp_path / "file" / "below", "text")

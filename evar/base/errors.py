@@ -115,7 +115,10 @@ def in_words(fault: Mapping[str, Any]) -> str:
 
 def shortened(value: object, most: int = 60) -> str:
     """A value as a literal, of at most so many characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        text = "a number of thousands of digits"
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -111,7 +111,7 @@ def load_task(name: str) -> Task:
         if name not in known:
             raise _no_task(name, known)
         file = known[name]
-    elif not file.is_file():
+    elif not os.path.lexists(file):
         raise _no_file(file)
     content = read_yaml(file)
     given = {"title": file.stem, **content, "name": file.stem, "file": file.resolve()}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evar.base.errors import DataError, UsageError, unknown
-from evar.leaderboard import table
+from evar.leaderboard import leaderboard_csv
 from evar.leaderboard.names import rivals, row_of, run_of, tasks_of
 from evar.leaderboard.runs import read_predictions, read_rows
 from evar.result import Result
@@ -72,7 +72,7 @@ class ComparedPairs:
     @classmethod
     def of(cls, results: Path, a: str, b: str, task: str | None = None, probe: str | None = None) -> "ComparedPairs":
         """See `compare`."""
-        table.require_there(results)
+        leaderboard_csv.require_there(results)
         rows = read_rows(results)
         if not rows:
             raise DataError(f"no runs in {results}: `evar --task ... --encoder ...` adds them")

@@ -17,7 +17,7 @@ from typing import Any
 
 from evar.base.errors import DataError, UsageError
 from evar.base.files import locked, read_regular, storage_errors, write_atomic
-from evar.leaderboard import csv_text, runs, table
+from evar.leaderboard import csv_text, leaderboard_csv, runs
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def import_results(source: str | Path, results: str | Path = "results") -> Copie
     source, results = Path(source), Path(results)
     if source.is_dir():
         new, there = runs.copy_runs(source, results)
-        table.update(results)
+        leaderboard_csv.update(results)
         return Copied(new, there, "runs", results / runs.FOLDER)
     kept = results / NAME
     if kept.exists() and source.exists() and kept.samefile(source):

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from evar.base.errors import UsageError, visible
 from evar.base.files import open_regular, storage_errors, write_atomic
-from evar.leaderboard import imported, published, runs, table, verdicts
+from evar.leaderboard import imported, leaderboard_csv, published, runs, verdicts
 from evar.leaderboard.formats import open_format
 from evar.leaderboard.read import Leaderboard
 
 log = logging.getLogger(__name__)
 
-SCORES = (table.NAME, imported.NAME, published.FILE.name)  # what a results folder is recognised by
-KEPT = (*SCORES, table.MADE_FROM, verdicts.NAME)
+SCORES = (leaderboard_csv.NAME, imported.NAME, published.FILE.name)  # what a results folder is recognised by
+KEPT = (*SCORES, leaderboard_csv.MADE_FROM, verdicts.NAME)
 END_BYTES = 65_536  # of a file's start and of its end, where a mark is looked for
 
 IsOwn = Callable[[bytes], bool]

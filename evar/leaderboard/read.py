@@ -9,7 +9,7 @@ from typing import Any
 
 from evar.base.errors import DataError, StorageError, unknown
 from evar.base.tables import TextTable
-from evar.leaderboard import table, text_tables
+from evar.leaderboard import leaderboard_csv, text_tables
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_table
 from evar.leaderboard.imported import Imported, read_imported
@@ -90,7 +90,7 @@ def read_leaderboard(
     and for a value that no row has, DataError and StorageError where the folder is unreadable.
     """
     results, wanted = Path(results), Filters(**filters)
-    table.require_there(results)
+    leaderboard_csv.require_there(results)
     if published not in KINDS:
         raise unknown("kind of published rows", published, KINDS)
     every, imported, others = read_rows(results), read_imported(results), read_published()
@@ -111,6 +111,6 @@ def read_leaderboard(
 
 def _up_to_date(results: Path) -> None:
     try:
-        table.update(results)
+        leaderboard_csv.update(results)
     except StorageError as error:
-        log.warning(f"{table.NAME} is not up to date: {error}")
+        log.warning(f"{leaderboard_csv.NAME} is not up to date: {error}")

@@ -46,6 +46,6 @@ def test_folder_that_is_not_there_is_said(tmp_path):
         five_tasks.main(five_tasks.parsed(["--folder", str(tmp_path / "elsewhere"), *TINY]))
 
 
-def test_tasks_can_be_chosen_and_typos_are_told(tmp_path):
+def test_tasks_can_be_chosen_and_typos_are_reported(tmp_path):
     with pytest.raises(UsageError, match="did you mean us8k"):
         five_tasks.main(five_tasks.parsed(["--tasks", "gtzan,us9k", "--folder", str(tmp_path), *TINY]))

@@ -11,7 +11,7 @@ from benchmarks.stages import Stages
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that stands still until it is told to go on: `clock.wait(seconds)`."""
+    """A clock that stands still until it is moved: `clock.wait(seconds)`."""
     now = SimpleNamespace(seconds=0.0)
     now.wait = lambda seconds: setattr(now, "seconds", now.seconds + seconds)
     monkeypatch.setattr(stages, "time", SimpleNamespace(perf_counter=lambda: now.seconds))

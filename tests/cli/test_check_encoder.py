@@ -37,7 +37,7 @@ def test_an_honest_encoder_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in err
 
 
-def test_what_fails_is_told_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_fails_is_reported_with_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written.write(tmp_path, "twisted", TWISTED)
     assert main(["check-encoder", f"file(path={str(file)!r}, shortest=0.01)"]) == 2
     lines = capsys.readouterr().out.splitlines()
@@ -73,7 +73,9 @@ def test_weights_are_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.startswith("ge2e  ge2e.pt  16000 Hz")
 
 
-def test_an_encoder_that_does_not_open_is_told_as_a_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_encoder_that_does_not_open_is_reported_as_a_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = written.write(tmp_path, "failing", "def open_encoder(weights):\n    return 1 / 0\n")
     reasons = {
         "hear(module='nowhere.py')": "hear module: no file nowhere.py",
@@ -86,7 +88,7 @@ def test_an_encoder_that_does_not_open_is_told_as_a_check(tmp_path: Path, capsys
         assert reason in second
 
 
-def test_full_memory_is_told_as_a_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_memory_is_a_check_that_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def full(*arguments: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 

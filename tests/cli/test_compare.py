@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from evar.cli import main
+from evar.leaderboard.leaderboard_csv import append
 from evar.leaderboard.runs import Kept
-from evar.leaderboard.table import append
 from evar.scoring.summary import mean_score
-from tests.leaderboard.test_table import make_result
+from tests.leaderboard.test_leaderboard_csv import make_result
 from tests.scoring.test_intervals import of_correctness
 
 CLASSES = ("low", "high")
@@ -87,7 +87,7 @@ def test_few_groups_give_no_claim(capsys):
     assert "no claim: only 20 groups, fewer than 30 support none\n" in out
 
 
-def test_clips_that_one_lacks_are_told(capsys):
+def test_clips_that_one_lacks_are_reported(capsys):
     add("r1", "one", np.ones(100))
     add("r2", "other", np.ones(90))
     assert (
@@ -96,7 +96,7 @@ def test_clips_that_one_lacks_are_told(capsys):
     )
 
 
-def test_latest_of_several_weights_is_taken_and_told(capsys):
+def test_latest_of_several_weights_is_taken_and_reported(capsys):
     add("r1", "m2d", np.zeros(100), weights="old.pth", weights_digest="1")
     add("r2", "m2d", np.ones(100), weights="new.pth", weights_digest="2")
     add("r3", "logmel", np.ones(100))
@@ -158,7 +158,7 @@ def test_probe_of_a_run_is_that_of_the_other_name(capsys):
     assert "r3" in compare(capsys, "r1", "other", "--task", "tones", "--probe", "logistic")[1]
 
 
-def test_runs_whose_task_or_probe_changed_are_told(capsys):
+def test_runs_whose_task_or_probe_changed_are_reported(capsys):
     add("r1", "one", np.ones(100), task_digest="1")
     add("r2", "other", np.zeros(100), task_digest="2", probe_options={"grid": [1.0]})
     err = compare(capsys, "one", "other", "--task", "tones")[2]
@@ -166,7 +166,7 @@ def test_runs_whose_task_or_probe_changed_are_told(capsys):
     assert "differ in their probe options" in err
 
 
-def test_run_that_is_never_ranked_is_told_with_the_reason(capsys):
+def test_run_that_is_never_ranked_is_reported_with_the_reason(capsys):
     add("r1", "one", np.ones(100), ranked=False, shots=4)
     add("r2", "other", np.zeros(100))
     err = compare(capsys, "r1", "r2", "--task", "tones")[2]

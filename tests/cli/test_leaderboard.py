@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from evar.cli import main
-from evar.leaderboard.table import append
+from evar.leaderboard.leaderboard_csv import append
 from tests.leaderboard.rows import make_row
-from tests.leaderboard.test_table import make_kept
+from tests.leaderboard.test_leaderboard_csv import make_kept
 
 
 @pytest.fixture
@@ -155,14 +155,14 @@ def test_filters_are_about_imported_scores_too(results, capsys, tmp_path, argume
     assert {row["task"] for row in csv.DictReader(io.StringIO(out)) if row["origin"] == "imported"} == shown
 
 
-def test_filters_that_leave_no_row_of_ones_own_are_told(results, capsys):
+def test_filters_that_leave_no_row_of_ones_own_are_reported(results, capsys):
     code, _, err = call(capsys, "leaderboard", "--results", results, "--since", "2030-01-01", "--task", "us8k")
     assert code == 0
     assert f"no run in {results} is left by --task --since" in err
     assert call(capsys, "leaderboard", "--results", results, "--since", "2026-11-01")[2] == ""
 
 
-def test_the_page_goes_beside_the_results_or_where_it_is_told(results, capsys, tmp_path):
+def test_the_page_goes_beside_the_results_or_where_it_is_reported(results, capsys, tmp_path):
     code, out, err = call(capsys, "leaderboard", "--results", results, "--format", "html")
     assert (code, out) == (0, "")
     assert f"written to {results / 'leaderboard.html'}" in err

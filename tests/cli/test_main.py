@@ -149,7 +149,7 @@ def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):
     assert rows().loc[0, "coverage"] == pytest.approx(107 / 108, abs=1e-6)
 
 
-def test_clips_that_train_and_test_share_are_told_once_and_counted_in_the_row(here, capsys):
+def test_clips_that_train_and_test_share_are_reported_once_and_counted_in_the_row(here, capsys):
     shutil.copy("data/tones/train-high-000.wav", "data/tones/test-high-003.wav")
     table = Path("data/tones/clips.csv")
     table.write_text(table.read_text().replace("test-low-0\n", "train-low-0\n"))
@@ -164,7 +164,7 @@ def test_clips_that_train_and_test_share_are_told_once_and_counted_in_the_row(he
     assert json.loads(rows().loc[0, "leaks"]) == {"duplicates": 1, "near_duplicates": None, "groups": 2, "silent": 0}
 
 
-def test_near_duplicates_that_a_check_found_are_told_and_counted_until_the_clips_change(here, capsys):
+def test_near_duplicates_that_a_check_found_are_reported_and_counted_until_the_clips_change(here, capsys):
     waveform, rate = soundfile.read("data/tones/train-low-001.wav")
     soundfile.write("data/tones/test-low-001.wav", 0.5 * waveform, rate)
     assert main(["check", "--task", "tones.yaml", "--near-duplicates"]) == 0
@@ -258,12 +258,12 @@ def test_tasks_of_the_working_folder_come_first_and_that_is_said(here, capsys):
 
 def test_a_row_that_cannot_be_saved_is_shown(here, capsys, monkeypatch):
     from evar.base.errors import StorageError
-    from evar.leaderboard import table
+    from evar.leaderboard import leaderboard_csv
 
     def full(*_):
         raise StorageError("no space left")
 
-    monkeypatch.setattr(table, "append", full)
+    monkeypatch.setattr(leaderboard_csv, "append", full)
     assert evaluate() == 2
     err = capsys.readouterr().err
     assert 'not saved: {"run":' in err
@@ -344,7 +344,7 @@ def test_damaged_store_is_never_embedded(here, capsys):
     assert evaluate() == 0
 
 
-def test_split_without_clips_is_told_before_anything_is_decoded(here, capsys):
+def test_split_without_clips_is_reported_before_anything_is_decoded(here, capsys):
     table = Path("data/tones/clips.csv")
     table.write_text("\n".join(line for line in table.read_text().splitlines() if ",test," not in line))
     assert evaluate() == 2

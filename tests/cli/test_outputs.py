@@ -14,10 +14,10 @@ import pytest
 from evar import pretraining
 from evar.cli import arguments, main
 from evar.leaderboard import formats, read
+from evar.leaderboard.leaderboard_csv import append
 from evar.leaderboard.published import FILE
-from evar.leaderboard.table import append
 from tests.leaderboard.rows import make_row
-from tests.leaderboard.test_table import make_kept
+from tests.leaderboard.test_leaderboard_csv import make_kept
 from tests.pretrain import runs
 
 READ = {"weights", "data", "file", "folders"}

@@ -8,7 +8,7 @@ import pytest
 
 from evar.cli import main
 from evar.leaderboard.runs import read_rows
-from tests.leaderboard.test_table import add
+from tests.leaderboard.test_leaderboard_csv import add
 
 FIRST, SECOND = "20260101T000000-aaaaaaaa", "20260102T000000-bbbbbbbb"
 

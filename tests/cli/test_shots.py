@@ -65,7 +65,7 @@ def test_folds_have_few_shots_of_their_own_in_every_round(here, tmp_path_factory
     assert rows().loc[0, "n"] == 27
 
 
-def test_class_with_fewer_clips_than_shots_is_told_and_counted(here, capsys):
+def test_class_with_fewer_clips_than_shots_is_reported_and_counted(here, capsys):
     table = Path("data/tones/clips.csv")
     lines = table.read_text().splitlines()
     table.write_text("\n".join(line for line in lines if not line.startswith(("train-low-003", "train-low-004"))))

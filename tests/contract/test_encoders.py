@@ -152,7 +152,7 @@ def test_precision_check_catches_what_is_not_in_force(says: torch.dtype, rounds:
         named("says_the_precision_that_is_in_force")(Precise(says, rounds))
 
 
-def test_zeros_that_move_are_told_without_a_figure() -> None:
+def test_zeros_that_move_are_reported_without_a_figure() -> None:
     def rises(embedding: Tensor, waveforms: Tensor) -> Tensor:
         return embedding if len(embedding) < 5 else torch.zeros_like(embedding)
 

@@ -125,7 +125,7 @@ def test_logits_of_a_clip_ignore_the_other_clips(probe: Probe) -> None:
     np.testing.assert_allclose(alone, fitted.logits(x), rtol=1e-4, atol=1e-5)
 
 
-def test_clouds_far_apart_are_told_apart(probe: Probe) -> None:
+def test_clouds_far_apart_are_distinguished(probe: Probe) -> None:
     x, y = clouds(100, 400, 3)
     assert metric("accuracy")(logits(probe, x, y)[OTHERS], y[OTHERS]) > 0.8
 

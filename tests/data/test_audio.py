@@ -146,7 +146,7 @@ def test_floats_near_their_limit_are_a_fault_without_a_warning(tmp_path, channel
     assert "not finite" in reason(written(tmp_path / "b.wav", np.full(3000, 1e300), subtype="DOUBLE"))
 
 
-def test_what_is_no_file_is_told_apart(tmp_path):
+def test_what_is_no_file_is_distinguished(tmp_path):
     (tmp_path / "folder.wav").mkdir()
     (tmp_path / "dangling.wav").symlink_to("nothing.wav")
     os.mkfifo(tmp_path / "pipe.wav")
@@ -159,7 +159,7 @@ def test_what_is_no_file_is_told_apart(tmp_path):
     assert "too long" in reason(tmp_path / ("x" * 300), audio.Unreadable)
 
 
-def test_devices_and_links_in_a_circle_are_told_and_never_opened(tmp_path):
+def test_devices_and_links_in_a_circle_are_reported_and_never_opened(tmp_path):
     (tmp_path / "loop.wav").symlink_to("loop.wav")
     (tmp_path / "zero.wav").symlink_to("/dev/zero")
     (tmp_path / "tty.wav").symlink_to("/dev/tty")
@@ -270,7 +270,7 @@ def test_sound_that_the_new_rate_cannot_hold_is_a_fault(tmp_path):
     assert audio.read(path, 96_000).peak > 0.4
 
 
-def test_no_permission_is_told(tmp_path, monkeypatch):
+def test_no_permission_is_reported(tmp_path, monkeypatch):
     path = written(tmp_path / "a.wav", noise(100))
 
     def refuse(*_args, **_options):
@@ -295,7 +295,7 @@ except audio.Unreadable as fault:
 """
 
 
-def test_a_file_that_others_may_not_read_is_told(tmp_path):
+def test_a_file_that_others_may_not_read_is_reported(tmp_path):
     with tempfile.TemporaryDirectory() as name:  # tmp_path itself is closed to others
         Path(name).chmod(0o755)
         path = written(Path(name) / "a.wav", noise(100))

@@ -67,7 +67,7 @@ def test_a_clean_copy_has_counts_and_no_finding(tones):
     assert report.store_bytes == 2 * RATE * report.durations.total
 
 
-def test_quarantine_is_told_by_reason_and_counted_by_part_and_class(tones, clips):
+def test_quarantine_is_reported_by_reason_and_counted_by_part_and_class(tones, clips):
     (clips / "train-low-000.wav").unlink()
     for name in ("test-low-000.wav", "test-high-003.wav"):
         (clips / name).write_bytes((clips / name).read_bytes()[:-2000])
@@ -183,13 +183,13 @@ def test_training_clips_of_one_class_are_a_problem(tones, clips):
     )
 
 
-def test_class_that_is_tested_and_not_taught_is_told(tones):
+def test_class_that_is_tested_and_not_taught_is_reported(tones):
     assert report_of(tones).untaught == ()
     rewrite_table(tones, lambda text: text.replace(",low,train", ",high,train"))
     assert report_of(tones).untaught == ("1 classes are tested, and no training clip is of them: low",)
 
 
-def test_class_of_one_fold_is_told_with_the_fold_that_tests_it(tmp_path):
+def test_class_of_one_fold_is_reported_with_the_fold_that_tests_it(tmp_path):
     write_tones(tmp_path, clips=2, folds=4)
     rewrite_table(tmp_path, lambda text: re.sub(r",low,([^2])", r",high,\1", text))
     assert report_of(tmp_path).untaught == (
@@ -197,7 +197,7 @@ def test_class_of_one_fold_is_told_with_the_fold_that_tests_it(tmp_path):
     )
 
 
-def test_label_that_is_on_every_training_clip_is_told(tones):
+def test_label_that_is_on_every_training_clip_is_reported(tones):
     task = tones / "tones.yaml"
     task.write_text(task.read_text().replace("single-label", "multi-label").replace("accuracy", "mAP"))
     rewrite_table(tones, lambda text: re.sub(r",(low|middle|high),train", r",\1;all,train", text).replace(
@@ -230,7 +230,7 @@ def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):
         ("/gone/", "none of 36 clips can be used: looked for /gone/test-high-000.wav"),
     ],
 )
-def test_paths_that_are_all_wrong_are_told_with_where_they_lie(tones, clips, written, said):
+def test_paths_that_are_all_wrong_are_reported_with_where_they_lie(tones, clips, written, said):
     (clips / "deep").mkdir()
     shutil.copy(clips / "test-high-000.wav", clips / "deep")
     rewrite_table(tones, lambda text: starting_with(written, text))

@@ -100,7 +100,7 @@ def test_a_complete_set_is_left_and_a_damaged_one_mended(tmp_path, monkeypatch):
     assert clip.read_bytes() != content
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot write"):
         demo.write_demo(tmp_path / "file" / "demo", seed=0)

@@ -207,7 +207,7 @@ def test_fold_that_is_written_otherwise_than_in_the_task_names_the_near_one(data
         read_manifest(*task)
 
 
-def test_labels_outside_the_classes_of_the_task_are_told(dataset):
+def test_labels_outside_the_classes_of_the_task_are_reported(dataset):
     with pytest.raises(DataError, match=r"none of the task's classes: 'low': it has high, higher"):
         read_manifest(*dataset(classes=["high", "higher"]))
     with pytest.raises(DataError, match=r"none of the task's classes: 'low': did you mean Low\?"):
@@ -339,7 +339,7 @@ def test_another_table_in_the_data_folder_is_not_taken_for_the_tasks(dataset, tm
     assert find_root(task, data / "other") is None
 
 
-def test_line_with_a_comma_too_many_is_told(dataset, tmp_path):
+def test_line_with_a_comma_too_many_is_reported(dataset, tmp_path):
     task, data = dataset()
     file = data / "tones" / "clips.csv"
     file.write_text(file.read_text().replace("train", "train,,"))

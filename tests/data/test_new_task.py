@@ -132,7 +132,7 @@ def test_clips_that_cannot_be_read_are_listed_and_named(sounds):
     assert len(faults) == 4
 
 
-def test_classes_of_too_few_groups_are_told(sounds):
+def test_classes_of_too_few_groups_are_reported(sounds):
     for number in range(2):
         write_clip(sounds / "rare" / f"{number}.wav")
     made = new_task(sounds)
@@ -165,12 +165,12 @@ def test_what_does_not_fit_is_refused_and_nothing_written(sounds, how, said):
     assert not list(sounds.glob("*.*"))
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_folder_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(UsageError, match="no folder .*nowhere"):
         new_task(tmp_path / "nowhere")
 
 
-def test_too_little_to_split_is_told(tmp_path):
+def test_too_little_to_split_is_reported(tmp_path):
     (tmp_path / "s").mkdir()
     with pytest.raises(DataError, match="s: no audio in a folder of it: at least two classes are needed"):
         new_task(tmp_path / "s")
@@ -185,14 +185,14 @@ def test_too_little_to_split_is_told(tmp_path):
         new_task(tmp_path / "s")
 
 
-def test_a_folder_without_one_decodable_clip_is_told(sounds):
+def test_a_folder_without_one_decodable_clip_is_reported(sounds):
     for path in sounds.glob("*/*"):
         path.write_text("no audio")
     with pytest.raises(DataError, match="none of .* clips decodes: 7/anna0_0.wav "):
         new_task(sounds)
 
 
-def test_names_that_are_no_text_are_told(sounds):
+def test_names_that_are_no_text_are_reported(sounds):
     write_clip(sounds / "bark" / os.fsdecode(b"caf\xe9.wav"))
     with pytest.raises(DataError, match=r"not UTF-8 .* rename 'bark/caf\\udce9.wav'"):
         new_task(sounds)

@@ -390,7 +390,7 @@ def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(roo
     assert_same_clips(prepared, made(root, names(60)))
 
 
-def test_a_cache_that_cannot_be_written_is_told(root):
+def test_a_cache_that_cannot_be_written_is_reported(root):
     (root / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
         prepare(root, names(), RATE, root / "file" / "cache", workers=1)

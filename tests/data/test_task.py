@@ -193,7 +193,7 @@ def test_a_task_of_ones_own_needs_no_title_source_or_licence(write):
     assert (task.title, task.source, task.licence) == ("digits", None, None)
 
 
-def test_a_task_that_bears_the_name_of_an_official_one_is_told(write, tmp_path, notes):
+def test_a_task_that_bears_the_name_of_an_official_one_is_reported(write, tmp_path, notes):
     load_tasks("us8k")
     assert notes == []
     (copy := tmp_path / "us8k.yaml").write_text((BUNDLED / "us8k.yaml").read_text())
@@ -244,12 +244,12 @@ BOMB = "\n".join(["a0: &a0 {x: 1}", *(f"a{k}: &a{k} {{<<: [{', '.join([f'*a{k - 
 HOSTILE = {
     "a merge bomb": (BOMB, r"line 2: not valid YAML: an alias \(\*name\): write out what it stands for"),
     "a long list": (f"folds: [{'1, ' * 10**6}]", r"it has 3,000,009 bytes, more than 262,144"),
-    "many keys": ("\n".join(f"k{k}: 1" for k in range(10**4)), "k0: unknown key; .* and 9,998 more$"),
+    "many keys": ("\n".join(f"k{k}: 1" for k in range(10**4)), "k0: unknown key .*; and 9,992 more$"),
     "brackets": ("[" * 10**5, "nested too deep"),
     "dashes": ("- " * 10**4, "nested too deep"),
     "an endless number": (f"seconds: {'9' * 10**4}", "not valid YAML: Exceeds the limit"),
     "an endless number of sixties": (f"seconds: {'1:' * 10**4}1.5", "not valid YAML: int too large"),
-    "an endless number in hexadecimal": (f"seconds: 0x{'f' * 10**5}", "seconds: Input should be a valid number"),
+    "an endless number in hexadecimal": (f"seconds: 0x{'f' * 10**5}", "seconds: must be a number"),
     "a date that is none": ("seconds: 2001-99-99", "not valid YAML: month must be in"),
 }
 
@@ -261,7 +261,7 @@ def test_a_hostile_file_is_one_short_line(tmp_path, hostile):
     with pytest.raises(UsageError, match=said) as caught:
         load_task(str(tmp_path / "task.yaml"))
     assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 2000
+    assert len(str(caught.value)) < 3000
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "device"])

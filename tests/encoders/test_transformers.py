@@ -326,7 +326,7 @@ def test_lengths_differ_within_a_batch_without_padding_being_seen(saved: Saved) 
     np.testing.assert_allclose(mixed[1], embed(encoder, waveforms[1:, :5000])["last"][0], rtol=1e-5, atol=1e-6)
 
 
-def test_name_that_is_not_in_the_cache_is_told_at_once_without_the_hub(
+def test_name_that_is_not_in_the_cache_is_reported_at_once_without_the_hub(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from huggingface_hub import constants

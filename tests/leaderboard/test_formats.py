@@ -149,15 +149,15 @@ def test_a_reference_in_a_name_is_no_reference_in_markdown():
 @pytest.mark.parametrize("format", ["terminal", "markdown", "latex"])
 def test_names_move_no_cursor_and_break_no_line(format):
     evil = "a\nb\x1b[31mc\u202ed\udce9e\u2028f\x9bg"
-    told = leaderboard(make_row(run="r", encoder=evil), make_row(run="s", encoder=evil, limit=3, ranked=False)).text(
+    found = leaderboard(make_row(run="r", encoder=evil), make_row(run="s", encoder=evil, limit=3, ranked=False)).text(
         format
     )
     plain = leaderboard(make_row(run="r", encoder="x"), make_row(run="s", encoder="x", limit=3, ranked=False)).text(
         format
     )
-    assert len(told.splitlines()) == len(plain.splitlines())
-    assert [letter for letter in told if letter != "\n" and unicodedata.category(letter)[0] == "C"] == []
-    assert told.count("c\ufffdd\ufffde f\ufffdg") + told.count("c?d?e f?g") == 2
+    assert len(found.splitlines()) == len(plain.splitlines())
+    assert [letter for letter in found if letter != "\n" and unicodedata.category(letter)[0] == "C"] == []
+    assert found.count("c\ufffdd\ufffde f\ufffdg") + found.count("c?d?e f?g") == 2
 
 
 def test_columns_are_aligned_as_a_screen_shows_them():
@@ -203,10 +203,10 @@ def test_long_csv_has_every_row_and_never_mixes_origins():
 
 
 def test_json_holds_the_same():
-    told = json.loads(three(published=read_published()[:2]).text("json"))
-    assert [line["encoder"] for line in told["tables"][0]["lines"]] == ["m2d", "logmel", "random"]
-    assert told["tables"][0]["lines"][1]["scores"]["us8k"]["not_separable_from_best"] is True
-    assert len(told["published"]) == 2
+    found = json.loads(three(published=read_published()[:2]).text("json"))
+    assert [line["encoder"] for line in found["tables"][0]["lines"]] == ["m2d", "logmel", "random"]
+    assert found["tables"][0]["lines"][1]["scores"]["us8k"]["not_separable_from_best"] is True
+    assert len(found["published"]) == 2
 
 
 def test_json_tells_numbers_as_numbers():
@@ -217,15 +217,15 @@ def test_json_tells_numbers_as_numbers():
         published=[bare],
         imported=[Imported("byola", "us8k", 0.787, "", "scores.csv")],
     )
-    told = json.loads(shown.text("json"))
-    cell = told["tables"][0]["lines"][0]["scores"]["us8k"]
+    found = json.loads(shown.text("json"))
+    cell = found["tables"][0]["lines"][0]["scores"]["us8k"]
     assert [cell[name] for name in ("score", "low", "high", "n", "coverage")] == [0.63, 0.6, 0.66, 300, 1.0]
-    assert told["apart"][0]["score"] == 0.5
-    assert (told["published"][0]["score"], told["published"][0]["low"]) == (pytest.approx(bare.value), None)
-    assert told["imported"][0]["score"] == 0.787
+    assert found["apart"][0]["score"] == 0.5
+    assert (found["published"][0]["score"], found["published"][0]["low"]) == (pytest.approx(bare.value), None)
+    assert found["imported"][0]["score"] == 0.787
 
 
-def test_names_that_several_encoders_bear_are_told_apart():
+def test_names_that_several_encoders_bear_are_distinguished():
     rows = [
         make_row(run="1", weights="a.pth"),
         make_row(run="2", weights="b.pth", weights_digest="0123456789"),

@@ -24,7 +24,7 @@ def test_rows_are_read_with_their_source(tmp_path):
 
 
 @pytest.mark.parametrize("score", ["87.1", "-0.1", "nan", "inf", "", "good"])
-def test_a_score_that_is_no_share_is_told_with_its_line_and_skipped(tmp_path, score, notes):
+def test_a_score_that_is_no_share_is_reported_with_its_line_and_skipped(tmp_path, score, notes):
     file = write(tmp_path, f"representation,task,score,report\na,us8k,{score},x\nb,us8k,0.5,x\n")
     assert [row.representation for row in read_scores(file)] == ["b"]
     assert len(notes) == 1
@@ -125,13 +125,13 @@ def test_an_empty_file_gets_a_header(tmp_path):
     ["a,us8k,0.5," + 200_000 * "x", 'a,us8k,0.5,"never closed', "a,us8k,0,5,x"],
     ids=["long", "quote", "cells"],
 )
-def test_a_broken_line_is_told_and_takes_no_other_with_it(tmp_path, broken, notes):
+def test_a_broken_line_is_reported_and_takes_no_other_with_it(tmp_path, broken, notes):
     file = write(tmp_path, f'representation,task,score,report\n{broken}\nb,us8k,0.5,"x\ny"\nc,us8k,0.6,x\n')
     assert [row.representation for row in read_scores(file)] == ["b", "c"]
     assert notes == [f"{file}, line 2: not a row of 4 cells; the line is skipped"]
 
 
-def test_endless_names_are_told_and_endless_columns_are_left_out(tmp_path, notes):
+def test_endless_names_are_reported_and_endless_columns_are_left_out(tmp_path, notes):
     more = "".join(f",{number}" for number in range(10**5))
     long = f"{'x' * 5000},us8k,0.5,\n"
     file = write(tmp_path, f"representation,task,score,report\n{long}b,us8k,0.5,\n")

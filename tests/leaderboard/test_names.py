@@ -9,7 +9,7 @@ from evar.data.task import official_digest
 from evar.leaderboard.names import rivals, row_of, tasks_of
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import short_ids
-from tests.leaderboard.test_table import make_result
+from tests.leaderboard.test_leaderboard_csv import make_result
 
 
 def row(run, **changes):
@@ -47,7 +47,7 @@ def test_run_of_another_task_is_refused():
         row_of(ROWS, "6", "us8k", "logistic")
 
 
-def test_encoder_without_such_a_row_is_told_what_it_has():
+def test_encoder_without_such_a_row_is_reported_what_it_has():
     with pytest.raises(
         DataError, match=r"m2d has no ranked row of task gtzan by probe logistic; it has us8k by logistic"
     ):
@@ -93,7 +93,7 @@ def test_every_name_and_run_that_a_table_shows_is_accepted():
             assert row_of(TWO, name, "us8k", "logistic") == shown
 
 
-def test_short_ids_are_as_long_as_tells_them_apart():
+def test_short_ids_are_as_long_as_distinguishes_them():
     assert {run[-8:]: short for run, short in short_ids(row.run for row in TWO).items()} == {
         "1a2b3c4d": "1a2b3", "1a2f0000": "1a2f0", "1a2b0000": "1a2b0", "99999999": "99999",
     }  # fmt: skip

@@ -16,7 +16,7 @@ from evar.base.errors import DataError, StorageError, UsageError
 from evar.leaderboard import runs
 from evar.leaderboard.runs import read_predictions, read_record, read_rows
 from evar.result import PARTS
-from tests.leaderboard.test_table import CLASSES, CURVES, add, make_kept, make_predictions, make_result
+from tests.leaderboard.test_leaderboard_csv import CLASSES, CURVES, add, make_kept, make_predictions, make_result
 
 shares = st.floats(0, 1)
 REAL = {"metric": "accuracy", "score": 1.0, "high": 1.0}  # of make_predictions
@@ -198,7 +198,7 @@ def test_predictions_read_as_what_was_kept(tmp_path):
     assert (kept.clips, kept.classes, kept.curves) == (["x.wav", "z.wav"], CLASSES, CURVES)
 
 
-def test_missing_predictions_are_told(tmp_path):
+def test_missing_predictions_are_reported(tmp_path):
     with pytest.raises(DataError, match=r"no predictions of run one: .*one\.npz is not there"):
         read_predictions(tmp_path, "one")
 
@@ -235,7 +235,7 @@ MEMBERS = {
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbled", "method", "empty", "text", "lacking", *MEMBERS])
-def test_broken_predictions_are_told(tmp_path, damage):
+def test_broken_predictions_are_reported(tmp_path, damage):
     add(tmp_path, run="one", **REAL)
     path = tmp_path / "runs" / "one.npz"
     content = path.read_bytes()

@@ -23,26 +23,26 @@ ROW = make_row(
 def test_hear_has_the_score_of_each_fold_and_their_mean_and_spread():
     ((path, text),) = hear.write(leaderboard(ROW), 80).items()
     assert path == PurePosixPath("org__m2d_x_-logistic-01234567/evar__us8k/test.predicted-scores.json")
-    told = json.loads(text)
-    assert told["1"] == {"test_score": 0.5, "test_top1_acc": 0.5}
-    assert told["aggregated_scores"]["test_score_mean"] == 0.75
-    assert told["aggregated_scores"]["test_score_std"] == pytest.approx(0.5**1.5)
-    assert told["provenance"]["evar_run"] == ROW.run
+    found = json.loads(text)
+    assert found["1"] == {"test_score": 0.5, "test_top1_acc": 0.5}
+    assert found["aggregated_scores"]["test_score_mean"] == 0.75
+    assert found["aggregated_scores"]["test_score_std"] == pytest.approx(0.5**1.5)
+    assert found["provenance"]["evar_run"] == ROW.run
 
 
 def test_hear_of_a_fixed_split_has_no_aggregate():
     ((_, text),) = hear.write(leaderboard(make_row(parts={"test": 0.5}, metric="mAP")), 80).items()
-    told = json.loads(text)
-    assert told["test"] == {"test_score": 0.5, "test_mAP": 0.5}
-    assert "aggregated_scores" not in told
+    found = json.loads(text)
+    assert found["test"] == {"test_score": 0.5, "test_mAP": 0.5}
+    assert "aggregated_scores" not in found
 
 
 def test_mteb_is_a_task_result():
     ((path, text),) = mteb.write(leaderboard(ROW), 80).items()
     assert path == PurePosixPath("org__m2d_x_-logistic-01234567/0123456789abcdef/evar__us8k.json")
-    told = json.loads(text)
-    assert (told["task_name"], told["dataset_revision"], told["evaluation_time"]) == ("evar/us8k", "fedcba", 5.0)
-    ((scores,),) = told["scores"].values()
+    found = json.loads(text)
+    assert (found["task_name"], found["dataset_revision"], found["evaluation_time"]) == ("evar/us8k", "fedcba", 5.0)
+    ((scores,),) = found["scores"].values()
     assert (scores["main_score"], scores["accuracy"], scores["hf_subset"]) == (0.75, 0.75, "default")
 
 
@@ -77,7 +77,7 @@ def test_rows_of_different_things_never_share_a_file(shape):
     assert shape.write(leaderboard(*rows[::-1]), 80) == files
 
 
-def test_a_folder_has_one_name_for_all_tasks_and_options_are_told_inside():
+def test_a_folder_has_one_name_for_all_tasks_and_options_are_reported_inside():
     rows = [make_row(task=task, probe_options={"steps": steps}) for task in ("us8k", "vc1") for steps in (1, 2)]
     files = hear.write(leaderboard(*rows), 80)
     assert len(files) == 4

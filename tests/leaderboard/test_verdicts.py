@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from evar.leaderboard.leaderboard_csv import append
 from evar.leaderboard.runs import Kept
-from evar.leaderboard.table import append
 from evar.leaderboard.verdicts import NAME, Verdicts
 from evar.probes.predictions import Predictions
 from tests.leaderboard.rows import make_row

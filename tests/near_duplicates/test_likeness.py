@@ -36,7 +36,7 @@ def test_any_rate_and_any_length_has_a_fingerprint(rate):
         assert np.isfinite(fingerprint(draws.standard_normal(samples).astype(np.float32), analysis(rate))).all()
 
 
-def test_clips_of_one_spectrum_are_told_apart():
+def test_clips_of_one_spectrum_are_distinguished():
     draws = np.random.default_rng(4)
     embeddings = embed(fingerprints([0.1 * draws.standard_normal(2 * RATE) for _ in range(300)]))
     cosines = embeddings @ embeddings.T - 2 * np.eye(300)

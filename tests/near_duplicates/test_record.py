@@ -27,12 +27,12 @@ def stages():
 @pytest.fixture
 def look(stages):
     @contextlib.contextmanager
-    def told(stage, *, total, unit, initial=0):
+    def recorded(stage, *, total, unit, initial=0):
         stages.append((stage, total, unit))
         yield lambda amount, text: None
 
     def look(task):
-        with displayed(told):
+        with displayed(recorded):
             return find(*task, workers=2)
 
     return look

@@ -68,7 +68,7 @@ def test_distinct_clips_raise_no_alarm(many):
     assert all(originals.get(each.path, originals.get(each.other)) in (each.path, each.other) for each in found.clips)
 
 
-def test_lag_and_polarity_are_told(tmp_path):
+def test_lag_and_polarity_are_reported(tmp_path):
     original, *others = unlike(9)
     clips = [Clip(f"{place}.wav", "train", other) for place, other in enumerate(others)]
     clips += [Clip("a.wav", "train", original), Clip("b.wav", "test", -later(original))]
@@ -149,13 +149,13 @@ def test_pairs_that_sound_unlike_are_compared_in_a_small_task_only(tmp_path, mon
     totals = []
 
     @contextlib.contextmanager
-    def told(stage, *, total, unit, initial=0):
+    def recorded(stage, *, total, unit, initial=0):
         totals.append(total)
         yield lambda amount, text: None
 
-    look(make_task(tmp_path / "small", clips), progress=told)
+    look(make_task(tmp_path / "small", clips), progress=recorded)
     monkeypatch.setattr(search, "ALWAYS_COMPARED_SECONDS", 0)
-    look(make_task(tmp_path / "large", clips), progress=told)
+    look(make_task(tmp_path / "large", clips), progress=recorded)
     assert totals == [8, 4, 16, 8, 4, 0]
 
 

@@ -253,7 +253,7 @@ def test_content_and_not_the_suffix_says_what_a_file_is(tmp_path: Path) -> None:
     assert metadata_of(recipe.save(tmp_path / "b.pth", CONTENT)) == {}
 
 
-def test_another_kind_of_file_is_told_by_how_it_begins(tmp_path: Path) -> None:
+def test_another_kind_of_file_is_reported_by_how_it_begins(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt " + bytes(100))
     with pytest.raises(CheckpointError, match="no PyTorch checkpoint .it begins with b'RIFF', as no checkpoint does"):
         load_file_safely(tmp_path / "a.wav")

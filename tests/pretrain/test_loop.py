@@ -159,9 +159,9 @@ def test_checkpoint_of_something_else_is_refused(store, tmp_path):
 
 
 def test_encoders_are_written_at_evaluations_and_at_the_end(store, tmp_path):
-    told = []
-    runs.go(store, runs.run(tmp_path, every_epochs=1), on_checkpoint=told.append)
-    first, last = told
+    recorded = []
+    runs.go(store, runs.run(tmp_path, every_epochs=1), on_checkpoint=recorded.append)
+    first, last = recorded
     assert (first.epoch, last.epoch, last.steps) == (1, 2, last.total)
     assert first.encoder.name == f"{NAME}-step{first.steps:07}.safetensors"
     assert last.encoder.name == f"{NAME}.safetensors"

@@ -1,4 +1,4 @@
-"""The recipe: the papers' values, presets, and mistakes told under the options' names; schedules at their ends."""
+"""The recipe: the papers' values, presets, and mistakes under the options' names; schedules at their ends."""
 
 import math
 

@@ -16,6 +16,7 @@ FILES = [
     *(ROOT / "tests").glob("probes/**/*.py"),
     *(ROOT / "tests").glob("scoring/*.py"),
     ROOT / "tests" / "data" / "test_leaks.py",
+    ROOT / "tests" / "data" / "test_check.py",
     *(ROOT / "tests").glob("near_duplicates/*.py"),
     *(ROOT / "tests").glob("leaderboard/*.py"),
     *(ROOT / "tests").glob("cli/*.py"),

@@ -183,14 +183,14 @@ def test_few_groups_support_no_claim(groups: int, separable: bool) -> None:
     assert found.separable is separable
 
 
-def test_equal_encoders_are_told_apart_in_about_5_percent_of_cases_or_fewer() -> None:
+def test_equal_encoders_are_reported_apart_in_about_5_percent_of_cases_or_fewer() -> None:
     draws, runs = np.random.default_rng(4), 300
-    told = 0
+    claims = 0
     for _ in range(runs):
         chance = np.repeat(draws.beta(7, 3, 40), 3)
         a, b = (output(of_correctness(draws.random(120) < chance, np.arange(120) // 3)) for _ in "ab")
-        told += compare(a, b, "accuracy").separable
-    assert told / runs <= 0.08
+        claims += compare(a, b, "accuracy").separable
+    assert claims / runs <= 0.08
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     tasks = load_tasks(arguments.task)
     require_encoder(arguments.encoder)
     plugins.require("evar.probes", "open_probe", "probe", arguments.probe)
-    from evar.leaderboard import table as leaderboard
+    from evar.leaderboard import leaderboard_csv
     from evar.pipeline import Evaluator
 
     results = arguments.results
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         for evaluation in evaluator.evaluations(task):
             result = evaluation.result
             echo(json.dumps(dataclasses.asdict(result)) if arguments.json else result.line)
-            say(f"row added to {results / leaderboard.NAME}")
+            say(f"row added to {results / leaderboard_csv.NAME}")
             swept.append(result)
             if result.chosen_output:
                 say(f"score over depth drawn in {draw_sweep(results, swept)}")

@@ -43,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"evar runs {action} RUN: say which (evar runs list shows them)")
     if arguments.words and action not in ("tag", "note"):
         raise UsageError(f"evar runs {action} takes one run, not {' '.join([arguments.run, *arguments.words])}")
-    from evar.leaderboard import runs, table
+    from evar.leaderboard import leaderboard_csv, runs
 
-    table.require_there(results)
+    leaderboard_csv.require_there(results)
     if action == "list":
         if not (rows := runs.read_rows(results)):
             say(f"no runs in {results} yet: an evaluation adds the first one")
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{name}: tags {', '.join(runs.remark(results, name, tags=arguments.words).result.tags) or 'none'}")
     else:
         say(f"{name}: note {runs.remark(results, name, note=' '.join(arguments.words)).result.note or 'none'}")
-    table.update(results)
+    leaderboard_csv.update(results)
     return 0
 
 

@@ -83,14 +83,14 @@ def file(body=BODY, *, etag='"one"', most=None, then=None, ranges=True, **header
     def serve(handler):
         start, asked = 0, re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range") or "")
         fresh = handler.headers.get("If-Range") in (None, etag)
-        told = {"ETag": etag} if etag else {}
+        found = {"ETag": etag} if etag else {}
         if ranges and asked and fresh:
             start = int(asked[1])
             if start >= len(body):
                 return handler.begin(416, Content_Range=f"bytes */{len(body)}", Content_Length=0)
-            told["Content_Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        told |= {"Content_Length": len(body) - start, **headers}
-        handler.begin(206 if start else 200, **told)
+            found["Content_Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        found |= {"Content_Length": len(body) - start, **headers}
+        handler.begin(206 if start else 200, **found)
         handler.wfile.write(body[start:] if most is None else body[start : start + most])
         if then is not None:
             then(handler)

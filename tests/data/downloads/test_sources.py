@@ -36,7 +36,7 @@ def test_every_file_names_a_package_and_its_version_as_provenance():
         assert any(part[0].isdigit() and "." in part for part in file.provenance.split()), file.name
 
 
-def test_what_a_person_must_get_is_told_with_its_place():
+def test_what_a_person_must_get_is_reported_with_its_place():
     for name in ("AudioSet", "VoxCeleb1"):
         assert "{folder}" in read_sources()[name].by_hand
 

@@ -43,7 +43,7 @@ def test_dataset_that_is_a_link_itself_is_walked(tmp_path):
     assert audio_files(tmp_path / "data").paths == ["a.wav"]
 
 
-def test_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
+def test_folder_that_cannot_be_listed_is_reported(tmp_path, monkeypatch):
     touch(tmp_path, ["closed/a.wav", "b.wav"])
     scandir = os.scandir
 
@@ -71,7 +71,7 @@ def test_of_several_files_of_a_clip_the_best_kind_is_read(paths, read):
     assert one_each(paths, stem)[0] == {"a": read}
 
 
-def test_of_equal_kinds_the_first_path_is_read_and_told():
+def test_of_equal_kinds_the_first_path_is_read_and_reported():
     paths = ["y/a.wav", "x/a.wav", "x/b.wav"]
     chosen, remarks = one_each(paths, lambda path: stem(path)[2:])
     assert chosen == {"a": "x/a.wav", "b": "x/b.wav"}

@@ -1,4 +1,4 @@
-"""AudioSet: names of files, the official tables, and what is told of a copy."""
+"""AudioSet: names of files, the official tables, and what is said of a copy."""
 
 import re
 
@@ -64,7 +64,7 @@ def test_name_of_a_downloader_is_matched(root, video, name):
     "name",
     ["--4gqARaEJE_30.wav", "--4gqARaEJE_30000_40000.wav", "Y--4gqARaEJE_10.000_20.000.wav", "--4gqARaEJE_500_510.flac"],
 )
-def test_segment_at_another_start_is_no_match_and_is_told(root, name):
+def test_segment_at_another_start_is_no_match_and_is_reported(root, name):
     touch(root, [name])
     assert path_of(root, "--4gqARaEJE") == "--4gqARaEJE.wav"
     assert read(root).remarks == (f"1 files hold another segment than the list's, by their names: {name}",)
@@ -73,13 +73,13 @@ def test_segment_at_another_start_is_no_match_and_is_told(root, name):
 @pytest.mark.parametrize(
     "name", ["x--4gqARaEJE.wav", "--4gqARaEJE_a.wav", "--4gqARaEJE_0_10_mono.wav", "4gqARaEJE.wav"]
 )
-def test_other_names_are_no_clips_and_are_told(root, name):
+def test_other_names_are_no_clips_and_are_reported(root, name):
     touch(root, [name])
     assert path_of(root, "--4gqARaEJE") == "--4gqARaEJE.wav"
     assert read(root).remarks == (f"1 audio files have names without an id: {name}",)
 
 
-def test_id_that_appears_twice_is_read_once_and_told(root):
+def test_id_that_appears_twice_is_read_once_and_reported(root):
     touch(root, ["b/--4gqARaEJE.wav", "a/Y--4gqARaEJE_0_10.wav", "--4gqARaEJE_30.wav"])
     manifest = read(root)
     assert len(manifest.table) == 3

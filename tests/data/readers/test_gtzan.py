@@ -57,20 +57,20 @@ def test_clips_outside_the_split_are_left_out(tmp_path):
     assert read_manifest(TASK, tmp_path).table["path"].tolist() == listed.tolist()
 
 
-def test_clip_in_two_formats_is_read_once_and_told(tmp_path):
+def test_clip_in_two_formats_is_read_once_and_reported(tmp_path):
     touch(tmp_path, [f"{name}.wav" for name in NAMES] + ["jazz/jazz.00000.au"])
     manifest = read_manifest(TASK, tmp_path)
     assert len(manifest.table) == 930
     assert manifest.remarks == ("1 clips lie there more than once; the ones read are jazz/jazz.00000.wav",)
 
 
-def test_folder_of_other_names_is_told(tmp_path):
+def test_folder_of_other_names_is_reported(tmp_path):
     touch(tmp_path, ["jazz/song.12345.wav"])
     with pytest.raises(DataError, match=r"no clip of .*gtzan.csv lies there \(such as blues.00000"):
         read_manifest(TASK, tmp_path)
 
 
-def test_task_without_a_split_file_is_told(tmp_path):
+def test_task_without_a_split_file_is_reported(tmp_path):
     touch(tmp_path, ["jazz/jazz.00000.wav"])
     with pytest.raises(UsageError, match=r"gtzan.yaml: reader gtzan needs the key split_file"):
         read_manifest(TASK.model_copy(update={"split_file": None}), tmp_path)

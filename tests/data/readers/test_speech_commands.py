@@ -107,7 +107,7 @@ def test_line_that_is_no_clip_is_named(root):
         read(root)
 
 
-def test_word_of_another_version_is_told(root):
+def test_word_of_another_version_is_reported(root):
     touch(root, ["learned/004ae714_nohash_0.wav"])
     with pytest.raises(DataError, match="none of the task's classes: 'learned'"):
         read(root)

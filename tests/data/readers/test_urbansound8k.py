@@ -42,7 +42,7 @@ def test_seconds_are_what_the_table_promises(tmp_path):
     assert (read_manifest(TASK, tmp_path).table["seconds"] == 4).all()
 
 
-def test_time_that_is_no_number_is_told(tmp_path):
+def test_time_that_is_no_number_is_reported(tmp_path):
     write_csv(tmp_path / "UrbanSound8K.csv", [*ROWS[:-1], (*ROWS[-1][:2], "soon", *ROWS[-1][3:])])
     with pytest.raises(DataError, match=r"UrbanSound8K.csv: start and end must be seconds: .*'soon'"):
         read_manifest(TASK, tmp_path)

@@ -56,7 +56,7 @@ def test_missing_speaker_keeps_its_class_and_its_rows(tmp_path):
     assert "wav/id10270/defghijklmn/00001.wav" in set(manifest.table["path"])
 
 
-def test_clip_in_both_halves_is_read_once_and_told(tmp_path):
+def test_clip_in_both_halves_is_read_once_and_reported(tmp_path):
     write(tmp_path)
     touch(tmp_path, ["dev/wav/id10001/cdefghijklm/00001.wav"])
     manifest = read_manifest(TASK, tmp_path)
@@ -87,7 +87,7 @@ def test_line_of_another_form_is_named(tmp_path):
         read_manifest(TASK, tmp_path)
 
 
-def test_split_that_is_no_text_is_told(tmp_path):
+def test_split_that_is_no_text_is_reported(tmp_path):
     (tmp_path / "iden_split.txt").write_bytes(b"1 id10001/\xff")
     with pytest.raises(DataError, match=r"iden_split.txt: not UTF-8 text \(byte 10\)"):
         read_manifest(TASK, tmp_path)

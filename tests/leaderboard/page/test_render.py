@@ -79,7 +79,7 @@ def test_published_rows_stand_in_tables_of_their_own_with_sources(page):
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "foreign targets"])
-def test_predictions_that_cannot_be_read_are_told_and_cost_no_page(tmp_path, damage):
+def test_predictions_that_cannot_be_read_are_reported_and_cost_no_page(tmp_path, damage):
     row = add(tmp_path, make_scored("m2d", "us8k", 0.8, 1))
     add(tmp_path, make_scored("logmel", "us8k", 0.6, 2))
     file = tmp_path / "runs" / f"{row.run}.npz"
@@ -103,11 +103,11 @@ def with_foreign_targets(file):
 
 def test_details_keep_to_their_bytes_the_latest_first(results, page):
     few = render(results, detail_bytes=30_000)
-    told = re.findall(r'<details class="run" id="run-([^"]+)"', few)
+    found = re.findall(r'<details class="run" id="run-([^"]+)"', few)
     every = re.findall(r'<details class="run" id="run-([^"]+)"', page)
-    assert 0 < len(told) < len(every)
-    assert min(told) > max(set(every) - set(told))
-    assert f"{len(every) - len(told)} older runs are left out" in few
+    assert 0 < len(found) < len(every)
+    assert min(found) > max(set(every) - set(found))
+    assert f"{len(every) - len(found)} older runs are left out" in few
     assert len(few) < len(page)
 
 

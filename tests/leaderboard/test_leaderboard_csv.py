@@ -14,8 +14,8 @@ import pytest
 
 from evar.base.errors import StorageError
 from evar.leaderboard import runs
+from evar.leaderboard.leaderboard_csv import NAME, append, require_writable, update
 from evar.leaderboard.runs import Kept
-from evar.leaderboard.table import NAME, append, require_writable, update
 from evar.probes.predictions import Predictions
 from evar.result import COLUMNS, Result
 
@@ -122,7 +122,7 @@ def test_two_leaderboards_are_merged_by_copying_files_with_their_old_dates(tmp_p
     assert [row.run for row in runs.read_rows(tmp_path / "here")] == ["old", "one"]
 
 
-def test_a_run_that_cannot_be_read_is_in_no_line_and_told_once(tmp_path, notes):
+def test_a_run_that_cannot_be_read_is_in_no_line_and_reported_once(tmp_path, notes):
     path = add(tmp_path, run="one")
     (tmp_path / "runs" / "bad.json").write_text("{")
     update(tmp_path)
@@ -150,7 +150,7 @@ def test_foreign_file_is_refused_and_left_as_it_is(tmp_path, content):
     assert path.read_text() == content
 
 
-def test_results_that_cannot_be_written_are_told_before_the_work(tmp_path):
+def test_results_that_cannot_be_written_are_reported_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write .*file"):
         require_writable(tmp_path / "file" / "results")
@@ -188,7 +188,7 @@ def test_leaderboard_that_is_a_link_stays_one(tmp_path):
 APPENDING = """
 import os, sys
 from pathlib import Path
-from tests.leaderboard.test_table import add
+from tests.leaderboard.test_leaderboard_csv import add
 workers = []
 for worker in range(8):
     if not (child := os.fork()):
