@@ -217,6 +217,12 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
         return "  ".join(map(printable, [*parts, f"({', '.join(said)})"] if said else parts))
 
     @property
+    def probe_call(self) -> str:
+        """The probe with all its options, as on the command line: "logistic(max_iter=50)"."""
+        options = (f"{name}={value!r}" for name, value in sorted(self.probe_options.items()))
+        return f"{self.probe}({', '.join(options)})"
+
+    @property
     def why_unranked(self) -> str:
         """Why the run must never stand in a ranking; empty where it may."""
         other_task = official_digest(self.task) not in (None, self.task_digest)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evar.base.errors import unknown
+from evar.base.errors import UsageError, unknown
 from evar.base.spec import parse_call, split_calls
 
 
@@ -28,13 +28,21 @@ def require(package: str, opener: str, kind: str, specs: str) -> None:
     """Raise UsageError, with near names, for the first of these calls that names no plug-in; imports none."""
     for spec in split_calls(specs):
         if (name := parse_call(spec, kind)[0]) not in (known := names(package, opener)):
-            raise unknown(kind, name, known)
+            raise _missing(package, opener, name, kind, known)
 
 
 def load(package: str, opener: str, name: str, kind: str) -> Callable[..., Any]:
     """The opening function of the plug-in `name`. Raises UsageError, with near names, where there is none."""
     known = names(package, opener)
     if name not in known:
-        raise unknown(kind, name, known)
+        raise _missing(package, opener, name, kind, known)
     function: Callable[..., Any] = getattr(importlib.import_module(f"{package}.{name}"), opener)
     return function
+
+
+def _missing(package: str, opener: str, name: str, kind: str, known: list[str]) -> UsageError:
+    found = importlib.util.find_spec(package)
+    file = Path(str(found.origin)).with_name(f"{name}.py") if found else Path(name)
+    if file.is_file():
+        return UsageError(f"{file} is no {kind}: it defines no function {opener}")
+    return unknown(kind, name, known)

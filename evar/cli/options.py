@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from evar import config
 from evar.base.errors import unknown
+from evar.base.spec import split_calls
 
 Value = TypeVar("Value")
 
@@ -114,7 +115,7 @@ def one_of(kind: str, *words: str) -> Callable[[str], str]:
 
 def names(text: str) -> tuple[str, ...]:
     """A type: names separated by commas."""
-    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    found = tuple(split_calls(text))
     if not found:
         raise argparse.ArgumentTypeError("names nothing")
     return found

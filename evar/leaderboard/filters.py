@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from evar.base.errors import unknown
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.names import is_named, names_of
+from evar.leaderboard.names import is_by, is_named, names_of
 from evar.leaderboard.published import Published
 from evar.leaderboard.runs import moment
 from evar.result import Result
@@ -85,4 +85,6 @@ def _values(row: Result | Published | Imported, name: str) -> tuple[str, ...]:
 def _has(row: Result | Published | Imported, name: str, value: str) -> bool:
     if isinstance(row, Result) and name == "encoder":
         return is_named(row, value)
+    if isinstance(row, Result) and name == "probe":
+        return is_by(row, value)
     return value in _values(row, name)

@@ -25,7 +25,7 @@ def tasks_of(rows: Sequence[Result], name: str, probe: str) -> list[str]:
     """
     if (run := run_of(rows, name)) is not None:
         return [run.task]
-    return list(dict.fromkeys(row.task for row in _ranked(_named(rows, name)) if row.probe == probe))
+    return list(dict.fromkeys(row.task for row in _ranked(_named(rows, name)) if is_by(row, probe)))
 
 
 def row_of(rows: Sequence[Result], name: str, task: str, probe: str) -> Result:
@@ -38,11 +38,16 @@ def row_of(rows: Sequence[Result], name: str, task: str, probe: str) -> Result:
             raise UsageError(f"run {name} is of task {run.task}, not {task}")
         return run
     named = _ranked(_named(rows, name))
-    found = [row for row in named if (row.task, row.probe) == (task, probe)]
+    found = [row for row in named if row.task == task and is_by(row, probe)]
     if not found:
         has = few(dict.fromkeys(f"{row.task} by {row.probe}" for row in named)) or "none that is ranked"
         raise DataError(f"{name} has no ranked row of task {task} by probe {probe}; it has {has}")
     return latest(found)
+
+
+def is_by(row: Result, probe: str) -> bool:
+    """Whether the row is by this probe: a name, or as tables show it, with all its options."""
+    return probe in (row.probe, row.probe_call)
 
 
 def rivals(rows: Sequence[Result], name: str, row: Result) -> int:

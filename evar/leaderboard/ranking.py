@@ -127,9 +127,7 @@ class ProbeNames:
 
     def of(self, row: Result) -> str:
         """The row's probe: "logistic", or as on the command line, "logistic(max_iter=50)"."""
-        if row.probe not in self.several:
-            return row.probe
-        return f"{row.probe}({', '.join(f'{name}={value!r}' for name, value in sorted(row.probe_options.items()))})"
+        return row.probe_call if row.probe in self.several else row.probe
 
 
 def probe_names(rows: Iterable[Result]) -> ProbeNames:

@@ -121,10 +121,10 @@ def test_a_few_are_named_and_all_are_counted(leaks):
     }
 
 
-def test_words_tell_contradicting_labels_many_clips_of_a_set_and_names_as_they_are(leaks):
+def test_words_name_contradicting_labels_and_some_of_many_clips_on_one_line(leaks):
     found = leaks(("train", "x", "g\n", "dog"), *[("test", "x", "g\n", "cat")] * 4)
     assert found.texts["duplicates"].endswith("0.wav (train: dog) = 1.wav (test: cat) = 2.wav (test: cat) = 2 more")
-    assert found.texts["groups"].endswith("g\n (1 in train + 4 in test)")
+    assert found.texts["groups"].endswith("g (1 in train + 4 in test)")
 
 
 def test_no_leak_is_said_to_be_none(leaks):

@@ -6,6 +6,7 @@ import pytest
 
 from evar.base.errors import DataError, UsageError
 from evar.data.task import official_digest
+from evar.leaderboard.filters import Filters
 from evar.leaderboard.names import rivals, row_of, tasks_of
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import short_ids
@@ -98,6 +99,13 @@ def test_short_ids_are_as_long_as_distinguishes_them():
         "1a2b3c4d": "1a2b3", "1a2f0000": "1a2f0", "1a2b0000": "1a2b0", "99999999": "99999",
     }  # fmt: skip
     assert short_ids(["mine", "20260101T000000-1a2b3c4d"]) == {"mine": "mine", "20260101T000000-1a2b3c4d": "1a2b"}
+
+
+def test_a_probe_is_named_with_or_without_its_options():
+    two = [row("1", probe_options={"k": 3}), row("2", probe_options={"k": 5})]
+    assert row_of(two, "m2d", "us8k", "logistic").run == "2"
+    assert row_of(two, "m2d", "us8k", "logistic(k=3)").run == "1"
+    assert [each.run for each in Filters(probe=["logistic(k=3)"]).own(two)] == ["1"]
 
 
 def test_a_path_means_the_weights_of_its_file():

@@ -187,7 +187,7 @@ def test_expanded_tensors_are_no_weights(save: Callable[[State], Path], state: S
 
 
 def test_keys_move_no_cursor_and_are_cut(save: Callable[[State], Path], state: State) -> None:
-    with pytest.raises(CheckpointError, match=r"1 unknown: 'head\\x1b\[2J") as error:
+    with pytest.raises(CheckpointError, match="1 unknown: head\ufffd") as error:
         load_checkpoint(save(state | {"head\x1b[2J" + "long" * 1000: torch.zeros(1)}))
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 1000

@@ -261,6 +261,6 @@ def test_another_kind_of_file_is_reported_by_how_it_begins(tmp_path: Path) -> No
 
 def test_names_that_pickles_ask_for_move_no_cursor(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"\x80\x02cos\x1b[2J\nsystem\n.")
-    with pytest.raises(CheckpointError, match="asks to run code: 'os") as error:
+    with pytest.raises(CheckpointError, match="asks to run code: os\ufffd") as error:
         load_file_safely(tmp_path / "a.pth")
     assert str(error.value).isprintable()
