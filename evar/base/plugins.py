@@ -6,6 +6,7 @@ top level. Files are recognised by their text, so that listing names imports not
 
 import importlib
 import importlib.util
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,6 @@ def load(package: str, opener: str, name: str, kind: str) -> Callable[..., Any]:
 def _missing(package: str, opener: str, name: str, kind: str, known: list[str]) -> UsageError:
     found = importlib.util.find_spec(package)
     file = Path(str(found.origin)).with_name(f"{name}.py") if found else Path(name)
-    if file.is_file():
+    if os.path.isfile(file):  # noqa: PTH113  a name may be too long for a Path
         return UsageError(f"{file} is no {kind}: it defines no function {opener}")
     return unknown(kind, name, known)

@@ -114,7 +114,7 @@ def test_options_in_force_include_defaults() -> None:
         ("random(seed='1')", "encoder random: option seed must be a whole number, not '1'"),
         ("random(seed=-1)", "encoder random: option seed must be a number of at least 0, not -1"),
         ("random(seed=exit())", "seed must be a Python literal"),
-        ("contract", "unknown encoder 'contract'"),
+        ("contract", "contract.py is no encoder: it defines no function open_encoder"),
         ("os.path", "unknown encoder 'os.path'"),
     ],
 )
