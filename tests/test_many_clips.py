@@ -42,7 +42,7 @@ assert main(["prepare", *where, "--workers", "2"]) == 0
 assert main(["check", *where]) == 0
 assert main(["eval", *where, "--encoder", "file(path='net.py')", "--probe", "centroid"]) == 0
 
-names = [f"{{number}}.wav" for number in range({CLIPS})]
+names = sorted(f"{{number}}.wav" for number in range({CLIPS}))
 store = prepare(Path("many"), names, {RATE}, Path("cache"), workers=2)
 epochs = Epochs(store, runs.recipe(batch_size=1000))
 read = sum(len(batch.lengths) for batch in epochs.batches(0, epochs.steps, 0, 1, pinned=False))
