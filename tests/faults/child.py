@@ -20,6 +20,8 @@ MEMORY_BYTES = 16 << 30  # addresses, not memory in use: torch alone takes some
 EVENTS = {"open": 1, "os.rename": 2, "os.remove": 1, "os.truncate": 1, "os.mkdir": 1}
 """Audit event -> how many of its first arguments are paths."""
 
+FILES = ("out", "err", "events", "code")  # that a child writes into its folder
+
 forked = multiprocessing.get_context("forkserver")
 forked.set_forkserver_preload(["tests.faults.child", "evar.cli.verbs.eval", "evar.pipeline", "evar.leaderboard.read",
                                "evar.encoders.logmel", "evar.probes.centroid", "sklearn.linear_model"])  # fmt: skip
@@ -41,21 +43,24 @@ class Done:
 
 
 def run(folder: Path, command: list[str], *, kill_at: int | None = None) -> Done:
-    """Run a command of `evar` in `folder`, and kill it at the event of this number (from 0)."""
+    """Run a command of `evar` in `folder`, and kill it at the event of this number (from 0).
+
+    The child writes its code: where several threads start processes, multiprocessing reads one's twice and says 255.
+    """
     process = forked.Process(target=_work, args=(folder, command, kill_at))
     process.start()
     process.join(SECONDS)
     if hangs := process.exitcode is None:
         process.kill()
         process.join()
-    out, err, events = ((folder / name).read_text(errors="replace") for name in ("out", "err", "events"))
-    return Done(None if hangs else process.exitcode, out, err, events.splitlines())
+    out, err, events, code = ((folder / name).read_text(errors="replace") for name in FILES)
+    return Done(None if hangs else int(code or process.exitcode), out, err, events.splitlines())
 
 
 def _work(folder: Path, command: list[str], kill_at: int | None) -> None:
     os.chdir(folder)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    files = [os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) for name in ("out", "err", "events")]
+    files = [os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) for name in FILES]
     os.dup2(files[0], 1)
     os.dup2(files[1], 2)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
@@ -68,6 +73,7 @@ def _work(folder: Path, command: list[str], kill_at: int | None) -> None:
             place = os.path.relpath(os.fsdecode(path)) if isinstance(path, (str, bytes, os.PathLike)) else ""
             if place.startswith(("cache/", "results/")):
                 if count == kill_at:
+                    os.write(files[3], str(-signal.SIGKILL).encode())
                     os.kill(os.getpid(), signal.SIGKILL)
                 count += 1
                 os.write(files[2], f"{place}\n".encode())
@@ -82,4 +88,5 @@ def _work(folder: Path, command: list[str], kill_at: int | None) -> None:
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
+    os.write(files[3], str(code).encode())
     sys.exit(code)
