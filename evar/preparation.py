@@ -16,8 +16,7 @@ from evar.config import Config, config_of
 from evar.data import ffmpeg
 from evar.data import store as stores
 from evar.data.audio import MISSING
-from evar.data.check import check as make_report
-from evar.data.check import problem, untaught
+from evar.data.check import make_report, problem, untaught
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.leaks import Leaks, find_leaks

@@ -12,19 +12,6 @@ ORDER = [
     "__main__", "cli", "pretraining", "pipeline", "row", "encoder_checks", "fitting", "preparation", "leaderboard",
     "result", "plots", "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
 ]  # fmt: skip
-BASE = {
-    "errors",
-    "files",
-    "machine",
-    "percent",
-    "plugins",
-    "progress",
-    "provenance",
-    "spec",
-    "tables",
-    "threads",
-    "yaml_file",
-}
 BESIDE = {  # what stands beside the order: the stages it may import, and those that may import it
     "pretrain": ({"nn", "data", "base"}, {"cli", "pretraining"}),
     "near_duplicates": ({"nn", "data", "base"}, {"cli", "preparation"}),
@@ -40,11 +27,6 @@ DOORS = {
     "jinja2": {"leaderboard/page/render.py", "leaderboard/page/details.py"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-
-
-def stage(parts: tuple[str, ...]) -> str:
-    """The stage that a module of the package belongs to."""
-    return parts[0]
 
 
 def place(file: Path) -> tuple[str, ...]:
@@ -67,7 +49,7 @@ def test_imports_go_one_way(file):
         return
     for parts in imported_modules(file):
         if (PACKAGE / parts[0]).exists() or (PACKAGE / f"{parts[0]}.py").exists():
-            assert may_import(stage(place(file)), stage(parts)), f"{file} imports evar.{'.'.join(parts)}"
+            assert may_import(place(file)[0], parts[0]), f"{file} imports evar.{'.'.join(parts)}"
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -77,7 +59,7 @@ def test_outside_packages_come_in_by_one_door(file):
 
 
 def test_every_module_has_a_stage_and_is_found():
-    stages = {stage(place(file)) for file in SOURCES} - {"__init__"}
+    stages = {place(file)[0] for file in SOURCES} - {"__init__"}
     assert stages <= {*ORDER, *BESIDE}
     assert len(SOURCES) > 30
 

@@ -13,21 +13,11 @@ import pandas as pd
 import soundfile
 import yaml
 
+from tests.encoders import written
+
 CLIPS = 50_000
 OPEN_FILES = 160
 RATE = 16_000
-ENCODER = """
-import torch
-
-class Net(torch.nn.Module):
-    sample_rate = 16000
-
-    def forward(self, waveforms):
-        return waveforms.reshape(len(waveforms), 8, -1).abs().mean(2)
-
-def open_encoder(weights):
-    return Net()
-"""
 SCRIPT = f"""
 import resource
 from pathlib import Path
@@ -65,7 +55,7 @@ def test_fifty_thousand_clips_are_scored_and_trained_on_with_few_open_files(tmp_
     task = {"title": "Many", "kind": "single-label", "reader": "table", "folder": "many", "seconds": 0.02}
     task |= {"splits": ["train", "valid", "test"], "metric": "accuracy", "source": "made here", "licence": "MIT"}
     (tmp_path / "many.yaml").write_text(yaml.safe_dump(task))
-    (tmp_path / "net.py").write_text(ENCODER)
+    (tmp_path / "net.py").write_text(written.LEVELS)
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n{SCRIPT}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -42,9 +42,9 @@ class TextTable:
         return all(not row[column].text or row[column].text[0] in "0123456789+-" for row in self.rows)
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> TextTable:
-    """A table of plain cells, without a title."""
-    return TextTable("", tuple(header), tuple(tuple(map(Text, row)) for row in rows), names=names)
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> TextTable:
+    """A table of plain cells, without a title; the first column names a line."""
+    return TextTable("", tuple(header), tuple(tuple(map(Text, row)) for row in rows))
 
 
 def on_screen(table: TextTable, width: int) -> str:
@@ -53,8 +53,20 @@ def on_screen(table: TextTable, width: int) -> str:
     What comes from outside moves no cursor and breaks no line. A single score that is wider than the screen stays.
     """
     table = _printable(table)
-    gap = min(GAPS, key=lambda gap: len(_cut(table, width, gap)))
-    return "\n\n".join("\n".join(_drawn(part, width, gap)) for part in _cut(table, width, gap))
+    least = [_least(table, column) for column in range(len(table.header))]
+    cuts = {gap: _cut(least, table.names, width, gap) for gap in GAPS}
+    gap = min(GAPS, key=lambda gap: len(cuts[gap]))
+    drawn = []
+    for number, columns in enumerate(cuts[gap], start=1):
+        part = replace(
+            table,
+            title=table.title if number == 1 or not table.title else f"{table.title} (continued)",
+            header=tuple(table.header[k] for k in columns),
+            rows=tuple(tuple(row[k] for k in columns) for row in table.rows),
+            notes=table.notes if number == len(cuts[gap]) else (),
+        )
+        drawn.append("\n".join(_drawn(part, max(width, _needed(least, columns, gap)), gap)))
+    return "\n\n".join(drawn)
 
 
 def _drawn(table: TextTable, width: int, gap: int) -> list[str]:
@@ -69,44 +81,35 @@ def _drawn(table: TextTable, width: int, gap: int) -> list[str]:
     for row in table.rows:
         drawn.add_row(*(rich.text.Text(str(cell)) for cell in row))
     screen = io.StringIO()
-    width, height = max(width, _least(table, gap)), 25  # without a height, rich takes 80 columns where TERM is dumb
+    height = 25  # without one, rich takes 80 columns where TERM is dumb
     Console(file=screen, width=width, height=height, color_system=None, force_terminal=False).print(drawn)
     lines = [line.rstrip() for line in screen.getvalue().splitlines()]
     notes = [line for note in table.notes for line in textwrap.wrap(note, width, break_on_hyphens=False)]
     return [*textwrap.wrap(table.title, width), *lines, *notes]
 
 
-def _cut(table: TextTable, width: int, gap: int) -> list[TextTable]:
-    """The table in parts of as many columns as fit beside those that name its lines; at least one column a part."""
-    names, start = table.names, table.names
-    parts: list[TextTable] = []
-    while start < len(table.header) or not parts:
-        end = start + 1
-        while end < len(table.header) and _least(_columns(table, start, end + 1), gap) <= width:
-            end += 1
-        part = _columns(table, start, end)
-        title = table.title if start == names or not table.title else f"{table.title} (continued)"
-        parts.append(replace(part, title=title, notes=table.notes if end >= len(table.header) else ()))
-        start = end
-    return parts
+def _cut(least: Sequence[int], names: int, width: int, gap: int) -> list[list[int]]:
+    """The columns of each part: those that name the lines and as many others as fit beside them, at least one."""
+    parts: list[list[int]] = []
+    for column in range(names, len(least)):
+        if parts and _needed(least, [*parts[-1], column], gap) <= width:
+            parts[-1].append(column)
+        else:
+            parts.append([*range(names), column])
+    return parts or [list(range(names))]
 
 
-def _columns(table: TextTable, start: int, end: int) -> TextTable:
-    """The columns that name the lines, and those from `start` to before `end`."""
-    kept = [*range(table.names), *range(start, min(end, len(table.header)))]
-    rows = tuple(tuple(row[k] for k in kept) for row in table.rows)
-    return replace(table, header=tuple(table.header[k] for k in kept), rows=rows)
+def _needed(least: Sequence[int], columns: Sequence[int], gap: int) -> int:
+    """The least columns of the screen that these columns need, with the gaps between."""
+    return sum(least[column] for column in columns) + gap * (len(columns) - 1)
 
 
-def _least(table: TextTable, gap: int) -> int:
-    """The least columns of the screen that the table needs: scores in full, words folded."""
+def _least(table: TextTable, column: int) -> int:
+    """The least columns of the screen that a column needs: scores in full, words folded."""
     from rich.cells import cell_len
 
-    needed = gap * (len(table.header) - 1)
-    for k, name in enumerate(table.header):
-        widest = max(map(cell_len, (name, *(str(row[k]) for row in table.rows))))
-        needed += widest if table.numeric(k) else min(widest, LEAST_NAME)
-    return needed
+    widest = max(map(cell_len, (table.header[column], *(str(row[column]) for row in table.rows))))
+    return widest if table.numeric(column) else min(widest, LEAST_NAME)
 
 
 def _printable(table: TextTable) -> TextTable:

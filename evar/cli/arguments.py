@@ -45,7 +45,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace | None:
         if verb not in verb_names():
             raise unknown("verb", verb, verb_names())
     parser = make_parser(verb)
-    options = option_strings(verb)
+    options = long_options(parser)
     for argument in takewhile(lambda each: each != "--", given):  # before anything is said of what is missing then
         if argument.startswith("--") and (option := argument.partition("=")[0]) not in options:
             raise unknown(f"option of evar {verb}", option, options)
@@ -67,10 +67,10 @@ def make_parser(verb: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"evar {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
-        epilog=_all_verbs() if verb == DEFAULT else None,
         allow_abbrev=False,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=24, width=width()),
     )
+    parser.lists_verbs = verb == DEFAULT
     load_verb(verb).add_options(parser)
     parser.add_argument(
         "--debug", action="store_true", help="show where an error comes from, line by line (default: its message)"
@@ -80,7 +80,12 @@ def make_parser(verb: str) -> argparse.ArgumentParser:
 
 def option_strings(verb: str) -> list[str]:
     """Every long option of a verb."""
-    options = [name for action in make_parser(verb)._actions for name in action.option_strings]
+    return long_options(make_parser(verb))
+
+
+def long_options(parser: argparse.ArgumentParser) -> list[str]:
+    """Every long option of a parser."""
+    options = [name for action in parser._actions for name in action.option_strings]
     return [name for name in options if name.startswith("--")]
 
 
@@ -92,6 +97,14 @@ class _Parser(argparse.ArgumentParser):
         for action, kind in ((None, _Once), ("store", _Once), ("add-up", _AddUp)):
             self.register("action", action, kind)
         self.given: set[str] = set()
+        self.lists_verbs = False
+
+    def format_help(self) -> str:
+        """The help, with a line for each verb where it is the help of all; only then is every verb imported."""
+        if self.lists_verbs:
+            verbs = "\n".join(f"  {verb:<13} {one_line(verb)}" for verb in verb_names())
+            self.epilog = f"verbs:\n{verbs}"
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message} (see {self.prog} --help)")
@@ -118,7 +131,3 @@ class _AddUp(argparse.Action):
             values = before + values if isinstance(values, tuple) else f"{before},{values}"
         parser.given.add(self.dest)
         setattr(namespace, self.dest, values)
-
-
-def _all_verbs() -> str:
-    return "verbs:\n" + "\n".join(f"  {verb:<13} {one_line(verb)}" for verb in verb_names())

@@ -25,12 +25,12 @@ def echo(text: str = "") -> None:
     print(visible(text), flush=True)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns within the width of the terminal, in full where stdout is none.
 
-    The first `names` of them name a line, and are repeated where it is cut.
+    The first one names a line, and is repeated where the table is cut.
     """
-    return on_screen(text_table(header, rows, names=names), width(otherwise=FULL_WIDTH))
+    return on_screen(text_table(header, rows), width(otherwise=FULL_WIDTH))
 
 
 def size(count: float) -> str:

@@ -1,6 +1,6 @@
 """Checking a task before a score is believed: what this copy lacks, repeats, leaks or cannot teach.
 
-    report = check(manifest, store)      # reads only these two; nothing is decoded
+    report = make_report(manifest, store)      # reads only these two; nothing is decoded
     report.problem                       # "" where the task can be scored
 
 Duplicates are exact and, as groups, judged on the usable clips (`leaks.py`).
@@ -24,7 +24,7 @@ CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full 
 SAMPLE_BYTES = 2
 
 
-def check(manifest: Manifest, store: Store, min_coverage: float | None = None) -> Report:
+def make_report(manifest: Manifest, store: Store, min_coverage: float | None = None) -> Report:
     """What can be said about the clips of `manifest`, which `store` holds in the same order.
 
     min_coverage: the share of the task's clips that must be usable; None for the task's own.

@@ -129,7 +129,7 @@ class Manifest:
 def open_reader(task: Task) -> Reader:
     """The reader that a task names. Raises UsageError that names the task's file."""
     try:
-        function = plugins.load("evar.data.readers", "open_reader", task.reader, "reader")
+        function = plugins.load("reader", task.reader)
         check_options("reader", task.reader, function, task.options)
         reader: Reader = function(**task.options)
     except UsageError as error:

@@ -18,13 +18,10 @@ from evar.nn import releases
 from evar.nn.checkpoint import SUFFIXES
 from evar.nn.memory import enough_memory
 
-PACKAGE = "evar.encoders"
-OPENER = "open_encoder"
-
 
 def names() -> list[str]:
     """Names of all encoders, sorted; imports none of them."""
-    return plugins.names(PACKAGE, OPENER)
+    return plugins.names("encoder")
 
 
 def opener_of(spec: str) -> tuple[str, Callable[..., Encoder], dict[str, Any]]:
@@ -35,7 +32,7 @@ def opener_of(spec: str) -> tuple[str, Callable[..., Encoder], dict[str, Any]]:
     if spec.strip() not in names() and (meant := _meant_by(spec.strip())):
         raise UsageError(f"unknown encoder {spec!r}: that is {meant}")
     name, given = parse_call(spec, "encoder")
-    return name, plugins.load(PACKAGE, OPENER, name, "encoder"), given
+    return name, plugins.load("encoder", name), given
 
 
 def _meant_by(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evar.base.errors import DataError, UsageError, unknown
+from evar.base.spec import split_calls
 from evar.leaderboard import leaderboard_csv
 from evar.leaderboard.names import rivals, row_of, run_of, tasks_of
 from evar.leaderboard.runs import read_predictions, read_rows
@@ -115,14 +116,14 @@ def compare_rows(results: Path, a: Result, b: Result) -> ComparedRows:
 def _tasks(rows: Sequence[Result], a: str, b: str, named: str | None, probe: str) -> list[str]:
     """The tasks of a comma list, or all that both have. Raises UsageError, DataError where there is none."""
     if named is not None:
-        tasks = [name.strip() for name in named.split(",") if name.strip()]
+        tasks = split_calls(named)
         known = {row.task for row in rows}
         for task in tasks:
             if task not in known:
                 raise unknown("task of this leaderboard", task, known)
         if not tasks:
             raise UsageError(f"--task {named!r} names no task (valid: {', '.join(sorted(known))})")
-        return list(dict.fromkeys(tasks))
+        return tasks
     has_a, has_b = tasks_of(rows, a, probe), tasks_of(rows, b, probe)
     if not (both := [task for task in has_a if task in has_b]):
         raise DataError(

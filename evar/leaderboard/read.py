@@ -58,11 +58,15 @@ class Leaderboard:
 
     def text_tables(self, *, with_ids: bool = False) -> list[TextTable]:
         """All of it as tables for readers. with_ids: whether one's own rows show the short ids of their runs."""
-        ids = short_ids(row.run for row in self.rows)
         if self.history:
-            return [history_table(self.rows, ids)]
-        own = text_tables.own_tables(self.board, ids if with_ids else None)
+            return [history_table(self.rows, self._ids)]
+        own = text_tables.own_tables(self.board, self._ids if with_ids else None)
         return [*own, *text_tables.imported_tables(self.imported), *text_tables.published_tables(self.published)]
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        """Run -> its short id."""
+        return short_ids(row.run for row in self.rows)
 
     def text(self, format: str = "terminal", width: int = 100) -> str:
         """The leaderboard in a format of text, such as markdown; width: columns of the screen.

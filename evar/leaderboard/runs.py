@@ -84,11 +84,12 @@ class Record:
 
     def to_json(self) -> str:
         """The record's file. Letters that no file can hold are U+FFFD. Raises DataError for what none would read."""
+        sections = self.sections()
         try:
-            _require_bounded(self.sections())
+            _require_bounded(sections)
         except ValueError as error:
             raise DataError(f"run {self.result.run} cannot be kept: {error}") from error
-        return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(self.sections(), ensure_ascii=False, indent=1)) + "\n"
+        return re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(sections, ensure_ascii=False, indent=1)) + "\n"
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,9 @@ def read_record(path: Path) -> Record:
     """A run's record. Raises DataError, in one line that names the file, where it is none."""
     try:
         sections = vars(_SECTIONS.validate_json(read_regular(path, MOST_RECORD_BYTES)))
+        _require_bounded({name: vars(part) for name, part in sections.items()})
         selection = sections.pop("selection")
         result = Result.of(*sections.values())
-        _require_bounded(Record(result, selection).sections())
         _require_possible(result)
         if f"{result.run}.json" != path.name or not NAME.fullmatch(result.run):
             raise ValueError(f"it is of run {_shown(repr(result.run))}")
@@ -348,7 +349,8 @@ def _require_bounded(content: object, where: str = "") -> None:
             raise ValueError(f"{where} has {len(content):,} entries, there are at most {MOST_ENTRIES:,}")
         for name, value in content.items() if isinstance(content, dict) else enumerate(content):
             _require_bounded(name, where)
-            _require_bounded(value, f"{where}.{_shown(str(name))}".strip("."))
+            if isinstance(value, str | list | dict):
+                _require_bounded(value, f"{where}.{_shown(str(name))}".strip("."))
 
 
 def _require_possible(row: Result) -> None:

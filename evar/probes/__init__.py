@@ -11,13 +11,10 @@ from evar.base.errors import UsageError
 from evar.base.spec import check_options, parse_call, split_calls
 from evar.probes.contract import Probe
 
-PACKAGE = "evar.probes"
-OPENER = "open_probe"
-
 
 def names() -> list[str]:
     """Names of all probes, sorted; imports none of them."""
-    return plugins.names(PACKAGE, OPENER)
+    return plugins.names("probe")
 
 
 def open_probe(spec: str, device: str = "cpu") -> Probe:
@@ -26,7 +23,7 @@ def open_probe(spec: str, device: str = "cpu") -> Probe:
     Raises UsageError, with near names, for an unknown probe or option and for a value that cannot be.
     """
     name, options = parse_call(spec, "probe")
-    function = plugins.load(PACKAGE, OPENER, name, "probe")
+    function = plugins.load("probe", name)
     in_force = check_options("probe", name, function, options)
     probe: Probe = function(**in_force)
     probe.name, probe.device = name, device

@@ -17,6 +17,7 @@ import yaml
 
 from evar.cli import main
 from evar.pipeline import Evaluator
+from tests.encoders import written
 from tests.tones import write_tones
 
 ROOT = Path(__file__).parents[2]
@@ -399,18 +400,6 @@ def test_cache_lists_what_lies_there_and_prunes_what_is_of_no_use(here, capsys):
     assert capsys.readouterr().out.splitlines()[1:] == [f"0 B in {here / 'cache'}"]
 
 
-ENCODER = """
-import torch
-
-class Net(torch.nn.Module):
-    sample_rate = 16000
-
-    def forward(self, waveforms):
-        return waveforms.reshape(len(waveforms), 8, -1).abs().mean(2)
-
-def open_encoder(weights):
-    return Net()
-"""
 EVIL = "a\x1b[2J\x9b1m\u202eb\nc"
 
 
@@ -425,7 +414,7 @@ def test_no_name_moves_the_cursor(here, capsys):
     (here / "tasks").mkdir()
     file = here / "tasks" / "tones.yaml"
     file.write_text(yaml.safe_dump(task))
-    (here / f"net{EVIL}.py").write_text(ENCODER)
+    (here / f"net{EVIL}.py").write_text(written.LEVELS)
     data = ["--data", f"data{EVIL}"]
     whole = ["--task", str(file), *data]
     most = [*whole, "--min-coverage", "0.9"]

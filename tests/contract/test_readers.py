@@ -24,7 +24,7 @@ from evar.data.readers.contract import COLUMNS
 from evar.data.task import Task
 from tests.data.readers.trees import scratch
 
-READERS = plugins.names("evar.data.readers", "open_reader")
+READERS = plugins.names("reader")
 
 
 @dataclass(frozen=True)

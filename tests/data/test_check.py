@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from evar.data.check import check
+from evar.data.check import make_report
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
 from evar.data.task import load_task
@@ -20,7 +20,7 @@ def report_of(folder, min_coverage=None, task="tones.yaml"):
     manifest = read_manifest(load_task(str(folder / task)), folder / "data")
     paths = manifest.clips["path"].tolist()
     store = prepare(manifest.root, paths, RATE, folder / "cache", workers=2)
-    return check(manifest, store, min_coverage)
+    return make_report(manifest, store, min_coverage)
 
 
 def starting_with(start, table):
@@ -278,11 +278,11 @@ def test_the_real_slice_of_urbansound8k_has_what_is_known_of_it(shared, tmp_path
     manifest = read_manifest(load_task("us8k"), shared / "data")
     paths = manifest.clips["path"].tolist()
     store = prepare(manifest.root, paths, RATE, tmp_path, workers=2)
-    report = check(manifest, store)
+    report = make_report(manifest, store)
     assert (report.found, report.expected) == (780, 8732)
     assert [part.expected for part in report.parts] == [873, 888, 925, 990, 936, 823, 838, 806, 816, 837]
     assert (report.leaks.groups, report.leaks.straddling) == (303, ())
     assert [fault.reason for fault in report.quarantined] == ["missing"]
     assert report.leaks.duplicates == ()
     assert "--min-coverage 0.089" in report.problem
-    assert check(manifest, store, 0.089).problem == ""
+    assert make_report(manifest, store, 0.089).problem == ""

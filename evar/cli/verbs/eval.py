@@ -33,8 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         default="m2d",
         metavar="NAME(..)",
-        help=f"encoder, with options as literals: {', '.join(plugins.names('evar.encoders', 'open_encoder'))} "
-        "(default: m2d)",
+        help=f"encoder, with options as literals: {', '.join(plugins.names('encoder'))} (default: m2d)",
     )
     add_weights(parser, "the encoder's own, for m2d the bundled `tiny`")
     parser.add_argument(
@@ -43,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="logistic",
         metavar="NAME[,..]",
         help="probes separated by commas, with options as literals: "
-        f"{', '.join(plugins.names('evar.probes', 'open_probe'))} (default: logistic)",
+        f"{', '.join(plugins.names('probe'))} (default: logistic)",
     )
     add_results(parser)
     add_settings(parser)
@@ -53,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def require_encoder(spec: str) -> None:
     """Raise UsageError where a call names no encoder: near names, or what was meant. Slow only where it raises."""
     try:
-        plugins.require("evar.encoders", "open_encoder", "encoder", spec)
+        plugins.require_calls("encoder", spec)
     except UsageError:
         from evar import encoders
 
@@ -71,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"say what to score: --task NAME (one of {', '.join(task_files())}), or --task list")
     tasks = load_tasks(arguments.task)
     require_encoder(arguments.encoder)
-    plugins.require("evar.probes", "open_probe", "probe", arguments.probe)
+    plugins.require_calls("probe", arguments.probe)
     from evar.leaderboard import leaderboard_csv
     from evar.pipeline import Evaluator
 

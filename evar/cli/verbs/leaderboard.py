@@ -40,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_format(parser: argparse.ArgumentParser, default: str) -> None:
     """--format and --out, which `evar export` has too."""
-    known = plugins.names("evar.leaderboard.formats", "open_format")
+    known = plugins.names("format")
     parser.add_argument(
         "--format",
         type=one_of("format", *known),

@@ -37,10 +37,10 @@ class Format:
 
 def names() -> list[str]:
     """Names of all formats, sorted; imports none of them."""
-    return plugins.names(__name__, "open_format")
+    return plugins.names("format")
 
 
 def open_format(name: str) -> Format:
     """The format of a name. Raises UsageError, with near names, where there is none."""
-    format: Format = plugins.load(__name__, "open_format", name, "format")()
+    format: Format = plugins.load("format", name)()
     return format
