@@ -9,12 +9,14 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import evar
 
 PACKAGE = Path(__file__).parents[1]
+ROWS_AT_ONCE = 4096
 
 
 def now() -> str:
@@ -50,6 +52,14 @@ def commit() -> tuple[str, bool]:
 def hash_json(content: Any) -> str:
     """sha256 of a value in canonical JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def hash_rows(rows: Iterable[Any], *more: Any) -> str:
+    """sha256 of many values in JSON, a few thousand at a time, so that millions take little memory, and of `more`."""
+    digest, rows = hashlib.sha256(json.dumps(more).encode()), iter(rows)
+    while block := list(islice(rows, ROWS_AT_ONCE)):
+        digest.update(json.dumps(block).encode())
+    return digest.hexdigest()
 
 
 def hash_sources(paths: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -79,6 +79,11 @@ class Records:
         """Whether the row is there."""
         return self.columns["length"][row] is not None
 
+    @property
+    def whole(self) -> bool:
+        """Whether every row is there."""
+        return None not in self.columns["length"]
+
     def hold(self) -> None:
         """Map the file now: what is mapped stays readable when the file is deleted, and `evar cache prune` leaves it.
 
@@ -107,10 +112,33 @@ class Records:
         """`array` of a row, whose checksum is that of the journal. Raises StorageError where the disk changed it."""
         array = self.array(row)
         if checksum(array) != self.columns["checksum"][row]:
-            raise StorageError(
-                f"{self.data} is damaged: delete the folder {self.data.parent} and run again, and have the disk checked"
-            )
+            raise self._damaged()
         return array
+
+    def copy_verified(self, rows: Iterable[int], starts: Iterable[int], out: NDArray[Any]) -> None:
+        """Copy arrays without further axes, from elements `starts` on, into out (place, element).
+
+        What ends before its place does is followed by zeros, and places beyond `rows` are zeros. Every array is checked
+        as a whole, just before it is copied, so that it comes from memory once. Raises StorageError like `verified`.
+        """
+        self.hold()
+        whole, unit = self._mapped[0], self.layout.element_bytes
+        view, places, place = whole.data, out.view(np.uint8), -1
+        offsets, lengths, checksums = (self.columns[name] for name in PLACE)
+        for place, (row, start) in enumerate(zip(rows, starts, strict=True)):
+            first = offsets[row]
+            last = first + lengths[row] * unit
+            if xxhash.xxh3_128_hexdigest(view[first:last]) != checksums[row]:
+                raise self._damaged()
+            part = whole[first + start * unit : last][: places.shape[1]]
+            places[place, : len(part)] = part
+            places[place, len(part) :] = 0
+        places[place + 1 :] = 0
+
+    def _damaged(self) -> StorageError:
+        return StorageError(
+            f"{self.data} is damaged: delete the folder {self.data.parent} and run again, and have the disk checked"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_mapped": []}  # another process maps the file itself
@@ -136,13 +164,13 @@ def read(folder: Path, layout: Layout, rows: int) -> Records | None:
     if header != layout.header(data.name):
         return None
     columns: dict[str, list[Any]] = {name: [None] * rows for name in (*PLACE, *layout.fields)}
-    end = 0
+    end, element_bytes = 0, layout.element_bytes
     for line in lines[1:]:
         try:
             group = _parsed(line)
         except ValueError:  # torn, damaged or empty
             continue
-        stops = [offset + n * layout.element_bytes for offset, n in zip(group["offset"], group["length"], strict=True)]
+        stops = [offset + n * element_bytes for offset, n in zip(group["offset"], group["length"], strict=True)]
         if max(stops) > size or max(group["row"]) >= rows:
             continue
         end = max(end, *stops)

@@ -10,11 +10,9 @@ reason; it never stops the others. Groups of clips that are finished survive wha
 decoded anew only when its source changed.
 """
 
-import hashlib
-import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar import __version__
+from evar.base import provenance
 from evar.base.errors import StorageError
 from evar.base.files import locked, remove_unfinished
 from evar.base.json_file import write_json
@@ -72,6 +71,13 @@ class Store:
         """`samples` of that row, checked against their checksum. Raises StorageError where the disk changed them."""
         return self._records.verified(row)
 
+    def copy_verified(self, rows: Iterable[int], starts: Iterable[int], out: NDArray[np.int16]) -> None:
+        """Copy clips, from samples `starts` on, into out (clip, sample): cut, or filled up with zeros, to its length.
+
+        Clips beyond `rows` are zeros. Raises StorageError like `verified`.
+        """
+        self._records.copy_verified(rows, starts, out)
+
     @property
     def usable(self) -> NDArray[np.int64]:
         """Rows of the clips that can be evaluated."""
@@ -102,8 +108,8 @@ def prepare(
     Raises StorageError where the cache cannot be written; what is finished is kept, as after any interruption.
     """
     root, paths = root.resolve(), list(paths)
-    folder = store_folder(root, paths, rate, cache)
-    sources = [os.path.join(root, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
+    folder, base = store_folder(root, paths, rate, cache), str(root)
+    sources = [os.path.join(base, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
     records, decoded = _fresh(folder, sources), 0
     if records is None:
         with locked(folder, f"waiting for another process that prepares {folder.name}"):
@@ -117,9 +123,9 @@ def prepare(
 
 def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path) -> Path:
     """Where the store of that request lies, whether or not it is there."""
-    request = json.dumps([FORMAT, str(root.resolve()), rate, list(paths)])
+    request = provenance.hash_rows(paths, FORMAT, str(root.resolve()), rate)
     name = re.sub(r"[^\w.-]", "_", root.resolve().name)[:NAME_CHARACTERS]
-    return cache / "stores" / f"{name}-{rate}-{hashlib.sha256(request.encode()).hexdigest()[:12]}"
+    return cache / "stores" / f"{name}-{rate}-{request[:12]}"
 
 
 def short_clips(index: pd.DataFrame, promised: "pd.Series[float]") -> pd.DataFrame:
@@ -149,10 +155,10 @@ def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
 
 
 def _opened(folder: Path, rate: int, paths: list[str], records: Records | None, decoded: int) -> Store:
-    if records is None or not all(map(records.has, range(len(paths)))):
+    if records is None or not records.whole:
         raise StorageError(f"{folder}: what was written is not what is read; the disk is faulty")
     index = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
     for name, dtype in INDEX_TYPES.items():
         index[name] = pd.Series(records.columns[name], dtype=dtype)
-    digest = hashlib.sha256(json.dumps([rate, paths, records.columns["content"]]).encode()).hexdigest()
+    digest = provenance.hash_rows(zip(paths, records.columns["content"], strict=True), rate)
     return Store(folder, rate, index, digest, decoded, records)
