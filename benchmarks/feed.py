@@ -95,7 +95,7 @@ def plainly(plan: Plan, size: int) -> None:
 
 def copied(plan: Plan, size: int, threads: int) -> None:
     """Copy all samples, which lie one after the other, in pieces of a batch, a share a thread."""
-    (file,) = plan.store.folder.glob("arrays-*.bin")
+    (file,) = plan.store.folder.glob("samples-*.bin")
     whole = np.memmap(file, np.uint8, "r")
     step = 2 * size * plan.samples
 

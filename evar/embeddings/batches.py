@@ -59,7 +59,7 @@ class Plan:
         rows = np.arange(first, first + self.clips_of(block, size))
         waveforms = self.buffer(size) if into is None else into
         part = slice(first, first + size)
-        self.store.copy_verified(self.store_rows[part].tolist(), self.starts[part].tolist(), waveforms.numpy())
+        self.store.copy(self.store_rows[part], self.starts[part], waveforms.numpy())
         return Batch(waveforms, rows)
 
     def buffer(self, size: int, *, pinned: bool = False) -> Tensor:

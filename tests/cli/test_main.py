@@ -335,7 +335,7 @@ def test_rate_of_decoding_counts_what_was_decoded_now(here):
 
 def test_damaged_store_is_never_embedded(here, capsys):
     assert main(["prepare", "--task", "tones.yaml"]) == 0
-    (file,) = (here / "cache" / "stores").glob("*/arrays-1.bin")
+    (file,) = (here / "cache" / "stores").glob("*/samples-1.bin")
     content = bytearray(file.read_bytes())
     content[5000] ^= 1
     file.write_bytes(content)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evar.base.errors import StorageError
-from evar.data import arrays, store_writer
+from evar.data import sample_file
 from evar.data.store import prepare
 from evar.data.store_writer import content_hash
 from evar.embeddings.batches import crop_starts, make_plan, to_float
@@ -130,10 +130,10 @@ def test_fed_batch_stays_until_the_next_but_one_is_asked_for_and_its_memory_is_u
 
 def test_damaged_clip_ends_the_feed(store, tmp_path):
     shutil.copytree(store.folder, tmp_path / "copy")
-    (data,) = (tmp_path / "copy").glob("arrays-*.bin")
+    (data,) = (tmp_path / "copy").glob("samples-*.bin")
     content = bytearray(data.read_bytes())
     content[-1] ^= 1
     data.write_bytes(content)
-    damaged = replace(store, _records=arrays.read(tmp_path / "copy", store_writer.LAYOUT, len(store.index)))
+    damaged = replace(store, _samples=sample_file.read(tmp_path / "copy", len(store.index)))
     with pytest.raises(StorageError, match="is damaged"):
         list(feed(plan_of(damaged), range(7), 4, readers=2))
