@@ -63,6 +63,12 @@ def per_cent(value: float, low: float | None = None, high: float | None = None) 
     return rounded_percent(value) + half
 
 
+def remarks(row: Result) -> list[str]:
+    """What stands beside a ranked score."""
+    coverage = [f"{per_cent(row.coverage)} % of clips"] if row.coverage < FULL_COVERAGE else []
+    return [*coverage, "few groups"] if row.few_groups else coverage
+
+
 def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
     """Run -> the encoder's name, with as much of its weights and options as others of that name differ in."""
     rows = list(rows)
@@ -112,12 +118,11 @@ def _ranked(table: RankedTable, ids: Mapping[str, str] | None) -> TextTable:
     header += [*([MEAN] if with_mean else []), *(["runs"] if ids else [])]
     rows = []
     for line in table.lines:
-        first = next(iter(line.cells.values())).result
         cells = [_score(line.cells.get(task)) for task in table.tasks]
         mean = [Text("" if line.mean is None else per_cent(line.mean))] if with_mean else []
         runs = [line.cells[task].result.run for task in table.tasks if task in line.cells]
         shown = [Text(", ".join(ids[run] for run in runs))] if ids else []
-        rows.append((Text(names[first.run]), *cells, *mean, *shown))
+        rows.append((Text(names[line.row.run]), *cells, *mean, *shown))
     return TextTable(table.title, tuple(header), tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
 
 
@@ -125,9 +130,8 @@ def _score(cell: Cell | None) -> Text:
     if cell is None:
         return Text("")
     row = cell.result
-    coverage = f" ({per_cent(row.coverage)} % of clips)" if row.coverage < FULL_COVERAGE else ""
-    few = " (few groups)" if row.few_groups else ""
-    return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
+    said = "".join(f" ({remark})" for remark in remarks(row))
+    return Text(per_cent(row.score, row.low, row.high) + said, cell.best, cell.tied)
 
 
 def _apart(apart: Sequence[Apart], ids: Mapping[str, str] | None) -> TextTable:
