@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
@@ -310,23 +309,13 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             raise ValueError(f"it holds {few(sorted(members)) or 'nothing'}, not {', '.join(ARRAYS)}")
         if (size := sum(info.file_size for info in members.values())) > MOST_ARRAY_BYTES:
             raise ValueError(f"{size:,} bytes, predictions have at most {MOST_ARRAY_BYTES:,}")
-        arrays = {name: _array(archive, info) for name, info in members.items()}
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as loaded:
+            arrays = {name: np.asarray(loaded[name]) for name in ARRAYS}
     for name, kinds in ARRAYS.items():
         if arrays[name].dtype.kind not in kinds:
             raise ValueError(f"{name} cannot be of type {arrays[name].dtype}")
     return arrays
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """One array, whose header must promise as many bytes as there are: numpy makes room for what is promised."""
-    with archive.open(info) as file:
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(file)]
-        shape, _, dtype = read_header(file)
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != info.file_size - file.tell():
-            raise ValueError(f"{info.filename} is not as long as its header says")
-    with archive.open(info) as file:
-        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-        return array
 
 
 def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: int) -> None:

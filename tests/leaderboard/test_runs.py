@@ -270,7 +270,7 @@ def test_broken_predictions_are_reported(tmp_path, damage):
 def test_an_array_that_unpacks_beyond_the_bound_takes_no_memory(tmp_path, monkeypatch):
     add(tmp_path, run="one", **REAL)
     monkeypatch.setattr(runs, "MOST_ARRAY_BYTES", 1000)
-    monkeypatch.setattr(runs, "_array", lambda *_: pytest.fail("unpacked"))
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("unpacked"))
     with pytest.raises(DataError, match="predictions have at most 1,000"):
         read_predictions(tmp_path, "one")
 
