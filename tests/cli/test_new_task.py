@@ -8,10 +8,8 @@ from tests.tones import CLASSES, write_tones
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path):
     """Tones in a folder a class: ten clips each."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
     write_tones(tmp_path / "source", clips=10)
     for label in CLASSES:
         (tmp_path / "sounds" / label).mkdir(parents=True)
