@@ -125,27 +125,8 @@ def test_imported_scores_stand_in_every_view(results, call, tmp_path):
     for format in ("terminal", "markdown", "latex", "long", "json"):
         assert "byola" in call("leaderboard", "--results", results, "--format", format)[1]
     assert "byola" not in call("leaderboard", "--results", results, "--format", "csv")[1]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "shown"),
-    [
-        ([], {"us8k", "nsynth"}),
-        (["--task", "nsynth"], {"nsynth"}),
-        (["--task", "us8k"], {"us8k"}),
-        (["--encoder", "byola"], {"us8k", "nsynth"}),
-        (["--encoder", "m2d"], set()),
-        (["--metric", "accuracy"], set()),
-        (["--probe", "logistic"], set()),
-    ],
-)
-def test_filters_are_about_imported_scores_too(results, call, tmp_path, arguments, shown):
-    table = "representation,task,score,report\nbyola,us8k,0.787,old\nbyola,nsynth,0.7,old\n"
-    (tmp_path / "scores.csv").write_text(table, encoding="utf-8")
-    assert call("import", tmp_path / "scores.csv", "--results", results)[0] == 0
-    code, out, _ = call("leaderboard", "--results", results, "--format", "long", *arguments)
-    assert code == 0
-    assert {row["task"] for row in csv.DictReader(io.StringIO(out)) if row["origin"] == "imported"} == shown
+    for filters, there in ((["--task", "us8k"], True), (["--encoder", "m2d"], False)):
+        assert ("byola" in call("leaderboard", "--results", results, "--format", "long", *filters)[1]) == there
 
 
 def test_filters_that_leave_no_row_of_ones_own_are_reported(results, call):

@@ -34,7 +34,7 @@ def record_of(folder, run="one"):
     st.dictionaries(st.text(max_size=5), shares | st.none(), max_size=3),
     st.lists(shares, max_size=3),
 )
-@settings(deadline=None, max_examples=60, database=None)
+@settings(deadline=None, max_examples=25, database=None)
 def test_run_reads_as_what_was_kept(tmp_path_factory, name, score, count, truth, settings, seeds):
     folder = tmp_path_factory.mktemp("results")
     more = {"n": count, "ranked": truth, "setting": settings, "seeds": seeds, "metrics": settings, "limit": None}

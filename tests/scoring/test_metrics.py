@@ -17,7 +17,7 @@ from evar.base.errors import DataError, UsageError
 from evar.scoring import metrics
 from evar.scoring.metrics import METRICS, OF_CLASSES
 
-quick = settings(deadline=None, max_examples=40, database=None)
+quick = settings(deadline=None, max_examples=20, database=None)
 CLIPS, CLASSES = 25, 4
 scores = hnp.arrays(np.float32, (CLIPS, CLASSES), elements=st.integers(-3, 3).map(float))  # integers: many are equal
 weights = hnp.arrays(np.float64, (CLIPS, 3), elements=st.integers(0, 4).map(lambda count: count / 3))

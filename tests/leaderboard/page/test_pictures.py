@@ -47,31 +47,23 @@ def test_front_is_what_nothing_beats(points):
         assert not any(s >= speed and g >= score and (s, g) != (speed, score) for s, g in points)
 
 
-def test_inline_picture_has_a_text_alternative_and_no_style_sheet():
-    svg = inline(plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))]), "key", "A <title>", "told")
+def test_an_inline_picture_has_a_text_alternative_the_pages_colours_and_ids_of_its_own():
+    source = plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))])
+    svg = inline(source, "key", "A <title>", "in words")
     assert svg.startswith("<svg ")
     assert 'role="img"' in svg
     assert 'aria-labelledby="key-title key-desc"' in svg
-    assert '<title id="key-title">A &lt;title&gt;</title><desc id="key-desc">told</desc>' in svg
+    assert '<title id="key-title">A &lt;title&gt;</title><desc id="key-desc">in words</desc>' in svg
     assert "<style" not in svg
     assert "<metadata" not in svg
-
-
-def test_ids_of_a_picture_are_its_own_and_used():
-    source = plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))])
-    svg = inline(source, "key", "", "")
+    assert "var(--c0)" in svg
+    assert not re.search("#[0-9a-f]{6}", svg)
     ids = set(re.findall(r' id="([^"]+)"', svg))
     assert all(name.startswith("key-") for name in ids)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     assert len(used) > 1
     assert used <= ids
     assert ids - used == {"key-title", "key-desc"}
-
-
-def test_colours_follow_the_page():
-    svg = inline(plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))]), "key", "", "")
-    assert "var(--c0)" in svg
-    assert not re.search("#[0-9a-f]{6}", svg)
 
 
 @pytest.mark.parametrize("name", ["$\\frac{1}{2}", "$", "日本語", "a&b<c>", "_^{}", ""])
