@@ -18,22 +18,10 @@ CLASSES = ("low", "high")
 def add(run, encoder, right, task="tones", groups=None, clips=None, **changes):
     """A row whose test clips are right where `right` (clip,) says so."""
     predictions = of_correctness(right, groups)
-    result = make_result(
-        **{
-            "run": run,
-            "time": f"2026-01-01T00:00:{len(list(Path().glob('results/runs/*.npz'))):02}Z",
-            "task": task,
-            "encoder": encoder,
-            "weights": f"{encoder}.pth",
-            "probe": "logistic",
-            "metric": "accuracy",
-            "score": mean_score(predictions, "accuracy"),
-            "low": 0.0,
-            "high": 1.0,
-            "ranked": True,
-            **changes,
-        }
-    )
+    time = f"2026-01-01T00:00:{len(list(Path().glob('results/runs/*.npz'))):02}Z"
+    what = {"run": run, "time": time, "task": task, "encoder": encoder, "weights": f"{encoder}.pth"}
+    scored = {"metric": "accuracy", "score": mean_score(predictions, "accuracy"), "low": 0.0, "high": 1.0}
+    result = make_result(**{**what, **scored, "probe": "logistic", "ranked": True, **changes})
     names = clips or [f"{number}.wav" for number in range(len(right))]
     append(Path("results"), result, Kept(predictions, [names[row] for row in predictions.rows], CLASSES, {}))
 

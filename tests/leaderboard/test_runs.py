@@ -55,11 +55,8 @@ def test_a_result_is_one_line_and_its_sections_hold_each_field_once():
 
 
 def test_rows_come_oldest_first_whatever_their_names(tmp_path):
-    for run, time in (
-        ("a", "2026-11-02T00:00:00Z"),
-        ("b", "2026-10-30T00:00:00Z"),
-        ("c", "2026-11-01T09:00:00+02:00"),
-    ):
+    times = {"a": "2026-11-02T00:00:00Z", "b": "2026-10-30T00:00:00Z", "c": "2026-11-01T09:00:00+02:00"}
+    for run, time in times.items():
         add(tmp_path, run=run, time=time)
     assert [row.run for row in read_rows(tmp_path)] == ["b", "c", "a"]
 
