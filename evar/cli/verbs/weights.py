@@ -74,17 +74,10 @@ def row(known: "Releases", name: str, fetched: list[str], cache: Path) -> tuple[
 
     if name in known.bundled:
         file = releases.TABLE.with_name(known.bundled[name].file)
-        return (
-            name,
-            known.bundled[name].what,
-            *(("bundled", size(file.stat().st_size)) if file.is_file() else ("missing", "")),
-        )
-    if name not in fetched:
-        return name, known.releases[name].what, "", ""
-    files = releases.place_of(name, cache).folder.rglob("*")
-    return (
-        name,
-        known.releases[name].what,
-        "fetched",
-        size(sum(file.stat().st_size for file in files if file.is_file())),
-    )
+        here = ("bundled", size(file.stat().st_size)) if file.is_file() else ("missing", "")
+        return name, known.bundled[name].what, *here
+    here = ("", "")
+    if name in fetched:
+        files = releases.place_of(name, cache).folder.rglob("*")
+        here = "fetched", size(sum(file.stat().st_size for file in files if file.is_file()))
+    return name, known.releases[name].what, *here
