@@ -56,7 +56,7 @@ def embed_blocks(
 def _sent(batches: Iterable[tuple[int, Batch]], device: torch.device) -> Iterator[tuple[int, Batch, Tensor]]:
     """Batches with their samples on the device; on CUDA these travel while the batch before is computed."""
     if device.type != "cuda":
-        yield from ((block, batch, batch.waveforms) for block, batch in batches)
+        yield from ((block, batch, batch.waveforms.to(device)) for block, batch in batches)
         return
     aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     for block, batch in batches:
