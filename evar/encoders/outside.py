@@ -139,7 +139,7 @@ def code_of(roots: Iterable[ModuleType], model: nn.Module) -> str:
     digest = hashlib.sha256()
     for source in sorted({source for module, file in own for source in _sources(file, *_packages(module))}):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    for text in _texts(model):
+    for text in (text for _, methods in _loose(model) for text in methods):
         digest.update(text.encode() + b"\0")
     lost = [f"unreadable {uuid.uuid4().hex}"] if unreadable(model) else []
     return "; ".join([*sorted(versions - {""}), f"sources {digest.hexdigest()}", *lost])
@@ -147,17 +147,14 @@ def code_of(roots: Iterable[ModuleType], model: nn.Module) -> str:
 
 def unreadable(model: nn.Module) -> list[str]:
     """Names of the classes of `model` whose source is nowhere to be read, as those typed at a prompt."""
-    return sorted({kind.__qualname__ for kind in _loose(model) if not _methods(kind)})
+    return sorted({kind.__qualname__ for kind, methods in _loose(model) if not methods})
 
 
-def _texts(model: nn.Module) -> list[str]:
-    """Sources of the classes that belong to no file (cells of a notebook), in the order of their names."""
-    return [text for kind in sorted(_loose(model), key=lambda kind: kind.__qualname__) for text in _methods(kind)]
-
-
-def _loose(model: nn.Module) -> set[type[nn.Module]]:
+def _loose(model: nn.Module) -> list[tuple[type[nn.Module], list[str]]]:
+    """The classes that belong to no file (cells of a notebook) by their names, and the sources of their methods."""
     kinds = {type(module) for module in model.modules()}
-    return {kind for kind in kinds if not getattr(sys.modules.get(kind.__module__), "__file__", None)}
+    loose = [kind for kind in kinds if not getattr(sys.modules.get(kind.__module__), "__file__", None)]
+    return [(kind, _methods(kind)) for kind in sorted(loose, key=lambda kind: kind.__qualname__)]
 
 
 def _methods(kind: type) -> list[str]:

@@ -22,9 +22,8 @@ from torch import Tensor, nn
 
 from evar.base.errors import CheckpointError, UsageError, few, install_hint
 from evar.base.provenance import hash_json
-from evar.encoders.adapter import require_numbers
+from evar.encoders.adapter import digest_of_tensors, require_numbers
 from evar.encoders.contract import Encoder, Identity, refuse_weights
-from evar.encoders.fingerprint import digest_of_tensors
 from evar.encoders.layers import Layers, outputs_of
 from evar.encoders.transformers_families import CLAP, Family, family_of
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from evar import encoders
+from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
-from evar.encoders.in_memory import in_memory
 
 RATE = 8000
 CPU = torch.device("cpu")
