@@ -83,13 +83,18 @@ def configuration_of(path: Path, state: Mapping[str, Tensor], first: str = "", l
     return Configuration(name, _sample_rate(name, stated), grid, width, depth)
 
 
+def model_name(objective: str, size: str, grid: Grid, sample_rate: int) -> str:
+    """A model's name as the releases have it, which states its configuration: m2d_vit_tiny-80x208p16x16."""
+    rate = "" if sample_rate == SILENT else f"p{sample_rate // 1000}k"
+    return f"{objective}_vit_{size}-{grid}{rate}"
+
+
 def name_of_training(training: object) -> str:
     """The name that the settings of a pre-training run state, JSON beside its weights; "" where they state none."""
     try:
         recipe = json.loads(str(training))["recipe"]
         grid = Grid(MELS, int(recipe["frames"]), int(recipe["patch_mels"]), int(recipe["patch_frames"]))
-        rate = "" if recipe["sample_rate"] == SILENT else f"p{int(recipe['sample_rate']) // 1000}k"
-        return f"{recipe['objective']}_vit_{recipe['size']}-{grid}{rate}"
+        return model_name(recipe["objective"], recipe["size"], grid, int(recipe["sample_rate"]))
     except (KeyError, TypeError, ValueError, RecursionError):  # no JSON, or of something else
         return ""
 

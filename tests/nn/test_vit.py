@@ -10,8 +10,6 @@ from evar.nn.checkpoint import random_checkpoint
 from evar.nn.configuration import configuration_of_name
 from evar.nn.vit import Grid, ViT
 
-GRID = Grid(80, 64, 16, 16)
-
 
 @pytest.fixture(scope="module")
 def vit() -> ViT:
@@ -68,7 +66,3 @@ def test_bfloat16_converts_the_blocks_and_returns_float32(spectrogram: torch.Ten
     assert dtypes.pop("blocks") == torch.bfloat16
     assert set(dtypes.values()) == {torch.float32}
     assert vit(spectrogram)[0].dtype == torch.float32
-
-
-def test_a_predictors_narrower_heads_are_possible() -> None:
-    assert ViT.unfilled(GRID, width=128, depth=2, heads=4).blocks[0].attn.heads == 4

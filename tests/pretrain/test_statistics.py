@@ -8,8 +8,7 @@ import torch
 from evar.base.errors import DataError
 from evar.data.store import prepare
 from evar.nn.frontend import LogMel
-from evar.pretrain.crops import Epochs
-from evar.pretrain.statistics import measure_norm_stats
+from evar.pretrain.crops import Epochs, measure_norm_stats
 from tests.pretrain import runs
 
 
