@@ -86,7 +86,7 @@ def test_a_setting_that_is_no_option_and_no_tensor_is_another_encoder(tmp_path: 
         ("def open_encoder(weights): raise ValueError('no\\nsuch')", "", r"raised ValueError: no such .*mine.py, line"),
         ("def open_encoder(weights): raise ValueError('\x1b[2J' + 'x' * 99_999)", "", r"\ufffd\[2Jx+\.\.\. "),
         ("{file}\nNet.forward = lambda self, audio: audio[:, :3] * float('nan')", "", "last holds NaN on clips of"),
-        ("{file}\ndel Net.sample_rate", "", "it has no sample_rate"),
+        ("{file}\ndel Net.sample_rate", "", "it has no sample_rate; it must be a positive whole number"),
         ("{file}\nNet.forward = lambda self, audio: audio.sum()", "", r"gives \(\) torch.float32 for 2 clips"),
         ("{file}\nNet.forward = lambda self, audio: audio[:1]", "", r"gives \(1, 8000\) torch.float32 for 2 clips"),
         ("{file}\nNet.forward = lambda self, audio: audio.long()", "", "torch.int64 for 2"),

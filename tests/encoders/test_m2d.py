@@ -163,7 +163,7 @@ def test_options_that_change_every_number_show_in_the_name() -> None:
             f"random(model={TINY!r}, layers='all')",
             "option layers must be 'each' or a list or a whole number, not 'all'",
         ),
-        (f"random(model={TINY!r}, frames=15)", "frames must be at least 16, one patch, and at most 60000, not 15"),
+        (f"random(model={TINY!r}, frames=15)", "frames must be at least 16, one patch, and at most 60000"),
         (f"random(model={TINY!r}, frames=100_000_000)", "at most 60000, not 100000000"),
         (f"random(model={TINY!r}, flat=1)", "option flat must be true or false, not 1"),
     ],
