@@ -133,12 +133,6 @@ class ViT(nn.Module):
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.block_dtype = torch.float32
 
-    @classmethod
-    def unfilled(cls, grid: Grid, width: int, depth: int) -> Self:
-        """One without numbers, for `load_state_dict(..., assign=True)`: saves drawing weights that are replaced."""
-        with torch.device("meta"):
-            return cls(grid, width, depth)
-
     def lengthen(self, grid: Grid) -> None:
         """Take inputs of `grid`, which differs in its frames alone: more columns than the position table has resample
         it in time (bicubic, no antialiasing, corners not aligned); fewer cut it, as every shorter input does.
