@@ -1,7 +1,7 @@
 """Any network of the user's as an encoder: its attributes and its output are checked, its frames averaged.
 
 Every clip of a batch has the same length, so a network never sees padding beyond a clip, and all its frames are valid.
-What no file's name tells apart is told apart by digests: of a network's tensors, and of what it makes of a test signal.
+Two networks that share their files' names differ by digests: of their tensors, and of what they make of a test signal.
 """
 
 import copy

@@ -102,10 +102,10 @@ def outside_code(what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if isinstance(error, EvarError) or out_of_memory(error):
             raise
-        raise UsageError(f"{what} raised {told(error)}") from error
+        raise UsageError(f"{what} raised {one_line(error)}") from error
 
 
-def told(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Type, message and place of an error on one line: the deepest place in the user's own code, else outside ours."""
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     others = [frame for frame in frames if not frame[0].startswith((str(PACKAGE), "<frozen"))]
@@ -204,7 +204,7 @@ def _imported(file: Path) -> set[str]:
 
 
 def _is_ours(file: Path) -> bool:
-    """Whether a file is of this package, whose modules are loaded once and whose sources are told by `provenance`."""
+    """Whether a file is of this package, whose modules are loaded once and whose sources `provenance` hashes."""
     return file.resolve().is_relative_to(PACKAGE.resolve())
 
 

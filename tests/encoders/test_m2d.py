@@ -29,7 +29,7 @@ def test_a_checkpoint_gives_its_name_and_digest(tmp_path: Path) -> None:
 
 
 def test_random_weights_say_that_they_are_random() -> None:
-    identity = encoders.open_encoder("random").identity
+    identity = encoders.open_encoder(f"random(model={TINY!r})").identity
     assert identity.random
     assert "random" in identity.name
     assert identity.weights == "random weights, seed 0"
