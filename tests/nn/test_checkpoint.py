@@ -20,6 +20,7 @@ from tests import recipe
 TINY = "m2d_vit_tiny-80x64p16x16"
 
 State = dict[str, torch.Tensor]
+Save = Callable[[Any], Path]
 
 
 @pytest.fixture
@@ -28,8 +29,8 @@ def state() -> State:
 
 
 @pytest.fixture
-def save(tmp_path: Path) -> Callable[[State], Path]:
-    return lambda state: recipe.save(tmp_path / f"{TINY}.pth", {"model": state})
+def save(tmp_path: Path) -> Save:
+    return lambda content: recipe.save(tmp_path / f"{TINY}.pth", content)
 
 
 def assert_by_recipe(path: Path) -> None:
@@ -81,8 +82,8 @@ FORMS: dict[str, Callable[[State], Any]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_state_dicts_are_found_at_any_depth_and_behind_any_prefix(tmp_path: Path, state: State, form: str) -> None:
-    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", FORMS[form](state)))
+def test_state_dicts_are_found_at_any_depth_and_behind_any_prefix(save: Save, state: State, form: str) -> None:
+    assert_by_recipe(save(FORMS[form](state)))
 
 
 @pytest.mark.parametrize("form", ["bare", "under model"])
@@ -104,20 +105,18 @@ def test_a_folder_that_holds_one_checkpoint_is_read(tmp_path: Path, state: State
     assert load_checkpoint(folder).configuration.name == f"{TINY}-221006"
 
 
-def test_half_precision_is_converted_to_float32(save: Callable[[State], Path], state: State) -> None:
+def test_half_precision_is_converted_to_float32(save: Save, state: State) -> None:
     for dtype in (torch.float16, torch.bfloat16):
         checkpoint = load_checkpoint(save({key: tensor.to(dtype) for key, tensor in state.items()}))
         assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {torch.float32}
         assert torch.equal(checkpoint.tensors["norm.bias"], state["norm.bias"].to(dtype).float())
 
 
-def test_norm_stats_are_read_within_the_model_or_beside_it_else_the_papers(
-    save: Callable[[State], Path], tmp_path: Path, state: State
-) -> None:
+def test_norm_stats_are_read_within_the_model_or_beside_it_else_the_papers(save: Save, state: State) -> None:
     assert load_checkpoint(save(state)).norm_stats == NORM_STATS == (-7.1, 4.2)
     assert load_checkpoint(save(state | {"norm_stats": torch.tensor([-8.0, 4.5])})).norm_stats == (-8.0, 4.5)
     for stats in (torch.tensor([-8.0, 4.5]), [-8.0, 4.5]):
-        file = recipe.save(tmp_path / f"{TINY}.pth", {"model": state, "norm_stats": stats})
+        file = save({"model": state, "norm_stats": stats})
         assert load_checkpoint(file).norm_stats == (-8.0, 4.5)
 
 
@@ -133,46 +132,44 @@ for _ in range(100):
         *(torch.tensor(pair) for pair in ([1.0], [1.0, 0.0], [1.0, -1.0], [torch.nan, 1.0], [1.0, 2.0, 3.0])),
     ],
 )  # fmt: skip
-def test_impossible_norm_stats_are_refused(tmp_path: Path, state: State, stats: object) -> None:
+def test_impossible_norm_stats_are_refused(save: Save, state: State, stats: object) -> None:
     with pytest.raises(CheckpointError, match="norm_stats should be a mean and a positive deviation, not "):
-        load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", {"model": state, "norm_stats": stats}))
+        load_checkpoint(save({"model": state, "norm_stats": stats}))
 
 
-def test_parts_of_an_encoder_outside_its_prefix_are_named(tmp_path: Path) -> None:
+def test_parts_of_an_encoder_outside_its_prefix_are_named(save: Save) -> None:
     state = recipe.state(TINY, prefix="backbone.") | {"head.weight": torch.zeros(2), "norm.weight": torch.zeros(2)}
-    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", state))
+    assert_by_recipe(save(state))
     for stray in ("blocks.12.norm1.bias", "module.ar.runtime.backbone.blocks.12.norm1.bias"):
         with pytest.raises(CheckpointError, match=f"1 unknown: {stray.removeprefix('module.')}"):
-            load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", state | {stray: torch.zeros(192)}))
+            load_checkpoint(save(state | {stray: torch.zeros(192)}))
 
 
 @pytest.mark.parametrize("averaged", ["model_ema", "ema", "state_dict_ema", "teacher"])
-def test_averaged_weights_are_left_aside_with_a_note(
-    tmp_path: Path, state: State, averaged: str, notes: list[str]
-) -> None:
+def test_averaged_weights_are_left_aside_with_a_note(save: Save, state: State, averaged: str, notes: list[str]) -> None:
     other = {key: tensor + 1 for key, tensor in state.items()}
-    assert_by_recipe(recipe.save(tmp_path / f"{TINY}.pth", {averaged: other, "model": state}))
+    assert_by_recipe(save({averaged: other, "model": state}))
     assert any("averaged weights that it holds too are left aside" in note for note in notes)
 
 
-def test_two_trained_encoders_are_refused_by_where_they_lie(tmp_path: Path, state: State) -> None:
-    file = recipe.save(tmp_path / f"{TINY}.pth", {"student": state, "model": dict(state)})
+def test_two_trained_encoders_are_refused_by_where_they_lie(save: Save, state: State) -> None:
+    file = save({"student": state, "model": dict(state)})
     with pytest.raises(CheckpointError, match=r"holds 2 encoders \(student\., model\.\): keep one of them"):
         load_checkpoint(file)
 
 
-def test_tensors_with_and_without_a_wrappers_name_are_refused(tmp_path: Path, state: State) -> None:
-    file = recipe.save(tmp_path / f"{TINY}.pth", state | {"module.norm.bias": torch.zeros(192)})
+def test_tensors_with_and_without_a_wrappers_name_are_refused(save: Save, state: State) -> None:
+    file = save(state | {"module.norm.bias": torch.zeros(192)})
     with pytest.raises(CheckpointError, match="holds tensors twice, .* a wrapper's name: module.norm.bias"):
         load_checkpoint(file)
 
 
-def test_expanded_tensors_are_no_weights(save: Callable[[State], Path], state: State) -> None:
+def test_expanded_tensors_are_no_weights(save: Save, state: State) -> None:
     with pytest.raises(CheckpointError, match="1 no plain tensors: norm.bias"):
         load_checkpoint(save(state | {"norm.bias": torch.zeros(1).expand(192)}))
 
 
-def test_keys_move_no_cursor_and_are_cut(save: Callable[[State], Path], state: State) -> None:
+def test_keys_move_no_cursor_and_are_cut(save: Save, state: State) -> None:
     with pytest.raises(CheckpointError, match="1 unknown: head\ufffd") as error:
         load_checkpoint(save(state | {"head\x1b[2J" + "long" * 1000: torch.zeros(1)}))
     assert str(error.value).isprintable()
@@ -226,9 +223,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path
         load_checkpoint(file)
 
 
-def test_want_of_memory_is_no_broken_checkpoint(
-    save: Callable[[State], Path], state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_want_of_memory_is_no_broken_checkpoint(save: Save, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     file = save(state)
     for error in (MemoryError(), RuntimeError("unable to mmap 4 bytes from file <x>: Cannot allocate memory (12)")):
 
@@ -240,12 +235,12 @@ def test_want_of_memory_is_no_broken_checkpoint(
             encoders.open_encoder("m2d", file)
 
 
-def test_the_digest_is_the_files_sha256(save: Callable[[State], Path], state: State) -> None:
+def test_the_digest_is_the_files_sha256(save: Save, state: State) -> None:
     file = save(state)
     assert load_checkpoint(file).digest == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_weights_do_not_hinge_on_the_file_afterwards(save: Callable[[State], Path], state: State) -> None:
+def test_weights_do_not_hinge_on_the_file_afterwards(save: Save, state: State) -> None:
     file = save(state)
     checkpoint = load_checkpoint(file)
     file.write_bytes(bytes(file.stat().st_size))
@@ -286,7 +281,7 @@ def _with(key: str, tensor: torch.Tensor) -> Callable[[State], State]:
     ],
 )
 def test_encoders_that_are_not_whole_are_refused(
-    save: Callable[[State], Path], state: State, change: Callable[[State], State], complaint: str
+    save: Save, state: State, change: Callable[[State], State], complaint: str
 ) -> None:
     with pytest.raises(CheckpointError, match=complaint) as error:
         load_checkpoint(save(change(state)))
@@ -294,7 +289,7 @@ def test_encoders_that_are_not_whole_are_refused(
     assert "\n" not in str(error.value)
 
 
-def test_all_faults_are_listed_at_once(save: Callable[[State], Path], state: State) -> None:
+def test_all_faults_are_listed_at_once(save: Save, state: State) -> None:
     faulty = _with("norm.bias", torch.full((192,), torch.nan))(_without("cls_token")(state))
     with pytest.raises(CheckpointError, match="1 missing: cls_token; 1 not finite: norm.bias"):
         load_checkpoint(save(faulty))
@@ -312,9 +307,9 @@ def test_all_faults_are_listed_at_once(save: Callable[[State], Path], state: Sta
         ({"model": {"conv1.weight": torch.zeros(1)}}, "holds no M2D encoder: .*; its keys: conv1.weight"),
     ],
 )
-def test_files_that_hold_something_else_are_refused(tmp_path: Path, content: dict[str, object], complaint: str) -> None:
+def test_files_that_hold_something_else_are_refused(save: Save, content: dict[str, object], complaint: str) -> None:
     with pytest.raises(CheckpointError, match=complaint):
-        load_checkpoint(recipe.save(tmp_path / f"{TINY}.pth", content))
+        load_checkpoint(save(content))
 
 
 def test_a_typo_in_the_path_is_answered_with_near_names(tmp_path: Path) -> None:
