@@ -6,7 +6,7 @@ Two networks that share their files' names differ by digests: of their tensors, 
 
 import copy
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -119,7 +119,7 @@ def identified(
             behaviour = behaviour_of(encoder)
     except ContractBroken as broken:
         raise UsageError(f"{name}: {broken}") from broken
-    digest, code = digest or digest_of_tensors(encoder), code_of(roots, encoder)
+    digest, code = digest or digest_of_tensors(encoder.state_dict()), code_of(roots, encoder)
     encoder.identity = replace(identity, name=name, weights=weights, digest=digest, code=code, behaviour=behaviour)
     return encoder
 
@@ -132,18 +132,18 @@ def digest_of_weights(weights: Path | None) -> str:
     return "" if weights is None or weights.is_dir() else digest_of(find_checkpoint(weights))
 
 
-def digest_of_tensors(module: nn.Module) -> str:
-    """sha256 over names, types, shapes and bytes of everything in a module's state dict; "" where it holds nothing."""
-    state = {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+def digest_of_tensors(named: Mapping[str, Any]) -> str:
+    """sha256 over names, types, shapes and bytes of all tensors in a state dict or the like; "" where it holds none."""
+    tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
     digest = hashlib.sha256()
-    for name, tensor in sorted(state.items()):
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest() if state else ""
+    return digest.hexdigest() if tensors else ""
 
 
 def behaviour_of(encoder: Encoder) -> str:
-    """sha256 over names, shapes and bytes of an encoder's embeddings of two seeded clips.
+    """`digest_of_tensors` of an encoder's embeddings of two seeded clips.
 
     Settings that are neither tensors nor options (an attribute of the user's module, a file that it reads) show here.
     An encoder that gives other numbers each time is another one each time, so that nothing of it is ever read again.
@@ -160,11 +160,7 @@ def behaviour_of(encoder: Encoder) -> str:
     finally:
         torch.set_num_threads(threads)
     require_vectors(encoder, noise, embedded)
-    digest = hashlib.sha256()
-    for output, values in sorted(embedded.items()):
-        digest.update(f"{output} {tuple(values.shape)}\0".encode())
-        digest.update(values.cpu().contiguous().numpy().data)
-    return digest.hexdigest()
+    return digest_of_tensors(embedded)
 
 
 def require_numbers(what: str, network: nn.Module) -> None:

@@ -22,7 +22,7 @@ from types import FunctionType, ModuleType
 from torch import nn
 
 from evar.base.errors import EvarError, UsageError, few, printable
-from evar.base.provenance import PACKAGE
+from evar.base.provenance import PACKAGE, imported_names
 from evar.nn.memory import out_of_memory
 
 INSTALLED = {"site-packages", "dist-packages"}
@@ -190,17 +190,10 @@ def _sources(file: Path, *packages: Path) -> set[Path]:
 
 def _imported(file: Path) -> set[str]:
     """Top-level names of all that a file imports anywhere; none where it is no Python (a template, an older Python)."""
-    names: set[str] = set()
     try:
-        parsed = ast.parse(file.read_bytes(), str(file))
+        return {name.partition(".")[0] for name in imported_names(file)}
     except (SyntaxError, ValueError):
-        return names
-    for node in ast.walk(parsed):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return names
+        return set()
 
 
 def _is_ours(file: Path) -> bool:

@@ -120,7 +120,7 @@ def _assembled(family: Family, model: str, version: str, config: Any, extractor:
     identity = Identity(
         name=(Path(model).resolve().name if Path(model).is_dir() else Path(model).name) or model,
         weights=model,
-        digest=digest_of_tensors(family),
+        digest=digest_of_tensors(family.state_dict()),
         code=f"transformers {version}; configuration {settings}",
     )
     return Transformers(family, identity, layers)

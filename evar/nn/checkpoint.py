@@ -1,6 +1,5 @@
 """M2D checkpoints: finding the file, reading the encoder out of it, checking every tensor; and random weights."""
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.base.errors import CheckpointError, few, shown
+from evar.base.errors import CheckpointError, did_you_mean, few, shown
 from evar.nn.configuration import Configuration, configuration_of, encoder_shapes, name_of_training
 from evar.nn.frontend import NORM_STATS
 from evar.nn.initial import initial_weights
@@ -78,8 +77,7 @@ def find_checkpoint(path: Path) -> Path:
         held = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
     except FileNotFoundError as error:
         siblings = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, siblings, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"{path.parent} holds {few(siblings) or 'nothing'}"
+        hint = did_you_mean(path.name, siblings) or f"{path.parent} holds {few(siblings) or 'nothing'}"
         raise CheckpointError(f"no checkpoint at {path}: {hint}") from error
     except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it, no permission
         reason = error.strerror if isinstance(error, OSError) else error

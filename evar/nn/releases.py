@@ -5,7 +5,6 @@ fetched. A bundled checkpoint lies in `weights/` and is checked by the sha256 of
 stand in `weights/sources.yaml`; nothing is guessed.
 """
 
-import difflib
 import logging
 import os
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from evar.base.errors import CheckpointError, UsageError, unknown
+from evar.base.errors import CheckpointError, UsageError, did_you_mean, unknown
 from evar.base.files import locked
 from evar.base.yaml_file import read_yaml_as
 from evar.data.downloads.fetch import Fetcher, WrongBytes, require_right
@@ -119,12 +118,8 @@ def named_or_file(weights: str | Path | None, cache: Path) -> Path | None:
         return Path(weights)
     if (meant := meant_by(name)) is not None:
         return checkpoint_of(meant, cache, Fetcher())
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8) if Path(name).name == name else []
-    if near:
-        raise UsageError(
-            f"no checkpoint at {name} and none of that name: did you mean {' or '.join(near)}? (evar weights "
-            f"list shows all)"
-        )
+    if Path(name).name == name and (near := did_you_mean(name, known, cutoff=0.8)):
+        raise UsageError(f"no checkpoint at {name} and none of that name: {near} (evar weights list shows all)")
     return Path(weights)
 
 
