@@ -5,9 +5,7 @@ more than a word. Order, places and mask noise are drawn from (seed, epoch, samp
 many processes or threads read, and wherever a run goes on.
 """
 
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,12 +104,14 @@ class Epochs:
             crops = self.crops(epoch, order[1][place, rank * share : (rank + 1) * share])
             return Crops(crops.waveforms.pin_memory(), crops.lengths, crops.noise.pin_memory()) if pinned else crops
 
+        if first == last:
+            return
         with Threads(1, thread_name_prefix="crops") as reader:
-            waiting: deque[Future[Crops]] = deque(reader.submit(read, step) for step in range(first, last)[:1])
+            ahead = reader.submit(read, first)
             for step in range(first, last):
-                ready = waiting.popleft().result()
+                ready = ahead.result()
                 if step + 1 < last:
-                    waiting.append(reader.submit(read, step + 1))
+                    ahead = reader.submit(read, step + 1)
                 yield ready
 
 

@@ -204,7 +204,7 @@ class _Session:
 
     def _at_evaluation(self) -> bool:
         every = self.run.every_epochs
-        return every is not None and self.done % (every * self.epochs.steps) == 0 and self.done < self.total
+        return every is not None and self.done % (every * self.epochs.steps) == 0
 
     def _save(self) -> None:
         if not self.team.first:
