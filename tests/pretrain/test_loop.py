@@ -152,9 +152,7 @@ def test_checkpoint_of_something_else_is_refused(store, tmp_path):
         runs.go(store, runs.run(tmp_path, resume=True))
 
 
-def test_encoders_are_written_at_evaluations_and_at_the_end_and_what_they_are_used_for_changes_no_bit(
-    store, whole, tmp_path
-):
+def test_encoders_of_evaluations_are_written_and_their_use_changes_no_bit(store, whole, tmp_path):
     recorded = []
 
     def evaluate(saved):

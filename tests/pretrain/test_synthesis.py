@@ -39,7 +39,7 @@ def test_clips_are_within_their_bounds():
         assert synthesis.GAIN[0] - 1e-9 <= loudest <= synthesis.GAIN[1] + 1e-9
 
 
-def test_folder_that_was_interrupted_or_grows_keeps_what_is_there_and_has_the_same_clips(tmp_path, capsys):
+def test_interrupted_or_growing_folder_keeps_what_is_there_and_has_the_same_clips(tmp_path, capsys):
     made = tmp_path / "made"
     assert main(["synthesise", str(made), "--clips", "2", "--seed", "5", "--workers", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"2 clips of seed 5 in {made}, 2 of them new"
@@ -57,7 +57,8 @@ def test_folder_that_was_interrupted_or_grows_keeps_what_is_there_and_has_the_sa
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path):
-    command = [sys.executable, "run_eval.py", "synthesise", str(tmp_path / "made"), "--clips", "100000"]
+    options = ["--clips", "100000", "--workers", "1"]
+    command = [sys.executable, "run_eval.py", "synthesise", str(tmp_path / "made"), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         while not any((tmp_path / "made").glob("*.wav")):
             assert process.poll() is None
