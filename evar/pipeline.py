@@ -26,9 +26,9 @@ from evar.embeddings import inventory
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime, choose_runtime, probe_device
 from evar.embeddings.extract import Embeddings, embed
+from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
-from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
 from evar.fitting import ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import leaderboard_csv

@@ -91,13 +91,21 @@ def imported_sources(files: Iterable[str], within: tuple[str, ...]) -> set[str]:
 
 def imported_modules(file: Path) -> set[tuple[str, ...]]:
     """Parts, below this package, of every module of it that a source file imports anywhere: ("nn", "vit")."""
+    return {tuple(name.split(".")[1:]) for name in imported_names(file) if name.startswith("evar.")}
+
+
+def imported_names(file: Path) -> set[str]:
+    """Dotted names of all that a source file imports anywhere, of a `from` with and without what it takes.
+
+    Raises SyntaxError and ValueError for a file that is no Python.
+    """
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {tuple(name.split(".")[1:]) for name in names if name.startswith("evar.")}
+    return names
 
 
 def _git(*arguments: str) -> str | None:

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from evar.nn.checkpoint import load_checkpoint
 
     known = releases.releases()
-    fetched = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
+    fetched = [name for name in known.releases if releases.folder_of(name, arguments.cache).is_dir()]
     name = arguments.name
     if arguments.action == "list":
         listed = [known_as for known_as in known.names if name is None or name in known_as]
@@ -78,6 +78,6 @@ def row(known: "Releases", name: str, fetched: list[str], cache: Path) -> tuple[
         return name, known.bundled[name].what, *here
     here = ("", "")
     if name in fetched:
-        files = releases.place_of(name, cache).folder.rglob("*")
+        files = releases.folder_of(name, cache).rglob("*")
         here = "fetched", size(sum(file.stat().st_size for file in files if file.is_file()))
     return name, known.releases[name].what, *here
