@@ -27,6 +27,7 @@ OPEN = Path("/proc/self/fd")
 @pytest.fixture(autouse=True)
 def _small_groups(monkeypatch):
     monkeypatch.setattr(sample_file, "GROUP_CLIPS", 4)
+    monkeypatch.setattr(sample_file, "GROUP_SECONDS", float("inf"))
 
 
 class Counted:
