@@ -76,7 +76,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class ListedTask:
-    """A task that can be named. data: where its dataset was found, or that it was not; broken: what its file lacks."""
+    """A task that can be named. data: where its dataset was found, that it was not, or how its file is broken."""
 
     task: str
     title: str = ""
