@@ -18,7 +18,8 @@ import soundfile
 from evar.base.errors import StorageError
 from evar.base.progress import displayed
 from evar.data import audio, sample_file, store, store_writer
-from evar.data.store import prepare, short_clips
+from evar.data.promised import short_clips
+from evar.data.store import prepare
 
 RATE = 16_000
 OPEN = Path("/proc/self/fd")
