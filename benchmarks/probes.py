@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.limits import matrix_rate, timed
 from evar.base import machine, provenance
-from evar.cli.terminal import size
+from evar.base.byte_size import size
 from evar.data.manifest import Round
 from evar.embeddings.device import choose_device, describe, peak_memory_bytes
 from evar.probes import selection

@@ -210,4 +210,4 @@ def _forget(cache: Path, code: str) -> None:
     """Remove the cached embeddings of an encoder with this `code`."""
     for item in inventory.inventory(cache):
         if item.code == code:
-            inventory.remove(item)
+            inventory.remove(item, even_if_held=True)

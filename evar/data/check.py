@@ -18,8 +18,9 @@ from evar.base.errors import DataError, few, shown
 from evar.data.audio import MISSING, QUIET_PEAK
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest, Rows
+from evar.data.promised import short_clips
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
-from evar.data.store import Store, short_clips
+from evar.data.store import Store
 
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
 SAMPLE_BYTES = 2
