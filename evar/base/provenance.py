@@ -8,8 +8,9 @@ import importlib.metadata
 import json
 import subprocess
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import evar
@@ -27,10 +28,11 @@ def new_run_id() -> str:
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
-def versions() -> dict[str, str]:
+@functools.cache
+def versions() -> Mapping[str, str]:
     """Versions of this package and of those whose numbers end up in a score."""
     outside = {name: importlib.metadata.version(name) for name in ("torch", "scikit-learn", "nnAudio", "numpy", "soxr")}
-    return {"evar": evar.__version__, **outside}
+    return MappingProxyType({"evar": evar.__version__, **outside})
 
 
 @functools.cache
@@ -79,15 +81,24 @@ def imported_sources(files: Iterable[str], within: tuple[str, ...]) -> set[str]:
     return found
 
 
-def imported_modules(file: Path) -> set[tuple[str, ...]]:
-    """Parts, below this package, of every module of it that a source file imports anywhere: ("nn", "vit")."""
+@functools.cache
+def imported_modules(file: Path) -> frozenset[tuple[str, ...]]:
+    """Parts, below this package, of every module of it that a source file imports anywhere: ("nn", "vit").
+
+    Read once a process. Only statements are looked into: an expression imports nothing.
+    """
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {tuple(name.split(".")[1:]) for name in names if name.startswith("evar.")}
+        elif not isinstance(node, ast.expr):
+            for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+                waiting += getattr(node, block, ())
+    return frozenset(tuple(name.split(".")[1:]) for name in names if name.startswith("evar."))
 
 
 def _git(*arguments: str) -> str | None:
