@@ -244,7 +244,7 @@ BOMB = "\n".join(["a0: &a0 {x: 1}", *(f"a{k}: &a{k} {{<<: [{', '.join([f'*a{k - 
 HOSTILE = {
     "a merge bomb": (BOMB, r"line 2: not valid YAML: an alias \(\*name\): write out what it stands for"),
     "a long list": (f"folds: [{'1, ' * 10**6}]", r"it has 3,000,009 bytes, more than 262,144"),
-    "many keys": ("\n".join(f"k{k}: 1" for k in range(10**4)), "k0: unknown key .*; and 9,992 more$"),
+    "many keys": ("\n".join(f"k{k}: 1" for k in range(10**3)), "k0: unknown key .*; and 992 more$"),
     "brackets": ("[" * 10**5, "nested too deep"),
     "dashes": ("- " * 10**4, "nested too deep"),
     "an endless number": (f"seconds: {'9' * 10**4}", "not valid YAML: Exceeds the limit"),
