@@ -39,7 +39,7 @@ SECONDS_OF_AUDIO = {"cpu": 600.0, "cuda": 120_000.0}  # a row
 QUICK_SHARE = 0.1
 DIFFERENT_CLIPS = 16  # on disk; a plan repeats them
 STAGES = (
-    ("read", forward, "_read_ahead"),
+    ("read", forward, "feed"),
     ("encode", forward, "_start"),
     ("wait", forward, "_collect"),
     ("write", Entry, "write"),

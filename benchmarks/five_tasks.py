@@ -116,7 +116,7 @@ def measure(
     clips = synthetic.write_table(small, shares, config.data / small.folder, SEED)
     with synthetic.instead_of_decoding(synthetic.Synthesiser(clips, task.seconds, SEED)):
         prepare_task(small, encoder.sample_rate, config)
-    files = sorted((folder / "cache" / "stores").glob("*/arrays-*.bin"))
+    files = sorted((folder / "cache" / "stores").glob("*/samples-*.bin"))
     if arguments.cold:
         page_cache.drop(files)
     stored = sum(file.stat().st_size for file in files)

@@ -5,6 +5,7 @@ One command embeds a dataset with a frozen encoder, fits a probe on the embeddin
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read as torch starts: what MPS lacks is done on the CPU
 
 _PUBLIC = {
     "Config": "evar.config",

@@ -17,6 +17,8 @@ from evar.base.errors import UsageError, unknown
 from evar.base.machine import cores
 
 DATA = Path("data")  # where nothing else is said
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 DRAWS = 5  # of few training clips, where shots are given
 
 
@@ -42,6 +44,22 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return read_whole
+
+
+def device(text: str) -> str:
+    """Reads the name of a device, which need not be there: "cuda:1"."""
+    kind, _, number = text.partition(":")
+    numbered = kind == "cuda" and number.isascii() and number.isdigit()
+    if kind not in DEVICES or (text != kind and not numbered):
+        raise unknown("device", text, [*DEVICES, "cuda:1"])
+    return text
+
+
+def precision(text: str) -> str:
+    """Reads the name of a precision."""
+    if text not in PRECISIONS:
+        raise unknown("precision", text, PRECISIONS)
+    return text
 
 
 def share(text: str) -> float:
@@ -100,11 +118,12 @@ class Config:
         Path,
         shown="$EVAR_CACHE, else the user's cache folder",
     )
-    device: str = setting("auto", "NAME", "auto, cpu, cuda or cuda:N")
+    device: str = setting("auto", "NAME", "auto, cpu, cuda, cuda:N or mps", device)
     precision: str = setting(
         "auto",
         "NAME",
-        "of the encoder: auto, float32, bfloat16 or float16",
+        f"of the encoder: {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}",
+        precision,
         shown="auto, bfloat16 where the device has it",
     )
     batch_size: int | None = setting(

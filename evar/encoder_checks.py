@@ -15,7 +15,7 @@ from evar.config import Config, config_of
 from evar.embeddings.device import choose_device
 from evar.encoders.checks import CHECKS, ContractBroken
 from evar.encoders.contract import Encoder
-from evar.encoders.outside import told
+from evar.encoders.outside import one_line
 from evar.nn.memory import enough_memory
 from evar.nn.releases import named_or_file
 
@@ -51,7 +51,7 @@ class CheckedEncoder:
         if self.error is None:
             return ""
         known = isinstance(self.error, EvarError | ContractBroken)
-        return printable(str(self.error)) if known else f"raises {told(self.error)}"
+        return printable(str(self.error)) if known else f"raises {one_line(self.error)}"
 
 
 def run_checks(encoder: str, weights: str | Path | None, config: Config) -> Iterator[CheckedEncoder]:

@@ -24,11 +24,11 @@ from evar.data.manifest import Manifest
 from evar.data.task import Task, load_tasks
 from evar.embeddings import inventory
 from evar.embeddings.batches import make_plan
-from evar.embeddings.device import Runtime, choose_runtime
+from evar.embeddings.device import Runtime, choose_runtime, probe_device
 from evar.embeddings.extract import Embeddings, embed
+from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
-from evar.encoders.in_memory import in_memory
 from evar.encoders.outside import unreadable
 from evar.fitting import ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import leaderboard_csv
@@ -125,7 +125,7 @@ class Evaluator:
     ) -> "Evaluator":
         """See `evaluate`. Everything that can be wrong is found here, before any work; the encoder is opened last."""
         runtime = choose_runtime(config.device, config.precision)
-        probes = open_probes(probe, str(runtime.device))
+        probes = open_probes(probe, probe_device(runtime.device))
         if results is not None:
             leaderboard_csv.require_writable(Path(results))
         opened = open_encoder(encoder, weights, name, config)

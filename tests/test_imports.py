@@ -24,7 +24,7 @@ DOORS = {
     "tqdm": {"base/progress.py"},
     "matplotlib": {"plots/saved.py", "plots/inline.py"},
     "rich": {"base/tables.py"},
-    "jinja2": {"leaderboard/page/render.py", "leaderboard/page/details.py"},
+    "jinja2": {"leaderboard/page/render.py", "leaderboard/page/runs.py"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 

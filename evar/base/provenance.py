@@ -9,6 +9,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import evar
 
 PACKAGE = Path(__file__).parents[1]
+ROWS_AT_ONCE = 4096
 
 
 def now() -> str:
@@ -54,6 +56,14 @@ def hash_json(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
+def hash_rows(rows: Iterable[Any], *more: Any) -> str:
+    """sha256 of many values in JSON, a few thousand at a time, so that millions take little memory, and of `more`."""
+    digest, rows = hashlib.sha256(json.dumps(more).encode()), iter(rows)
+    while block := list(islice(rows, ROWS_AT_ONCE)):
+        digest.update(json.dumps(block).encode())
+    return digest.hexdigest()
+
+
 def hash_sources(paths: Iterable[str]) -> str:
     """sha256 over source files of this package, given relative to it; a folder stands for every .py file in it."""
     digest = hashlib.sha256()
@@ -83,13 +93,18 @@ def imported_sources(files: Iterable[str], within: tuple[str, ...]) -> set[str]:
 
 @functools.cache
 def imported_modules(file: Path) -> frozenset[tuple[str, ...]]:
-    """Parts, below this package, of every module of it that a source file imports anywhere: ("nn", "vit").
+    """Parts, below this package, of every module of it that one of its files imports: ("nn", "vit"). Read only once."""
+    return frozenset(tuple(name.split(".")[1:]) for name in imported_names(file) if name.startswith("evar."))
 
-    Read once a process. Only statements are looked into: an expression imports nothing.
+
+def imported_names(file: Path) -> set[str]:
+    """Dotted names of all that a source file imports anywhere, of a `from` with and without what it takes.
+
+    Raises SyntaxError and ValueError for a file that is no Python.
     """
     names: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
-    while waiting:
+    waiting: list[ast.AST] = [ast.parse(file.read_bytes(), str(file))]
+    while waiting:  # ast.walk would look into expressions too, which import nothing: five times as long
         node = waiting.pop()
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
@@ -98,7 +113,7 @@ def imported_modules(file: Path) -> frozenset[tuple[str, ...]]:
         elif not isinstance(node, ast.expr):
             for block in ("body", "orelse", "finalbody", "handlers", "cases"):
                 waiting += getattr(node, block, ())
-    return frozenset(tuple(name.split(".")[1:]) for name in names if name.startswith("evar."))
+    return names
 
 
 def _git(*arguments: str) -> str | None:

@@ -13,8 +13,6 @@ from evar.base.spec import split_calls
 
 Value = TypeVar("Value")
 
-LEAST_SECONDS, MOST_SECONDS = 0.01, 600  # of a task's clips
-
 
 def add_task(parser: argparse.ArgumentParser) -> None:
     """--task, which must be given."""

@@ -18,7 +18,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import soundfile
@@ -43,6 +43,7 @@ _RARE_ENCODING = (4, 18, 64)  # libsndfile's numbers for one that it does not kn
 _UNKNOWN_FRAMES = 1 << 40  # a length that no file has: the header of a stream
 
 Waveform = NDArray[np.float32]
+T = TypeVar("T")
 
 
 class AudioFault(DataError):
@@ -83,32 +84,33 @@ def read(path: Path, rate: int) -> Decoded:
     Channels are averaged, resampling is soxr's HQ, rounding is to the nearest even and saturates. 16-bit mono at `rate`
     comes back bit for bit. Raises AudioFault, and StorageError where no more files can be opened.
     """
-    with _opened(path) as file, _faults(path):
-        kind = _foreign(file)
-        if kind is None:
-            sound = _promised(file)
-            try:
-                return _decoded(sound, rate)
-            except soundfile.LibsndfileError as error:
-                kind = _rare(file, error)
-        return _decoded_by_ffmpeg(file, kind, rate)
+    return _read(path, lambda sound: _decoded(sound, rate), lambda file, kind: _decoded_by_ffmpeg(file, kind, rate))
 
 
 def glance(path: Path) -> None:
     """Raise the AudioFault of `read` where it shows without decoding; what is cut inside FLAC does not, for one."""
+    _read(path, _glanced_at, lambda file, kind: None)
+
+
+def _read(
+    path: Path, with_soundfile: Callable[[lengths.Sound], T], with_ffmpeg: Callable[[BinaryIO, ffmpeg.Kind], T]
+) -> T:
+    """What the reader of a file's kind makes of it. Raises AudioFault, and StorageError as `read` does."""
     with _opened(path) as file, _faults(path):
-        kind = _foreign(file)
+        if os.fstat(file.fileno()).st_size == 0:
+            raise AudioFault("empty: zero bytes")
+        kind = ffmpeg.kind_of(file)
         if kind is None:
-            sound = _promised(file)
+            sound = lengths.promised(file)
             try:
-                with _sound_file(sound) as opened:
-                    frames, rate = opened.frames, opened.samplerate
+                return with_soundfile(sound)
             except soundfile.LibsndfileError as error:
-                kind = _rare(file, error)
-            else:
-                _lacking(sound.promise(frames, 0), frames, rate, TOLERANCE_SECONDS)
-        if kind is not None:
-            _require_ffmpeg(kind)
+                kind = ffmpeg.kind_of(file, ffmpeg.CONTAINERS) if error.code in _RARE_ENCODING else None
+                if kind is None:
+                    raise
+        if not ffmpeg.installed():
+            raise NeedsFfmpeg(f"is {kind.name}, for which ffmpeg is needed: install it, or convert: {ffmpeg.CONVERT}")
+        return with_ffmpeg(file, kind)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -130,8 +132,13 @@ def _faults(path: Path) -> Iterator[None]:
     """Turn what reading an open file may raise into an AudioFault."""
     try:
         yield
+    except AudioFault:
+        raise
+    except DataError as error:
+        raise AudioFault(str(error)) from error
     except soundfile.SoundFileError as error:
-        raise AudioFault(f"cannot be decoded: {_decoder_text(error)}") from error
+        text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+        raise AudioFault(f"cannot be decoded: {str(text).removeprefix('Error : ').rstrip('. ').strip()}") from error
     except OSError as error:
         refuse_if_too_many_open(path, error)
         raise Unreadable(f"cannot be read: {error.strerror}") from error
@@ -139,35 +146,7 @@ def _faults(path: Path) -> Iterator[None]:
         raise Unreadable("needs more memory than there is") from error
 
 
-def _foreign(file: BinaryIO) -> ffmpeg.Kind | None:
-    """The kind of a file that is not soundfile's. Raises AudioFault where there is nothing at all."""
-    if os.fstat(file.fileno()).st_size == 0:
-        raise AudioFault("empty: zero bytes")
-    return ffmpeg.kind_of(file)
-
-
-def _rare(file: BinaryIO, error: soundfile.LibsndfileError) -> ffmpeg.Kind:
-    """The kind of a container whose encoding soundfile does not know. Raises `error` where it said something else."""
-    kind = ffmpeg.kind_of(file, ffmpeg.CONTAINERS) if error.code in _RARE_ENCODING else None
-    if kind is None:
-        raise error
-    return kind
-
-
-def _promised(file: BinaryIO) -> lengths.Sound:
-    try:
-        return lengths.promised(file)
-    except DataError as error:
-        raise AudioFault(str(error)) from error
-
-
-def _require_ffmpeg(kind: ffmpeg.Kind) -> None:
-    if not ffmpeg.installed():
-        raise NeedsFfmpeg(f"is {kind.name}, for which ffmpeg is needed: install it, or convert: {ffmpeg.CONVERT}")
-
-
 def _decoded_by_ffmpeg(file: BinaryIO, kind: ffmpeg.Kind, rate: int) -> Decoded:
-    _require_ffmpeg(kind)
     try:
         with ffmpeg.Run(file, kind) as run:
             decoded = _decoded(lengths.Sound(run.output), rate)
@@ -216,6 +195,11 @@ def _decoded(sound: lengths.Sound, rate: int) -> Decoded:
     ends = np.count_nonzero(samples == FULL_SCALE - 1) + np.count_nonzero(samples == -FULL_SCALE)
     clipped = float(ends / len(samples))
     return Decoded(samples, original, frames / original, channels, peak, clipped, lacking)
+
+
+def _glanced_at(sound: lengths.Sound) -> None:
+    with _sound_file(sound) as file:
+        _lacking(sound.promise(file.frames, 0), file.frames, file.samplerate, TOLERANCE_SECONDS)
 
 
 def _sound_file(sound: lengths.Sound) -> "_Sequential":
@@ -343,8 +327,3 @@ def _rounded(waveform: Waveform) -> NDArray[np.int16]:
         scaled = waveform * np.float32(FULL_SCALE)
     np.rint(scaled, out=scaled)
     return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1, out=scaled).astype(np.int16)
-
-
-def _decoder_text(error: soundfile.SoundFileError) -> str:
-    text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
-    return str(text).removeprefix("Error : ").rstrip(". ").strip()

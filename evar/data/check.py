@@ -7,8 +7,9 @@ Duplicates are exact and, as groups, judged on the usable clips (`leaks.py`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from evar.data.store import Store, short_clips
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
 SAMPLE_BYTES = 2
 
+T = TypeVar("T")
+
 
 def make_report(manifest: Manifest, store: Store, min_coverage: float | None = None) -> Report:
     """What can be said about the clips of `manifest`, which `store` holds in the same order.
@@ -32,6 +35,10 @@ def make_report(manifest: Manifest, store: Store, min_coverage: float | None = N
     task = manifest.task
     wanted = task.min_coverage if min_coverage is None else min_coverage
     usable, clips = store.index.iloc[store.usable], manifest.keep(store.usable)
+    clipped = usable[usable["clipped"] > CLIPPED_SHARE].sort_values("clipped", ascending=False, kind="stable")
+    quiet = usable[(usable["peak"] > 0) & (usable["peak"] <= QUIET_PEAK)]  # a clip of zeros is silent in its file too
+    lacking = usable[usable["lacking"] > 0].sort_values("lacking", ascending=False, kind="stable")
+    lacking = lacking.assign(promised=lacking["duration"] + lacking["lacking"])
     return Report(
         task=task.name,
         title=task.title,
@@ -49,10 +56,10 @@ def make_report(manifest: Manifest, store: Store, min_coverage: float | None = N
         waiting=len(store.waiting),
         leaks=find_leaks(clips, store, most=None),
         untaught=untaught(clips),
-        clipped=_clipped(usable),
-        quiet=_quiet(usable),
-        short=_short(manifest, store),
-        lacking=_lacking(usable),
+        clipped=_each(Clipped, clipped, "clipped"),
+        quiet=_each(Quiet, quiet.sort_values("peak", kind="stable"), "peak"),
+        short=_each(Short, short_clips(store.index, manifest.table["seconds"]), "promised", "duration"),
+        lacking=_each(Short, lacking, "promised", "duration"),
         durations=_durations(usable["duration"]),
         rates=_counts(usable["original_rate"]),
         channels=_counts(usable["channels"]),
@@ -184,29 +191,10 @@ def _faults(store: Store) -> tuple[Fault, ...]:
     return tuple(sorted(faults, key=lambda fault: -len(fault.paths)))
 
 
-def _clipped(usable: pd.DataFrame) -> tuple[Clipped, ...]:
-    """The worst first."""
-    rows = usable[usable["clipped"] > CLIPPED_SHARE].sort_values("clipped", ascending=False, kind="stable")
-    return tuple(Clipped(path, float(share)) for path, share in zip(rows["path"], rows["clipped"], strict=True))
-
-
-def _quiet(usable: pd.DataFrame) -> tuple[Quiet, ...]:
-    """The quietest first; a clip of zeros is silent in its file too."""
-    rows = usable[(usable["peak"] > 0) & (usable["peak"] <= QUIET_PEAK)].sort_values("peak", kind="stable")
-    return tuple(Quiet(path, float(peak)) for path, peak in zip(rows["path"], rows["peak"], strict=True))
-
-
-def _lacking(usable: pd.DataFrame) -> tuple[Short, ...]:
-    """The worst first."""
-    rows = usable[usable["lacking"] > 0].sort_values("lacking", ascending=False, kind="stable")
-    columns = zip(rows["path"], rows["duration"] + rows["lacking"], rows["duration"], strict=True)
-    return tuple(Short(path, float(promised), float(duration)) for path, promised, duration in columns)
-
-
-def _short(manifest: Manifest, store: Store) -> tuple[Short, ...]:
-    rows = short_clips(store.index, manifest.table["seconds"])
-    columns = zip(rows["path"], rows["promised"], rows["duration"], strict=True)
-    return tuple(Short(path, float(promised), float(duration)) for path, promised, duration in columns)
+def _each(kind: Callable[..., T], clips: pd.DataFrame, *columns: str) -> tuple[T, ...]:
+    """An item of that kind for each clip: its path and these columns."""
+    numbers = zip(*(clips[column].astype(float) for column in columns), strict=True)
+    return tuple(kind(path, *values) for path, values in zip(clips["path"], numbers, strict=True))
 
 
 def _durations(seconds: "pd.Series[float]") -> Durations | None:

@@ -7,7 +7,8 @@ A clip is a second of a gliding tone with harmonics, sounding in pulses, in colo
     timbre     full | odd   all harmonics or the odd ones: statistics show them through noise and tilt only in part
 
 Pitch, gain, noise level and pulse phase are random, and a recording (the group: one clip of each class) has its own
-colour of noise and tilt. `oracle` reads the class from the waveform; tests/data/test_demo.py measures both ends.
+colour of noise and tilt. tests/data/test_demo.py measures both ends: all can be read from the waveform, not from
+statistics.
 """
 
 import itertools
@@ -34,7 +35,6 @@ LOWEST_PITCH = (160.0, 250.0)  # Hz, log-uniform; the glide ends an octave above
 PULSE_SECONDS = 0.08
 SNR = (3.0, 18.0)  # dB
 GAIN = (-26.0, -6.0)  # dB, of the loudest sample
-EVEN_SHARE = 0.07  # of the odd harmonics' power: above, the even ones are there
 
 Waveform = NDArray[np.float64]
 _TIME = np.arange(round(RATE * SECONDS)) / RATE
@@ -107,56 +107,6 @@ def _noise(colour: float, generator: np.random.Generator) -> Waveform:
     spectrum = np.fft.rfft(generator.standard_normal(len(_TIME)))
     frequency = np.maximum(np.fft.rfftfreq(len(_TIME), 1 / RATE), 50.0)
     return np.fft.irfft(spectrum * frequency ** (-colour / 2), len(_TIME))
-
-
-def oracle(waveform: Waveform) -> str:
-    """The class of a clip, (sample,) at 16 kHz, from its waveform alone.
-
-    Undoing the right glide makes a tone of constant pitch, whose spectrum is the peakier one; its comb gives the pitch,
-    the even harmonics the timbre; the envelope's line at 3 or at 9 Hz gives the
-    pulses. Right on all 3,600 clips of the seeds 0 to 4, where log-mel statistics score 35 to 43 %.
-    """
-    spectra = {name: _unglided(waveform, sign) for name, sign in DIRECTIONS.items()}
-    direction = max(spectra, key=lambda name: float(np.sum(spectra[name] ** 4) / np.sum(spectra[name] ** 2) ** 2))
-    return f"{direction}-{_read_pulses(waveform)}-{_read_timbre(spectra[direction])}"
-
-
-def _unglided(waveform: Waveform, direction: int) -> Waveform:
-    """(frequency,) amplitudes, in cycles per cycle of a 1 Hz glide, after its time axis is bent back.
-
-    Inverse of `glide`: t = d log2(1 + d c ln 2).
-    """
-    end = (2.0**direction - 1) / (direction * np.log(2))
-    cycles = np.linspace(0, end, 2 * len(waveform), endpoint=False)
-    bent = np.interp(direction * np.log2(1 + direction * cycles * np.log(2)), _TIME, waveform)
-    power = np.abs(np.fft.rfft(bent * np.hanning(len(bent)))) ** 2
-    axis = np.arange(len(power)) / end
-    # On one axis for both directions: pitch at the lower end of the glide, 1 Hz steps
-    wanted = np.arange(LOWEST_PITCH[0] * 0.5, LOWEST_PITCH[1] * 8) * (1 if direction == 1 else 2)
-    amplitudes: Waveform = np.sqrt(np.interp(wanted, axis, power))
-    return amplitudes
-
-
-def _read_timbre(amplitudes: Waveform) -> str:
-    """Compare the even lines of the best comb with the odd ones, each above what lies half-way to its neighbours."""
-    power = np.convolve(amplitudes**2, np.ones(9), "same")
-    offset = LOWEST_PITCH[0] * 0.5
-    pitches = np.geomspace(LOWEST_PITCH[0] * 0.95, LOWEST_PITCH[1] * 1.05, 400)[:, None]
-
-    def at(multiples: Waveform) -> Waveform:
-        found: Waveform = power[np.clip(np.rint(pitches * multiples - offset).astype(int), 0, len(power) - 1)]
-        return found
-
-    harmonics = np.arange(1.0, 8.0)
-    lines = at(harmonics) - (at(harmonics - 0.5) + at(harmonics + 0.5)) / 2
-    best = lines[np.argmax(np.sqrt(np.maximum(lines[:, ::2], 0)).sum(1))]
-    return "full" if best[1::2].sum() > EVEN_SHARE * best[::2].sum() else "odd"
-
-
-def _read_pulses(waveform: Waveform) -> str:
-    envelope = waveform**2 - np.mean(waveform**2)
-    lines = {name: abs(np.sum(envelope * np.exp(-2j * np.pi * rate * _TIME))) for name, rate in PULSES.items()}
-    return max(lines, key=lambda name: lines[name])
 
 
 def _groups() -> Iterator[tuple[str, str]]:

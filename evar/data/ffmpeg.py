@@ -40,31 +40,27 @@ class Kind(NamedTuple):
 
     name: str
     demuxer: str
-    begins: "re.Pattern[bytes]"
-
-
-def _kind(name: str, demuxer: str, begins: bytes) -> Kind:
-    return Kind(name, demuxer, re.compile(begins, re.DOTALL))
+    begins: bytes  # a pattern
 
 
 KINDS = (
-    _kind("MP4 or M4A", "mov", rb".{4}(?:ftyp|moov|mdat|wide)"),
-    _kind("WebM or Matroska", "matroska", rb"\x1aE\xdf\xa3"),
-    _kind("AAC", "aac", rb"\xff[\xf0\xf1\xf8\xf9]"),
-    _kind("WMA", "asf", rb"0&\xb2u\x8ef\xcf\x11"),
-    _kind("AMR", "amr", rb"#!AMR"),
-    _kind("WavPack", "wv", rb"wvpk"),
-    _kind("Monkey's Audio", "ape", rb"MAC "),
-    _kind("True Audio", "tta", rb"TTA1"),
-    _kind("AVI", "avi", rb"RIFF.{4}AVI "),
+    Kind("MP4 or M4A", "mov", rb".{4}(?:ftyp|moov|mdat|wide)"),
+    Kind("WebM or Matroska", "matroska", rb"\x1aE\xdf\xa3"),
+    Kind("AAC", "aac", rb"\xff[\xf0\xf1\xf8\xf9]"),
+    Kind("WMA", "asf", rb"0&\xb2u\x8ef\xcf\x11"),
+    Kind("AMR", "amr", rb"#!AMR"),
+    Kind("WavPack", "wv", rb"wvpk"),
+    Kind("Monkey's Audio", "ape", rb"MAC "),
+    Kind("True Audio", "tta", rb"TTA1"),
+    Kind("AVI", "avi", rb"RIFF.{4}AVI "),
 )
 """That soundfile does not open."""
 
 CONTAINERS = (
-    _kind("WAV of a rare encoding", "wav", rb"(?:RIFF|RF64).{4}WAVE"),
-    _kind("AIFF of a rare encoding", "aiff", rb"FORM"),
-    _kind("CAF of a rare encoding", "caf", rb"caff"),
-    _kind("Ogg of a rare encoding", "ogg", rb"OggS"),
+    Kind("WAV of a rare encoding", "wav", rb"(?:RIFF|RF64).{4}WAVE"),
+    Kind("AIFF of a rare encoding", "aiff", rb"FORM"),
+    Kind("CAF of a rare encoding", "caf", rb"caff"),
+    Kind("Ogg of a rare encoding", "ogg", rb"OggS"),
 )
 """That soundfile opens, but where it may not know the encoding inside."""
 
@@ -77,7 +73,7 @@ def kind_of(file: BinaryIO, kinds: tuple[Kind, ...] = KINDS) -> Kind | None:
         file.seek(tag)
         head = file.read(16)
     file.seek(0)
-    return next((kind for kind in kinds if kind.begins.match(head)), None)
+    return next((kind for kind in kinds if re.match(kind.begins, head, re.DOTALL)), None)
 
 
 def installed() -> bool:

@@ -100,13 +100,8 @@ def find_leaks(clips: Manifest, store: Store, most: int | None = FEW) -> Leaks:
 def number_sides(clips: Manifest) -> tuple[Rows, list[int]]:
     """(clip,) number of each clip's side, and the sides whose clips are tested."""
     if clips.task.folds:
-        return _part_numbers(clips), list(range(len(clips.task.folds)))
+        return clips.part_numbers, list(range(len(clips.task.folds)))
     return np.asarray(clips.table["part"] == "test", dtype=np.int64), [1]
-
-
-def _part_numbers(clips: Manifest) -> Rows:
-    """(clip,) the place of each clip's part among the task's."""
-    return np.asarray(pd.Categorical(clips.table["part"], categories=clips.task.parts).codes, dtype=np.int64)
 
 
 def _shared(keys: Rows, places: Rows) -> Flags:
@@ -148,7 +143,7 @@ def _straddling(
 ) -> tuple[tuple[Straddle, ...], str]:
     """The first groups that lie in several parts, and all of them in words."""
     parts = clips.task.parts
-    places = groups * len(parts) + _part_numbers(clips)
+    places = groups * len(parts) + clips.part_numbers
     counts = np.bincount(places, minlength=len(names) * len(parts)).reshape(-1, len(parts))  # by group and part
     kind = "folds" if clips.task.folds else "splits"
     straddling = np.flatnonzero(np.count_nonzero(counts, axis=1) > 1)

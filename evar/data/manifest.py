@@ -5,7 +5,6 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 """
 
 import hashlib
-import json
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evar.base import plugins
+from evar.base import plugins, provenance
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.config import DATA
@@ -67,13 +66,18 @@ class Manifest:
     def targets(self) -> NDArray[np.int64] | NDArray[np.bool_]:
         """(clip,) class numbers, or (clip, class) bool for a multi-label task."""
         number = {name: index for index, name in enumerate(self.classes)}
-        labels = [[number[name] for name in names] for names in self.table["labels"]]
+        labels = self.table["labels"]
         if self.task.kind == "single-label":
-            return np.array([only for (only,) in labels], dtype=np.int64)
+            return np.fromiter((number[only] for (only,) in labels), np.int64, len(labels))
         targets = np.zeros((len(labels), len(self.classes)), dtype=np.bool_)
-        for row, columns in enumerate(labels):
-            targets[row, columns] = True
+        for row, names in enumerate(labels):
+            targets[row, [number[name] for name in names]] = True
         return targets
+
+    @cached_property
+    def part_numbers(self) -> Rows:
+        """(clip,) the place of each clip's part among the task's."""
+        return pd.Index(self.task.parts).get_indexer(pd.Index(self.table["part"])).astype(np.int64)
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -83,9 +87,8 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """sha256 of all that the clips' own table decides: paths, labels, parts, groups, classes."""
-        rows = self.table[["path", "labels", "part", "group"]].to_numpy().tolist()
-        content = json.dumps([rows, self.classes], ensure_ascii=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        columns = (self.table[name].tolist() for name in ("path", "labels", "part", "group"))
+        return provenance.hash_rows(zip(*columns, strict=True), self.classes)
 
     @property
     def random_crops(self) -> NDArray[np.bool_]:
@@ -114,13 +117,14 @@ class Manifest:
 
         Raises DataError where too few parts have clips.
         """
-        rows = {part: np.flatnonzero(self.table["part"] == part) for part in self.task.parts}
-        there = {part: numbers for part, numbers in rows.items() if len(numbers)}
+        numbers = self.part_numbers
+        rows = {part: np.flatnonzero(numbers == number) for number, part in enumerate(self.task.parts)}
+        there = {part: own for part, own in rows.items() if len(own)}
         if self.task.folds:
             if len(there) < 3:
                 raise DataError(f"task {self.task.name}: clips in {len(there)} folds, at least 3 are needed")
-            everything = np.arange(len(self.table))
-            return [Round(part, np.setdiff1d(everything, test), None, test) for part, test in there.items()]
+            number = {part: number for number, part in enumerate(self.task.parts)}
+            return [Round(part, np.flatnonzero(numbers != number[part]), None, test) for part, test in there.items()]
         if missing := sorted(set(rows) - set(there)):
             raise DataError(f"task {self.task.name}: no clips in split {', '.join(missing)} of {self.root}")
         return [Round("test", there["train"], there.get("valid"), there["test"])]
@@ -205,7 +209,8 @@ def _check(manifest: Manifest) -> None:
     """Raise DataError where the table contradicts the task: parts, labels, a clip listed twice, too many rows."""
     task, table = manifest.task, manifest.table
     place, part = f"task {task.name}: {manifest.root}", "fold" if task.folds else "split"
-    if strange := sorted(set(table["part"]) - set(task.parts)):
+    parts = set(table["part"].unique())
+    if strange := sorted(parts - set(task.parts)):
         hint = f": {hint}" if (hint := did_you_mean(strange[0], task.parts)) else ""
         raise DataError(
             f"{place}: unknown {part} {few(map(repr, strange))}{hint} (the task has {', '.join(task.parts)})"
@@ -218,7 +223,7 @@ def _check(manifest: Manifest) -> None:
     if len(manifest.classes) < 2:
         raise DataError(f"{place}: at least two classes are needed, found {few(manifest.classes) or 'none'}")
     if task.expects is None:
-        if task.folds and (empty := [fold for fold in task.folds if fold not in set(table["part"])]):
+        if task.folds and (empty := [fold for fold in task.folds if fold not in parts]):
             raise DataError(f"{place}: no clips in fold {few(empty)}: take it out of folds in {task.file}, or add some")
         return
     if len(manifest.classes) != task.expects.classes:

@@ -19,8 +19,8 @@ from evar.base.files import write_atomic
 from evar.base.progress import progress
 from evar.base.yaml_file import yaml_text
 from evar.data import audio
-from evar.data.readers.audio_files import ENDINGS
-from evar.data.split import shares_of, split_groups
+from evar.data.readers.audio_files import audio_files
+from evar.data.split import split_groups
 from evar.data.task import official_digest
 
 SHARES = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -77,7 +77,7 @@ def new_task(
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for clip in clips:
         counts[clip.group][clip.label] += 1
-    shares = shares_of([str(fold + 1) for fold in range(folds)]) if folds else SHARES
+    shares = {str(fold + 1): 1 / folds for fold in range(folds)} if folds else SHARES
     classes = tuple(sorted({clip.label for clip in clips}))
     if len(classes) < 2:
         there = f"audio in {few(classes)} alone" if classes else "no audio in a folder of it"
@@ -85,38 +85,30 @@ def new_task(
     if len(counts) < len(shares):
         raise DataError(f"{folder}: {len(counts)} groups cannot be divided over {len(shares)} parts ({few(shares)})")
     places = split_groups(counts, shares)
-    parts = Counter(places[clip.group] for clip in clips)
+    found = Counter(places[clip.group] for clip in clips)
+    parts = {part: found[part] for part in shares}
     if empty := [part for part in shares if not parts[part]]:
         raise DataError(f"{folder}: no group is left for {few(empty)}: give classes more groups, or fewer parts")
     seconds = seconds or common_seconds(folder, clips)
     write_atomic(table, _table_text(clips, places, "fold" if folds else "split"))
-    write_atomic(file, _task_text(file, classes, {part: parts[part] for part in shares}, seconds, bool(folds)))
+    write_atomic(file, _task_text(file, classes, parts, seconds, bool(folds)))
     alone = [label for label in classes if sum(label in count for count in counts.values()) < len(shares)]
-    counted = {part: parts[part] for part in shares}
-    return NewTask(file, table, seconds, classes, counted, len(counts), tuple(alone), unreadable(folder, clips))
+    return NewTask(file, table, seconds, classes, parts, len(counts), tuple(alone), unreadable(folder, clips))
 
 
 def find_clips(folder: Path) -> list[Clip]:
     """Every clip, each its own group, in the order of paths. Raises DataError for names that are no text."""
-    clips, seen = [], set()
-    for place, names, files in os.walk(folder, followlinks=True):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        if (real := os.path.realpath(place)) in seen:  # a link to where we were
-            names.clear()
-            continue
-        seen.add(real)
-        below = Path(place).relative_to(folder)
-        if not below.parts:
-            continue
-        paths = [
-            (below / name).as_posix() for name in files if name.lower().endswith(ENDINGS) and not name.startswith(".")
-        ]
-        if paths and not (label := below.parts[0].strip()):
-            raise DataError(f"{folder}: a folder whose name is blank is no class: rename {below.parts[0]!r}")
-        clips += [Clip(path, label, path) for path in paths]
-    if strange := [clip.path for clip in clips if not _is_text(clip.path)]:
+    paths = [path for path in audio_files(folder).paths if "/" in path]
+    if blank := [path for path in paths if not _label(path)]:
+        name = blank[0].partition("/")[0]
+        raise DataError(f"{folder}: a folder whose name is blank is no class: rename {name!r}")
+    if strange := [path for path in paths if path != path.encode(errors="replace").decode()]:
         raise DataError(f"{folder}: names that are not UTF-8 cannot stand in a table, rename {few(map(repr, strange))}")
-    return sorted(clips, key=lambda clip: clip.path)
+    return [Clip(path, _label(path), path) for path in paths]
+
+
+def _label(path: str) -> str:
+    return path.partition("/")[0].strip()
 
 
 def unreadable(folder: Path, clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -199,11 +191,3 @@ def _task_text(file: Path, classes: Sequence[str], parts: dict[str, int], second
         "expects": {"rows": sum(parts.values()), "classes": len(classes), "parts": parts},
     }
     return yaml_text(content)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -80,6 +80,7 @@ class Report:
 
     found, expected:  usable clips, and those of a complete copy; coverage: their ratio, min_coverage: asked for
     waiting:          how many of the quarantined clips ffmpeg could read, were it installed
+    clipped, lacking: the worst first; quiet: the quietest first
     lacking:          usable clips that hold less than their headers promise, by so little that they count as whole
     rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files; decoders: by what
                       decoded them

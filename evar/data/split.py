@@ -7,7 +7,7 @@ or to as many folds as it has groups.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 Clips = Mapping[str, int]  # of one group, by class
 
@@ -72,8 +72,3 @@ def _cost(clips: Clips, have: Clips, totals: Clips, share: float) -> float:
 def _shuffled(name: str) -> str:
     """An order that has nothing to do with names, which often say when and by whom a clip was recorded."""
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def shares_of(parts: Sequence[str]) -> dict[str, float]:
-    """Equal shares, for folds."""
-    return {part: 1 / len(parts) for part in parts}

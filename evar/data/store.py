@@ -4,14 +4,12 @@
     store.samples(0)                  # (sample,) int16, straight from the disk
     store.index, store.usable, store.quarantined, store.digest
 
-Layout: CACHE/stores/FOLDER-RATE-HASH/ holds key.json and the samples with their journal (see arrays.py); the hash is
-of the folder's place, the rate and the list of paths. A clip that cannot be decoded whole is quarantined with its
+Layout: CACHE/stores/FOLDER-RATE-HASH/ holds key.json and the samples with their journal (see sample_file.py); the hash
+is of the folder's place, the rate and the list of paths. A clip that cannot be decoded whole is quarantined with its
 reason; it never stops the others. Groups of clips that are finished survive whatever ends the run, and a clip is
 decoded anew only when its source changed.
 """
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -23,27 +21,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar import __version__
+from evar.base import provenance
 from evar.base.errors import StorageError
 from evar.base.files import locked, remove_unfinished
 from evar.base.json_file import write_json
-from evar.data import store_writer
-from evar.data.arrays import Records
+from evar.data import sample_file, store_writer
+from evar.data.sample_file import FACTS, SampleFile
 
-FORMAT = 3  # of the layout and of what decoding means; another number is another store
+FORMAT = 4  # of the layout and of what decoding means; another number is another store
 NAME_CHARACTERS = 40  # of the dataset's folder in the store's
 SHORT_SECONDS = 0.5  # how much less than promised a clip may hold before it is worth a word
-INDEX_TYPES = {
-    "length": "int64",
-    "content": "object",
-    "original_rate": "int64",
-    "duration": "float64",
-    "channels": "int64",
-    "peak": "float64",
-    "clipped": "float64",
-    "lacking": "float64",
-    "decoder": "object",
-    "reason": "object",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +49,18 @@ class Store:
     index: pd.DataFrame
     digest: str
     decoded: int
-    _records: Records = field(repr=False)
+    _samples: SampleFile = field(repr=False)
 
     def samples(self, row: int) -> NDArray[np.int16]:
         """(sample,) int16 of the clip in that row, a read-only view of the disk; empty where it is quarantined."""
-        return self._records.array(row)
+        return self._samples.clip(row)
 
-    def verified(self, row: int) -> NDArray[np.int16]:
-        """`samples` of that row, checked against their checksum. Raises StorageError where the disk changed them."""
-        return self._records.verified(row)
+    def copy(self, rows: NDArray[np.int64], starts: NDArray[np.int64], out: NDArray[np.int16]) -> None:
+        """Copy clips, from samples `starts` on, into out (place, sample), cut or zero-padded to its length.
+
+        Places beyond them are zeros. Each clip is checked: raises StorageError where the disk changed it.
+        """
+        self._samples.copy(rows, starts, out)
 
     @property
     def usable(self) -> NDArray[np.int64]:
@@ -102,24 +92,24 @@ def prepare(
     Raises StorageError where the cache cannot be written; what is finished is kept, as after any interruption.
     """
     root, paths = root.resolve(), list(paths)
-    folder = store_folder(root, paths, rate, cache)
-    sources = [os.path.join(root, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
-    records, decoded = _fresh(folder, sources), 0
-    if records is None:
+    folder, base = store_folder(root, paths, rate, cache), str(root)
+    sources = [os.path.join(base, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
+    samples, decoded = _fresh(folder, sources), 0
+    if samples is None:
         with locked(folder, f"waiting for another process that prepares {folder.name}"):
             remove_unfinished(folder)
             _write_key(folder, root, rate, len(paths))
             decoded = store_writer.finish(folder, sources, rate, workers=workers)
-            if (records := store_writer.read(folder, sources)) is not None:
-                records.hold()
-    return _opened(folder, rate, paths, records, decoded)
+            if (samples := sample_file.read(folder, len(sources))) is not None:
+                samples.hold()
+    return _opened(folder, rate, paths, samples, decoded)
 
 
 def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path) -> Path:
     """Where the store of that request lies, whether or not it is there."""
-    request = json.dumps([FORMAT, str(root.resolve()), rate, list(paths)])
+    request = provenance.hash_rows(paths, FORMAT, str(root.resolve()), rate)
     name = re.sub(r"[^\w.-]", "_", root.resolve().name)[:NAME_CHARACTERS]
-    return cache / "stores" / f"{name}-{rate}-{hashlib.sha256(request.encode()).hexdigest()[:12]}"
+    return cache / "stores" / f"{name}-{rate}-{request[:12]}"
 
 
 def short_clips(index: pd.DataFrame, promised: "pd.Series[float]") -> pd.DataFrame:
@@ -131,16 +121,16 @@ def short_clips(index: pd.DataFrame, promised: "pd.Series[float]") -> pd.DataFra
     return table[(index["reason"] == "") & (table["promised"] - table["duration"] > SHORT_SECONDS)]
 
 
-def _fresh(folder: Path, sources: Sequence[str]) -> Records | None:
+def _fresh(folder: Path, sources: Sequence[str]) -> SampleFile | None:
     """What is there, held; None where anything of it is missing or older than its source."""
-    records = store_writer.read(folder, sources)
-    if records is None or store_writer.stale(records, sources):
+    samples = sample_file.read(folder, len(sources))
+    if samples is None or store_writer.stale(samples, sources):
         return None
     try:
-        records.hold()
+        samples.hold()
     except StorageError:  # it is being deleted
         return None
-    return records
+    return samples
 
 
 def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
@@ -148,11 +138,11 @@ def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
     write_json(folder / "key.json", key)
 
 
-def _opened(folder: Path, rate: int, paths: list[str], records: Records | None, decoded: int) -> Store:
-    if records is None or not all(map(records.has, range(len(paths)))):
+def _opened(folder: Path, rate: int, paths: list[str], samples: SampleFile | None, decoded: int) -> Store:
+    if samples is None or not samples.whole:
         raise StorageError(f"{folder}: what was written is not what is read; the disk is faulty")
-    index = pd.DataFrame({"path": pd.Series(paths, dtype=object)})
-    for name, dtype in INDEX_TYPES.items():
-        index[name] = pd.Series(records.columns[name], dtype=dtype)
-    digest = hashlib.sha256(json.dumps([rate, paths, records.columns["content"]]).encode()).hexdigest()
-    return Store(folder, rate, index, digest, decoded, records)
+    columns = samples.columns
+    facts = {name: pd.Series(columns[name], dtype=columns[name].dtype) for name in ("length", *FACTS)}
+    index = pd.DataFrame({"path": pd.Series(paths, dtype=object), **facts})
+    digest = provenance.hash_rows(zip(paths, columns["content"], strict=True), rate)
+    return Store(folder, rate, index, digest, decoded, samples)

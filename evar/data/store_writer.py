@@ -22,11 +22,9 @@ from numpy.typing import NDArray
 
 from evar.base.progress import progress
 from evar.base.threads import Threads, in_order, pieces
-from evar.data import arrays, audio, ffmpeg
-from evar.data.arrays import Appender, Layout, Records
+from evar.data import audio, ffmpeg, sample_file
+from evar.data.sample_file import FACTS, Appender, SampleFile
 
-FACTS = ("content", "original_rate", "duration", "channels", "peak", "clipped", "lacking", "decoder", "reason")
-LAYOUT = Layout("<i2", (), (*FACTS, "size", "ctime_ns", "crc"))
 NO_FILE = (-1, -1)  # the signature of what cannot be opened
 CLIPS_A_TASK = 4  # of a thread, which wait for each other little; each thread has one under way and one done
 _UNUSABLE = ("", 0, 0.0, 0, 0.0, 0.0, 0.0)  # the facts of a clip that cannot be decoded
@@ -36,23 +34,18 @@ Signature = tuple[int, int]
 Entry = dict[str, Any]
 
 
-def read(folder: Path, sources: Sequence[str]) -> Records | None:
-    """What is there, fresh or not. Raises StorageError."""
-    return arrays.read(folder, LAYOUT, len(sources))
-
-
-def stale(records: Records | None, sources: Sequence[str]) -> list[int]:
+def stale(samples: SampleFile | None, sources: Sequence[str]) -> list[int]:
     """Rows that are not there, or whose source is not what it was (size and time of change) when it was decoded.
 
     Those that waited for ffmpeg too, once it is installed.
     """
-    if records is None:
+    if samples is None:
         return list(range(len(sources)))
-    columns = records.columns
-    then = zip(columns["size"], columns["ctime_ns"], strict=True)
-    changed = [row for row, (source, known) in enumerate(zip(sources, then, strict=True)) if signature(source) != known]
-    reasons = zip(columns["decoder"], columns["reason"], strict=True)
-    waiting = [row for row, (decoder, reason) in enumerate(reasons) if decoder and reason]
+    columns = samples.columns
+    then = zip(columns["size"].tolist(), columns["ctime_ns"].tolist(), strict=True)
+    known = zip(sources, then, columns["length"].tolist(), strict=True)
+    changed = [row for row, (source, was, n) in enumerate(known) if n == sample_file.ABSENT or signature(source) != was]
+    waiting = np.flatnonzero((columns["decoder"] != "") & (columns["reason"] != "")).tolist()
     return sorted({*changed, *waiting}) if waiting and ffmpeg.installed() else changed
 
 
@@ -62,31 +55,31 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int) -> 
     What a changed source leaves behind in the file is freed once it outweighs the rest: then all is decoded anew.
     Raises StorageError where the disk refuses.
     """
-    records = read(folder, sources)
-    if records is not None and records.end > 2 * records.live:
-        records = None
-    rows = stale(records, sources)
-    if not rows and records is not None:  # another process did it meanwhile
+    samples = sample_file.read(folder, len(sources))
+    if samples is not None and samples.end > 2 * samples.live:
+        samples = None
+    rows = stale(samples, sources)
+    if not rows and samples is not None:  # another process did it meanwhile
         return 0
 
     def decode(row: int) -> tuple[int, Entry, NDArray[np.int16] | None]:
-        if (kept := _unchanged(records, row, sources[row])) is not None:
+        if (kept := _unchanged(samples, row, sources[row])) is not None:
             return row, kept, None
         return row, *_decoded(sources[row], rate)
 
     with (
         progress("prepare", total=len(sources), unit="clip", initial=len(sources) - len(rows)) as advance,
-        Appender(folder, LAYOUT, records) as appender,
+        Appender(folder, samples) as appender,
         Threads(max(1, workers), thread_name_prefix="prepare") as pool,
     ):
         try:
             parts = [rows[part] for part in pieces(len(rows), CLIPS_A_TASK)]
             for decoded in in_order(pool, max(1, workers), lambda part: [decode(row) for row in part], parts):
-                for row, entry, samples in decoded:
-                    if samples is None:
+                for row, entry, waveform in decoded:
+                    if waveform is None:
                         appender.keep(row, entry)
                     else:
-                        appender.add(row, samples, entry)
+                        appender.add(row, waveform, entry)
                     advance(1)
         finally:
             pool.shutdown(cancel_futures=True)
@@ -109,11 +102,11 @@ def content_hash(samples: NDArray[np.int16]) -> str:
     return hashlib.blake2b(np.ascontiguousarray(samples).data, digest_size=16).hexdigest()
 
 
-def _unchanged(records: Records | None, row: int, source: str) -> Entry | None:
+def _unchanged(samples: SampleFile | None, row: int, source: str) -> Entry | None:
     """The row's entry under the source's new time of change, where the source holds what it held when decoded."""
-    if records is None or not records.has(row) or records.columns["crc"][row] < 0:
+    entry = samples.entry(row) if samples is not None else None
+    if entry is None or entry["crc"] < 0:
         return None
-    entry = {name: column[row] for name, column in records.columns.items()}
     size, ctime_ns = signature(source)
     if (size, ctime_ns) == NO_FILE or size != entry["size"] or _crc(source) != entry["crc"]:
         return None

@@ -159,10 +159,11 @@ def load_tasks(task: str | Path | Task) -> list[Task]:
 
 
 def task_files() -> dict[str, Path]:
-    """Name -> file of every task: the bundled ones, and before them those of the working folder's `tasks/`."""
+    """Name -> file of every task, the core ones first: of the working folder's `tasks/`, else of the bundled ones."""
     folders = (BUNDLED, Path("tasks"))
     files = {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
-    return dict(sorted(files.items(), key=lambda item: _core_first(item[0])))
+    core = [name for name in CORE if name in files]
+    return {name: files[name] for name in [*core, *sorted(files.keys() - core)]}
 
 
 def local_tasks() -> list[str]:
@@ -172,10 +173,6 @@ def local_tasks() -> list[str]:
 
 def _repeats(names: Sequence[str]) -> bool:
     return len(set(names)) < len(names)
-
-
-def _core_first(name: str) -> tuple[int, str]:
-    return (CORE.index(name) if name in CORE else len(CORE), name)
 
 
 def _no_task(name: str, known: Mapping[str, Path]) -> UsageError:

@@ -1,12 +1,12 @@
 """Batches of equal shape: clips of the store, fitted to the task's length.
 
-A longer clip is cropped: from its start, or, for a fixed split's training clips, at an offset drawn from a generator
-seeded by the clip's own samples (the papers' random crop, made deterministic), so that no name or folder moves it. A
+A longer clip is cropped: from its start, or, for a fixed split's training clips, at an offset drawn by the
+hash of the clip's own samples (the papers' random crop, made deterministic), so that no name or folder moves it. A
 shorter clip is zero-padded, and the padding counts as signal, as in the papers. Every batch has the same number of
 clips; the last one is filled up with silence, so that one compiled shape, and one rounding, serves all.
 """
 
-import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +21,9 @@ INT16_SCALE = 1 / 32768  # 16-bit samples to [-1, 1)
 
 @dataclass(frozen=True)
 class Batch:
-    """waveforms (clip, sample) int16 or float32 in [-1, 1]; lengths (clip,) samples; rows (clip,) in the plan.
-
-    `rows` may be fewer than the clips: what fills the last batch up has no row.
-    """
+    """waveforms (clip, sample) int16; rows (clip,) in the plan, which may be fewer: what fills a batch up has none."""
 
     waveforms: Tensor
-    lengths: Tensor
     rows: NDArray[np.int64]
 
 
@@ -54,32 +50,43 @@ class Plan:
         """How many clips block number `block` of `size` holds."""
         return min(size, len(self) - block * size)
 
-    def batch(self, block: int, size: int) -> Batch:
-        """Batch number `block` of `size` clips, on the CPU."""
-        rows = block * size + np.arange(self.clips_of(block, size))
-        waveforms = np.zeros((size, self.samples), dtype=np.int16)
-        for place, row in enumerate(rows):
-            clip = self.store.verified(int(self.store_rows[row]))[self.starts[row] :][: self.samples]
-            waveforms[place, : len(clip)] = clip
-        return Batch(torch.from_numpy(waveforms), torch.full((size,), self.samples), rows)
+    def batch(self, block: int, size: int, into: Tensor | None = None) -> Batch:
+        """Batch number `block` of `size` clips, on the CPU, each clip checked against its checksum.
+
+        into: (size, sample) int16 memory for the waveforms; new memory where not given.
+        """
+        first = block * size
+        rows = np.arange(first, first + self.clips_of(block, size))
+        waveforms = self.buffer(size) if into is None else into
+        part = slice(first, first + size)
+        self.store.copy(self.store_rows[part], self.starts[part], waveforms.numpy())
+        return Batch(waveforms, rows)
+
+    def buffer(self, size: int, *, pinned: bool = False) -> Tensor:
+        """Memory for a batch of `size` clips; pinned: from which a CUDA device copies without waiting."""
+        return torch.empty((size, self.samples), dtype=torch.int16, pin_memory=pinned)
 
 
 def make_plan(store: Store, store_rows: NDArray[np.int64], random_crops: NDArray[np.bool_], seconds: float) -> Plan:
     """Plan the usable clips `store_rows`; `random_crops` (clip,) says which of them are cropped at random."""
     samples = round(seconds * store.rate)
-    lengths = store.index["length"].to_numpy()[store_rows]
+    index = store.index.iloc[store_rows]
+    lengths = index["length"].to_numpy()
     starts = np.zeros(len(store_rows), dtype=np.int64)
-    for place in np.flatnonzero(random_crops & (lengths > samples)):
-        starts[place] = crop_start(store.index["content"].iloc[store_rows[place]], int(lengths[place]), samples)
+    places = np.flatnonzero(random_crops & (lengths > samples))
+    starts[places] = crop_starts(index["content"].iloc[places], lengths[places], samples)
     return Plan(store, store_rows, starts, samples)
 
 
-def crop_start(content: str, length: int, samples: int) -> int:
-    """First sample of the crop of `samples` from `length`: uniform, the same for the same content (a hash of it)."""
-    seed = hashlib.sha256(content.encode()).digest()[:8]
-    return int(np.random.default_rng(int.from_bytes(seed, "little")).integers(length - samples + 1))
+def crop_starts(contents: Iterable[str], lengths: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
+    """(clip,) first samples of crops of `samples`: uniform, and the same for the same content.
+
+    contents: the clips' hashes, of which the first 64 bits are taken, modulo the number of places; lengths: (clip,)
+    """
+    numbers = np.frombuffer(bytes.fromhex("".join(content[:16] for content in contents)), ">u8")
+    return (numbers % (lengths - samples + 1).astype(np.uint64)).astype(np.int64)
 
 
-def to_float(waveforms: Tensor, device: torch.device) -> Tensor:
-    """16-bit samples on the CPU -> float32 in [-1, 1) on the device; the bytes travel as 16-bit."""
-    return waveforms.to(device, non_blocking=True).to(torch.float32) * INT16_SCALE
+def to_float(samples: Tensor) -> Tensor:
+    """16-bit samples -> float32 in [-1, 1), on the device that they are on."""
+    return samples.to(torch.float32) * INT16_SCALE

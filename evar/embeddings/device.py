@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from evar.base.errors import UsageError, unknown
+from evar import config
+from evar.base.errors import UsageError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CPUINFO = Path("/proc/cpuinfo")
@@ -33,30 +34,37 @@ def choose_runtime(device: str, precision: str, batch_size: int | None = None) -
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`. Raises UsageError where that is not to be had."""
+    """`auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N` or `mps`. Raises UsageError where it is not there."""
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not (number.isascii() and number.isdigit())) or name == "cpu:":
-        raise unknown("device", name, ["auto", "cpu", "cuda", "cuda:1"])
-    if kind == "cpu":
-        return torch.device("cpu")
-    there = torch.cuda.device_count()
+    kind, _, number = config.device(name).partition(":")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
     if int(number or 0) >= there:
         raise UsageError(
-            f"device {name!r} is not there: torch {torch.__version__} sees {there} CUDA devices; try --device cpu"
+            f"device {name!r} is not there: torch {torch.__version__} sees {there} {kind.upper()} devices; "
+            f"try --device cpu"
         )
-    return torch.device(f"cuda:{int(number or 0)}")
+    return torch.device(f"cuda:{int(number or 0)}" if kind == "cuda" else kind)
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """`auto` (bfloat16 where the device multiplies it natively, else float32) or a name of PRECISIONS."""
-    if name in PRECISIONS:
+    """`auto` (bfloat16 where the device multiplies it natively, else float32) or a name of PRECISIONS.
+
+    MPS has float32 alone: raises UsageError for another.
+    """
+    if device.type == "mps":
+        if name not in ("auto", "float32"):
+            raise UsageError(f"precision {name} is not for device mps, which computes in float32: leave it out")
+        return "float32"
+    if config.precision(name) != "auto":
         return name
-    if name != "auto":
-        raise unknown("precision", name, ["auto", *PRECISIONS])
     native = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_multiplies_bfloat16()
     return "bfloat16" if native else "float32"
+
+
+def probe_device(device: torch.device) -> str:
+    """Where probes fit: on the encoder's device, but for MPS, which has no float64."""
+    return "cpu" if device.type == "mps" else str(device)
 
 
 def cpu_multiplies_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
@@ -75,13 +83,15 @@ def describe(device: torch.device) -> str:
     """The device for people: "cuda NVIDIA H200", "cpu AMD EPYC 9B45, 2 threads"."""
     if device.type == "cuda":
         return f"cuda {torch.cuda.get_device_name(device)}"
+    if device.type == "mps":
+        return f"mps {platform.machine()}"
     lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"cpu {models[0] if models else platform.machine()}, {torch.get_num_threads()} threads"
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory of a CUDA device that this process has held; 0 for the CPU, whose memory is the process's."""
+    """The most memory of a CUDA device that this process has held; 0 for others, whose memory is the process's."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
 
 

@@ -1,8 +1,9 @@
 """The inner loop: blocks of a plan through the encoder, one after the other, the device never waiting for the host.
 
-While block k runs, block k - 1 is on its way back and block k + 1 is read from the store. On CUDA, samples travel as
-16-bit from pinned memory, results come back in one copy a block into pinned memory, and nothing synchronises inside the
-loop but the wait for the block before. On the CPU it is a plain loop: reading is a copy out of the page cache.
+While block k runs, block k - 1 is on its way back, block k + 1 on its way there and the next ones are read from the
+store. On CUDA, samples travel as 16-bit from pinned memory on a stream of their own, results come back in one copy a
+block into pinned memory, and nothing synchronises inside the loop but the wait for the block before. On the CPU it is a
+plain loop: reading is a copy out of the page cache.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evar.base.errors import DataError
-from evar.base.threads import Threads
+from evar.base.machine import cores
 from evar.embeddings.batches import Batch, Plan, to_float
+from evar.embeddings.feed import feed
 from evar.encoders.contract import Encoder
 
+READERS = 4  # threads that read the store for a CUDA device
 Values = dict[str, NDArray[np.float32]]
 
 
@@ -39,8 +42,10 @@ def embed_blocks(
     Raises DataError where numbers are not finite, and what torch raises where memory is short (see `nn/memory.py`).
     """
     pending: Pending | None = None
-    for block, batch in _read_ahead(plan, blocks, size, device):
-        started = _start(encoder, block, batch, device)
+    cuda = device.type == "cuda"
+    batches = feed(plan, blocks, size, readers=min(READERS, cores()) if cuda else 0, pinned=cuda)
+    for block, batch, samples in _sent(batches, device):
+        started = _start(encoder, block, batch, samples)
         if pending is not None:
             yield pending.block, _collect(encoder, plan, pending)
         pending = started
@@ -48,37 +53,31 @@ def embed_blocks(
         yield pending.block, _collect(encoder, plan, pending)
 
 
-def _read_ahead(plan: Plan, blocks: Iterable[int], size: int, device: torch.device) -> Iterator[tuple[int, Batch]]:
-    """Batches in order; on CUDA the next one is read into pinned memory while the caller uses this one."""
+def _sent(batches: Iterable[tuple[int, Batch]], device: torch.device) -> Iterator[tuple[int, Batch, Tensor]]:
+    """Batches with their samples on the device; on CUDA these travel while the batch before is computed."""
     if device.type != "cuda":
-        for block in blocks:
-            yield block, plan.batch(block, size)
+        yield from ((block, batch, batch.waveforms.to(device)) for block, batch in batches)
         return
-    with Threads(1, thread_name_prefix="read ahead") as reader:
-        waiting = None
-        for block in blocks:
-            following = block, reader.submit(_pinned, plan, block, size)
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = following
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
+    aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    for block, batch in batches:
+        with torch.cuda.stream(aside):
+            samples = batch.waveforms.to(device, non_blocking=True)
+        current = torch.cuda.current_stream(device)
+        current.wait_stream(aside)
+        samples.record_stream(current)
+        yield block, batch, samples
 
 
-def _pinned(plan: Plan, block: int, size: int) -> Batch:
-    batch = plan.batch(block, size)
-    return Batch(batch.waveforms.pin_memory(), batch.lengths, batch.rows)
-
-
-def _start(encoder: Encoder, block: int, batch: Batch, device: torch.device) -> Pending:
-    embedded = encoder.embed(to_float(batch.waveforms, device), batch.lengths)
-    if device.type != "cuda":
+def _start(encoder: Encoder, block: int, batch: Batch, samples: Tensor) -> Pending:
+    """Embed a block, and send what comes of it to the host. Every clip is as long as the block: padding is signal."""
+    embedded = encoder.embed(to_float(samples), torch.full((len(samples),), samples.shape[1]))
+    if not samples.is_cuda:
         return Pending(block, batch, embedded, None)
     results = {output: torch.empty(values.shape, pin_memory=True) for output, values in embedded.items()}
     for output, values in embedded.items():
         results[output].copy_(values, non_blocking=True)
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    copied.record(torch.cuda.current_stream(device))
+    copied.record(torch.cuda.current_stream(samples.device))
     return Pending(block, batch, results, copied)
 
 

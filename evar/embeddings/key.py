@@ -1,5 +1,6 @@
 """What a cache entry of embeddings is keyed by: everything that decides the numbers, and no name alone."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ def cache_key(encoder: Encoder, plan: Plan, precision: str, device: torch.device
     """Everything that decides the embeddings' numbers, readable."""
     identity = encoder.identity
     versions = provenance.versions()
-    crops = np.stack([plan.store_rows, plan.starts])
+    crops = np.stack([plan.store_rows, plan.starts]).astype("<i8")
     return {
         "encoder": identity.name,
         "weights": identity.weights,
@@ -29,7 +30,7 @@ def cache_key(encoder: Encoder, plan: Plan, precision: str, device: torch.device
         "device": device.type,
         "sample_rate": encoder.sample_rate,
         "samples": plan.samples,
-        "crops": provenance.hash_json(crops.tolist()),
+        "crops": hashlib.sha256(crops.tobytes()).hexdigest(),
         "store": plan.store.digest,
     }
 
@@ -40,5 +41,6 @@ def forward_sources(encoder: Encoder) -> set[str]:
     files = {f"{name.removeprefix('evar.').replace('.', '/')}.py" for name in used if name.startswith("evar.")}
     return provenance.imported_sources(files, within=("nn", "encoders")) | {
         "embeddings/batches.py",
+        "embeddings/feed.py",
         "embeddings/forward.py",
     }

@@ -1,9 +1,12 @@
 """Any network of the user's as an encoder: its attributes and its output are checked, its frames averaged.
 
 Every clip of a batch has the same length, so a network never sees padding beyond a clip, and all its frames are valid.
+Two networks that share their files' names differ by digests: of their tensors, and of what they make of a test signal.
 """
 
-from collections.abc import Callable, Iterable
+import copy
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,49 +17,57 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from evar.base.errors import CheckpointError, UsageError, few
-from evar.encoders.checks import ContractBroken, describes_itself, gives_the_same_bits_for_a_long_clip
+from evar.base.threads import one_thread
+from evar.encoders.checks import ContractBroken, describes_itself, gives_the_same_bits_for_a_long_clip, require_vectors
 from evar.encoders.contract import Encoder, Identity
-from evar.encoders.fingerprint import SECONDS, behaviour_of, digest_of_tensors
 from evar.encoders.outside import code_of, outside_code
 from evar.nn.checkpoint import digest_of, find_checkpoint
+from evar.nn.memory import enough_memory
 
 SHORTEST_SECONDS = 0.1
 """Shorter clips are zero-padded to this: most networks fail below the length of their first windows."""
+
+CLIPS, SECONDS = 2, 1.0  # of the test signal
 
 
 class Adapted(Encoder):
     """Output "last": what `call` makes of a batch, averaged over frames where it gives frames.
 
-    what:       how messages call it, e.g. "hear module my_model"
+    what:       how messages call it, e.g. "module MyNet"
     network:    registered, so that it moves with the encoder and is frozen with it
-    call:       (network, (clip, sample) float32) -> (clip, dim) or (clip, frame, dim), whichever `shapes` allows
-    shortest:   samples
-    size:       dim that it declares; None where it declares none
+    shortest:   seconds
+    rate:       its attribute that holds the sample rate in Hz
+    size:       its attribute that holds the dim; "" where it declares none
+    shapes:     what `call` may give
 
-    Raises UsageError where `call` raises anything or gives anything else.
+    Raises UsageError where an attribute is no positive whole number, and where `call` raises or gives anything else.
     """
 
     def __init__(
         self,
         what: str,
         network: nn.Module,
-        call: Callable[..., Any] = nn.Module.__call__,
+        shortest: float = SHORTEST_SECONDS,
         *,
-        sample_rate: int,
-        shortest: int,
+        rate: str = "sample_rate",
+        size: str = "",
         shapes: tuple[str, ...] = ("(clip, dim)", "(clip, frame, dim)"),
-        size: int | None = None,
     ) -> None:
         super().__init__()
-        self.what, self.network, self.call = what, network, call
-        self.sample_rate, self.shortest, self.shapes, self.size = sample_rate, shortest, shapes, size
-        self.identity = Identity(what)
+        self.what, self.network, self.shapes = what, network, shapes
+        self.sample_rate = whole_number(what, network, rate)
+        self.shortest = round(shortest * self.sample_rate)
+        self.size = whole_number(what, network, size) if size else None
+
+    def call(self, waveforms: Tensor) -> Any:
+        """What the network gives for (clip, sample) float32."""
+        return self.network(waveforms)
 
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
         """Embed clips of one length: (clip, sample) float32 -> {"last": (clip, dim) float32}."""
         waveforms = F.pad(waveforms, (0, max(0, self.shortest - waveforms.shape[1])))
         with outside_code(f"{self.what}: embedding {tuple(waveforms.shape)} samples"):
-            given = self.call(self.network, waveforms)
+            given = self.call(waveforms)
         embedding = self._checked(given, len(waveforms)).to(torch.float32)
         return {"last": embedding if embedding.ndim == 2 else embedding.mean(1)}
 
@@ -72,10 +83,22 @@ class Adapted(Encoder):
         return given
 
 
-def adapted(what: str, network: nn.Module, shortest: float = SHORTEST_SECONDS) -> Adapted:
-    """A module with a `sample_rate` (Hz) whose forward embeds, as an encoder. Raises UsageError."""
-    sample_rate = whole_number(what, network, "sample_rate")
-    return Adapted(what, network, sample_rate=sample_rate, shortest=round(shortest * sample_rate))
+def in_memory(module: nn.Module, name: str | None = None) -> Encoder:
+    """A copy of a module, on the CPU, as a frozen encoder. Raises UsageError where it cannot be one."""
+    kind = type(module).__name__
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"evar.evaluate scores a torch.nn.Module, not a {kind}")
+    try:
+        copied = copy.deepcopy(module).cpu()
+    except Exception as error:  # whatever a class's own way of copying raises
+        raise UsageError(f"module {kind} cannot be copied ({error}): give one that copy.deepcopy takes") from error
+    encoder = copied if isinstance(copied, Encoder) else Adapted(f"module {kind}", copied)
+    own = encoder.identity if encoder is copied else None
+    with enough_memory(f"module {kind}", "the memory of this machine"):
+        encoder = identified(encoder, name or (own.name if own else kind), own.weights if own else "in memory")
+    if own is not None:
+        encoder.identity = replace(encoder.identity, random=own.random and name is None)
+    return encoder
 
 
 def identified(
@@ -96,7 +119,7 @@ def identified(
             behaviour = behaviour_of(encoder)
     except ContractBroken as broken:
         raise UsageError(f"{name}: {broken}") from broken
-    digest, code = digest or digest_of_tensors(encoder), code_of(roots, encoder)
+    digest, code = digest or digest_of_tensors(encoder.state_dict()), code_of(roots, encoder)
     encoder.identity = replace(identity, name=name, weights=weights, digest=digest, code=code, behaviour=behaviour)
     return encoder
 
@@ -107,6 +130,37 @@ def digest_of_weights(weights: Path | None) -> str:
     Raises CheckpointError, with near names, where it is not there, no regular file, empty or damaged.
     """
     return "" if weights is None or weights.is_dir() else digest_of(find_checkpoint(weights))
+
+
+def digest_of_tensors(named: Mapping[str, Any]) -> str:
+    """sha256 over names, types, shapes and bytes of all tensors in a state dict or the like; "" where it holds none."""
+    tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest() if tensors else ""
+
+
+def behaviour_of(encoder: Encoder) -> str:
+    """`digest_of_tensors` of an encoder's embeddings of two seeded clips.
+
+    Settings that are neither tensors nor options (an attribute of the user's module, a file that it reads) show here.
+    An encoder that gives other numbers each time is another one each time, so that nothing of it is ever read again.
+    One thread computes it, for sums in another order round differently; another kind of machine may still do so.
+    Raises ContractBroken for what is no embedding of two clips.
+    """
+    samples = round(SECONDS * encoder.sample_rate)
+    noise = 0.1 * torch.randn(CLIPS, samples, generator=torch.Generator().manual_seed(0))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with one_thread():
+            embedded = encoder.embed(noise, torch.full((CLIPS,), samples))
+    finally:
+        torch.set_num_threads(threads)
+    require_vectors(encoder, noise, embedded)
+    return digest_of_tensors(embedded)
 
 
 def require_numbers(what: str, network: nn.Module) -> None:

@@ -35,7 +35,7 @@ class Identity:
     options:     all options in force, defaults included
     random:      True where its weights were drawn and never trained
     code:        what code outside this package decides the embeddings: versions of packages, sha256 of sources
-    behaviour:   digest of what code from outside makes of a test signal, see `fingerprint.py`; "" for our own
+    behaviour:   digest of what code from outside makes of a test signal, see `adapter.py`; "" for our own
     """
 
     name: str

@@ -14,7 +14,7 @@ from pydantic import NonNegativeFloat
 
 from evar.base.errors import UsageError, few
 from evar.base.spec import check_options
-from evar.encoders.adapter import SHORTEST_SECONDS, adapted, digest_of_weights, identified, network_of
+from evar.encoders.adapter import SHORTEST_SECONDS, Adapted, digest_of_weights, identified, network_of
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import import_outside, outside_code
 
@@ -45,7 +45,7 @@ def open_encoder(
     with outside_code(f"{what}: {OPENER}"):
         opened = function(weights, **in_force)
     network = network_of(f"{what}: {OPENER}", opened)
-    encoder = network if isinstance(network, Encoder) else adapted(what, network, shortest)
+    encoder = network if isinstance(network, Encoder) else Adapted(what, network, shortest)
     named = getattr(network, "identity", None) if encoder is network else None
     name = named.name if named else Path(path).stem if path.endswith(".py") else path
     held = named.weights if named else weights.name if weights else "its own weights"

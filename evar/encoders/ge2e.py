@@ -66,7 +66,7 @@ class GE2E(Encoder):
 
 
 def amplified(waveforms: Tensor) -> Tensor:
-    """Clips (clip, sample) below LOUDNESS_DBFS (root mean square over the clip) brought up to it; silence stays."""
+    """Clips (clip, sample) softer than LOUDNESS_DBFS (root mean square) amplified to it; silence stays silent."""
     power = waveforms.square().mean(1, keepdim=True)
     gain = 10 ** (LOUDNESS_DBFS / 20) / power.sqrt().clamp_min(torch.finfo(torch.float32).tiny)
     return waveforms * torch.where(power > 0, gain.clamp_min(1), 1)

@@ -7,20 +7,14 @@ no score needs; `evar check-encoder` asks for it.
 
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 
 from evar.base.errors import UsageError
-from evar.encoders.adapter import (
-    SHORTEST_SECONDS,
-    Adapted,
-    digest_of_weights,
-    identified,
-    network_of,
-    whole_number,
-)
+from evar.encoders.adapter import SHORTEST_SECONDS, Adapted, digest_of_weights, identified, network_of, whole_number
 from evar.encoders.checks import require, signal
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import import_outside, outside_code
@@ -34,18 +28,14 @@ class HearEncoder(Adapted):
     """Output "last": the scene embedding of a module `api` by the `network` that it loaded. Raises UsageError."""
 
     def __init__(self, what: str, api: ModuleType, network: nn.Module, shortest: float) -> None:
-        sample_rate = whole_number(what, network, "sample_rate")
-        super().__init__(
-            f"{what}: get_scene_embeddings",
-            network,
-            lambda network, audio: api.get_scene_embeddings(audio, network),
-            sample_rate=sample_rate,
-            shortest=round(shortest * sample_rate),
-            shapes=("(clip, dim)",),
-            size=whole_number(what, network, "scene_embedding_size"),
-        )
-        self.stamped = getattr(api, "get_timestamp_embeddings", None)
+        super().__init__(what, network, shortest, size="scene_embedding_size", shapes=("(clip, dim)",))
+        self.what = f"{what}: get_scene_embeddings"
+        self.scene, self.stamped = api.get_scene_embeddings, getattr(api, "get_timestamp_embeddings", None)
         self.own_checks = (has_a_rate_of_the_hear_api, gives_time_stamps_as_the_hear_api_promises)
+
+    def call(self, waveforms: Tensor) -> Any:
+        """What the module's function gives."""
+        return self.scene(waveforms, self.network)
 
 
 def open_encoder(weights: Path | None, module: str, shortest: NonNegativeFloat = SHORTEST_SECONDS) -> Encoder:

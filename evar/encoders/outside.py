@@ -22,7 +22,7 @@ from types import FunctionType, ModuleType
 from torch import nn
 
 from evar.base.errors import EvarError, UsageError, few, printable
-from evar.base.provenance import PACKAGE
+from evar.base.provenance import PACKAGE, imported_names
 from evar.nn.memory import out_of_memory
 
 INSTALLED = {"site-packages", "dist-packages"}
@@ -102,10 +102,10 @@ def outside_code(what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if isinstance(error, EvarError) or out_of_memory(error):
             raise
-        raise UsageError(f"{what} raised {told(error)}") from error
+        raise UsageError(f"{what} raised {one_line(error)}") from error
 
 
-def told(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Type, message and place of an error on one line: the deepest place in the user's own code, else outside ours."""
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     others = [frame for frame in frames if not frame[0].startswith((str(PACKAGE), "<frozen"))]
@@ -139,7 +139,7 @@ def code_of(roots: Iterable[ModuleType], model: nn.Module) -> str:
     digest = hashlib.sha256()
     for source in sorted({source for module, file in own for source in _sources(file, *_packages(module))}):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    for text in _texts(model):
+    for text in (text for _, methods in _loose(model) for text in methods):
         digest.update(text.encode() + b"\0")
     lost = [f"unreadable {uuid.uuid4().hex}"] if unreadable(model) else []
     return "; ".join([*sorted(versions - {""}), f"sources {digest.hexdigest()}", *lost])
@@ -147,17 +147,14 @@ def code_of(roots: Iterable[ModuleType], model: nn.Module) -> str:
 
 def unreadable(model: nn.Module) -> list[str]:
     """Names of the classes of `model` whose source is nowhere to be read, as those typed at a prompt."""
-    return sorted({kind.__qualname__ for kind in _loose(model) if not _methods(kind)})
+    return sorted({kind.__qualname__ for kind, methods in _loose(model) if not methods})
 
 
-def _texts(model: nn.Module) -> list[str]:
-    """Sources of the classes that belong to no file (cells of a notebook), in the order of their names."""
-    return [text for kind in sorted(_loose(model), key=lambda kind: kind.__qualname__) for text in _methods(kind)]
-
-
-def _loose(model: nn.Module) -> set[type[nn.Module]]:
+def _loose(model: nn.Module) -> list[tuple[type[nn.Module], list[str]]]:
+    """The classes that belong to no file (cells of a notebook) by their names, and the sources of their methods."""
     kinds = {type(module) for module in model.modules()}
-    return {kind for kind in kinds if not getattr(sys.modules.get(kind.__module__), "__file__", None)}
+    loose = [kind for kind in kinds if not getattr(sys.modules.get(kind.__module__), "__file__", None)]
+    return [(kind, _methods(kind)) for kind in sorted(loose, key=lambda kind: kind.__qualname__)]
 
 
 def _methods(kind: type) -> list[str]:
@@ -193,21 +190,14 @@ def _sources(file: Path, *packages: Path) -> set[Path]:
 
 def _imported(file: Path) -> set[str]:
     """Top-level names of all that a file imports anywhere; none where it is no Python (a template, an older Python)."""
-    names: set[str] = set()
     try:
-        parsed = ast.parse(file.read_bytes(), str(file))
+        return {name.partition(".")[0] for name in imported_names(file)}
     except (SyntaxError, ValueError):
-        return names
-    for node in ast.walk(parsed):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return names
+        return set()
 
 
 def _is_ours(file: Path) -> bool:
-    """Whether a file is of this package, whose modules are loaded once and whose sources are told by `provenance`."""
+    """Whether a file is of this package, whose modules are loaded once and whose sources `provenance` hashes."""
     return file.resolve().is_relative_to(PACKAGE.resolve())
 
 

@@ -1,7 +1,7 @@
 """transformers: wav2vec2, HuBERT, WavLM, AST, Whisper's encoder, CLAP's audio side, from the package of that name.
 
 A clip's embedding is the mean over its frames, see `transformers_families.py`. A model comes from a folder, or, by its
-name, from the local cache or else the hub; code that a model brings along is never run (`trust_remote_code` is off),
+name, from the local cache or else the hub; code in a model's folder is never run (`trust_remote_code` is off),
 weights are safetensors or go through torch's restricted unpickler.
 """
 
@@ -22,9 +22,8 @@ from torch import Tensor, nn
 
 from evar.base.errors import CheckpointError, UsageError, few, install_hint
 from evar.base.provenance import hash_json
-from evar.encoders.adapter import require_numbers
+from evar.encoders.adapter import digest_of_tensors, require_numbers
 from evar.encoders.contract import Encoder, Identity, refuse_weights
-from evar.encoders.fingerprint import digest_of_tensors
 from evar.encoders.layers import Layers, outputs_of
 from evar.encoders.transformers_families import CLAP, Family, family_of
 
@@ -78,8 +77,9 @@ def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Enc
         if family is CLAP and layers is not None:
             raise UsageError("encoder transformers: layers of CLAP are of several sizes; leave the option layers out")
         extractor = _load(package.AutoFeatureExtractor, model)
-        told = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
-        network, found = _load(package.AutoModel, model, **told)
+        network, found = _load(
+            package.AutoModel, model, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
         _require_tensors(model, found)
         opened = family(network.eval(), extractor)
     require_numbers(f"transformers model {model}", opened)
@@ -120,7 +120,7 @@ def _assembled(family: Family, model: str, version: str, config: Any, extractor:
     identity = Identity(
         name=(Path(model).resolve().name if Path(model).is_dir() else Path(model).name) or model,
         weights=model,
-        digest=digest_of_tensors(family),
+        digest=digest_of_tensors(family.state_dict()),
         code=f"transformers {version}; configuration {settings}",
     )
     return Transformers(family, identity, layers)
@@ -188,7 +188,7 @@ def _from_pretrained(kind: Any, model: str, **more: Any) -> Any:
 def _quiet(package: ModuleType) -> Iterator[None]:
     """No progress bars, reports and warnings within the block: what matters of them becomes an error here.
 
-    The published AST itself brings a warning: some of its lowest mel filters hold no bin.
+    The published AST itself causes a warning: some of its lowest mel filters hold no bin.
     """
     hub = logging.getLogger("huggingface_hub")
     hubs = hub.level

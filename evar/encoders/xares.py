@@ -12,7 +12,7 @@ from pydantic import NonNegativeFloat
 from torch import nn
 
 from evar.base.errors import UsageError, few
-from evar.encoders.adapter import SHORTEST_SECONDS, Adapted, identified, network_of, whole_number
+from evar.encoders.adapter import SHORTEST_SECONDS, Adapted, identified, network_of
 from evar.encoders.contract import Encoder, refuse_weights
 from evar.encoders.outside import import_outside, outside_code
 
@@ -35,15 +35,7 @@ def open_encoder(weights: Path | None, file: str, shortest: NonNegativeFloat = S
     with outside_code(f"{what}()"):
         opened = kind()
     network = network_of(what, opened)
-    sample_rate = whole_number(what, network, "sampling_rate")
-    encoder = Adapted(
-        what,
-        network,
-        sample_rate=sample_rate,
-        shortest=round(shortest * sample_rate),
-        shapes=("(clip, frame, dim)",),
-        size=whole_number(what, network, "output_dim"),
-    )
+    encoder = Adapted(what, network, shortest, rate="sampling_rate", size="output_dim", shapes=("(clip, frame, dim)",))
     return identified(encoder, kind.__name__, "its own weights", roots=[module])
 
 

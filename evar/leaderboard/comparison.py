@@ -83,10 +83,15 @@ class ComparedPairs:
     def compare(self, task: str) -> ComparedRows:
         """Compare the rows of a task; notes what else differs between them. Raises UsageError and DataError."""
         a, b = self._row(self.a, task), self._row(self.b, task)
-        found = compare_rows(self.results, a, b)
+        _require_comparable(a, b)
+        kept_a, kept_b = (read_predictions(self.results, row.run) for row in (a, b))
+        try:
+            found = scoring.compare(kept_a, kept_b, a.metric)
+        except DataError as error:
+            raise DataError(f"{task}: runs {a.run} and {b.run}: {error}") from error
         for remark in _differences(a, b):
             log.warning(remark)
-        return found
+        return ComparedRows(a, b, found)
 
     def _row(self, name: str, task: str) -> Result:
         row = row_of(self.rows, name, task, self.probe)
@@ -95,8 +100,8 @@ class ComparedPairs:
         return row
 
 
-def compare_rows(results: Path, a: Result, b: Result) -> ComparedRows:
-    """Compare the kept predictions of two rows of one task. Raises DataError where they cannot be compared."""
+def _require_comparable(a: Result, b: Result) -> None:
+    """Raise DataError where two rows of one task cannot be compared, whatever was predicted."""
     where = f"{a.task}: runs {a.run} and {b.run}"
     if a.run == b.run:
         raise DataError(f"{a.task}: A and B are the same run, {a.run}; name two")
@@ -106,11 +111,6 @@ def compare_rows(results: Path, a: Result, b: Result) -> ComparedRows:
         raise DataError(
             f"{where} are of protocol versions {a.protocol_version} and {b.protocol_version}: score one again"
         )
-    kept_a, kept_b = (read_predictions(results, row.run) for row in (a, b))
-    try:
-        return ComparedRows(a, b, scoring.compare(kept_a, kept_b, a.metric))
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
 
 
 def _tasks(rows: Sequence[Result], a: str, b: str, named: str | None, probe: str) -> list[str]:

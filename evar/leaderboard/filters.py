@@ -55,9 +55,7 @@ class Filters:
 
     def imported(self, rows: Iterable[Imported]) -> list[Imported]:
         """Imported rows that the filters of task and encoder keep; none where another filter is given."""
-        if any(wanted is not None for wanted in (self.probe, self.protocol, self.metric, self.since)):
-            return []
-        return self._kept(rows)
+        return self._kept(rows) if self.since is None else []
 
     def _kept(self, rows: Iterable[Row]) -> list[Row]:
         given = list(self._given())

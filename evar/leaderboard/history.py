@@ -30,7 +30,7 @@ def history_table(rows: Iterable[Result], ids: Mapping[str, str]) -> TextTable:
         before: Result | None = None
         for row in members:
             score = per_cent(row.score, row.low, row.high)
-            what = (ids[row.run], encoders[row.run], row.task, probes.of(row), row.output, row.time, row.weights)
+            what = (ids[row.run], encoders[row.run], row.task, probes[row.run], row.output, row.time, row.weights)
             lines.append(tuple(map(Text, (*what, score, _change(before, row), row.why_unranked))))
             before = row
     return TextTable("History", HEADER, tuple(lines), (NOTE,))

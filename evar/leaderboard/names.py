@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from evar.base.errors import DataError, UsageError, few, unknown
+from evar.leaderboard.ranking import subject_of
 from evar.leaderboard.runs import means_run, moment
 from evar.result import Result
 
@@ -42,7 +43,7 @@ def row_of(rows: Sequence[Result], name: str, task: str, probe: str) -> Result:
     if not found:
         has = few(dict.fromkeys(f"{row.task} by {row.probe}" for row in named)) or "none that is ranked"
         raise DataError(f"{name} has no ranked row of task {task} by probe {probe}; it has {has}")
-    return latest(found)
+    return max(reversed(found), key=moment)
 
 
 def is_by(row: Result, probe: str) -> bool:
@@ -55,7 +56,7 @@ def rivals(rows: Sequence[Result], name: str, row: Result) -> int:
     if run_of(rows, name) is not None:
         return 0
     same = [each for each in _ranked(_named(rows, name)) if (each.task, each.probe) == (row.task, row.probe)]
-    return len({_kind(each) for each in same} - {_kind(row)})
+    return len({(subject_of(each), each.output) for each in same} - {(subject_of(row), row.output)})
 
 
 def names_of(row: Result) -> tuple[str, ...]:
@@ -77,15 +78,6 @@ def is_named(row: Result, name: str) -> bool:
     for option, value in row.encoder_options.items():
         options = options.removeprefix(f"{option}={value!r}").removeprefix(", ")
     return name.endswith(")") and base in names and not options
-
-
-def latest(rows: Sequence[Result]) -> Result:
-    """The row of the latest time, of equals the last."""
-    return max(enumerate(rows), key=lambda item: (moment(item[1]), item[0]))[1]
-
-
-def _kind(row: Result) -> tuple[str, ...]:
-    return row.encoder, row.weights, row.weights_digest, str(row.encoder_options), row.output
 
 
 def _ranked(rows: Sequence[Result]) -> list[Result]:

@@ -8,6 +8,7 @@ In each task's column the best score is marked, and every score that is not sepa
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -30,9 +31,6 @@ class Subject:
     digest: str
     options: str
 
-    def __str__(self) -> str:
-        return self.encoder
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -50,6 +48,11 @@ class Line:
     subject: Subject
     cells: dict[str, Cell]
     mean: float | None
+
+    @property
+    def row(self) -> Result:
+        """One of its rows, for what all of them share."""
+        return next(iter(self.cells.values())).result
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class Board:
     tables: tuple[RankedTable, ...]
     apart: tuple[Apart, ...]
 
+    @property
+    def ranked(self) -> list[Result]:
+        """The rows of all tables, line by line."""
+        return [cell.result for table in self.tables for line in table.lines for cell in line.cells.values()]
+
 
 def build(rows: Sequence[Result], separable: Verdict) -> Board:
     """The tables of `rows` (oldest first), and the latest run of what is in none of them."""
@@ -96,10 +104,10 @@ def build(rows: Sequence[Result], separable: Verdict) -> Board:
     apart = latest_runs([row for row, reason in reasons if reason])
     why = {row.run: reason for row, reason in reasons}
     names = probe_names(rows)
-    keyed = sorted(latest, key=lambda row: (names.of(row), row.output != DEFAULT_OUTPUT, row.output))
+    keyed = sorted(latest, key=lambda row: (names[row.run], row.output != DEFAULT_OUTPUT, row.output))
     tables = [
         _table(probe, output, list(members), separable)
-        for (probe, output), members in groupby(keyed, key=lambda row: (names.of(row), row.output))
+        for (probe, output), members in groupby(keyed, key=lambda row: (names[row.run], row.output))
     ]
     return Board(tuple(tables), tuple(Apart(row, why[row.run]) for row in apart))
 
@@ -119,22 +127,11 @@ def latest_runs(rows: Iterable[Result]) -> list[Result]:
     return list(kept.values())
 
 
-@dataclass(frozen=True)
-class ProbeNames:
-    """Names of probes, with their options where a probe ran with several."""
-
-    several: frozenset[str]
-
-    def of(self, row: Result) -> str:
-        """The row's probe: "logistic", or as on the command line, "logistic(max_iter=50)"."""
-        return row.probe_call if row.probe in self.several else row.probe
-
-
-def probe_names(rows: Iterable[Result]) -> ProbeNames:
-    """How to name the probes of these rows."""
-    keys = sorted({_probe_key(row) for row in rows})
-    runs_with = {name: len(list(members)) for name, members in groupby(keys, key=lambda key: key[0])}
-    return ProbeNames(frozenset(name for name, options in runs_with.items() if options > 1))
+def probe_names(rows: Iterable[Result]) -> dict[str, str]:
+    """Run -> its probe, with the options where a probe ran with several: "logistic" or "logistic(max_iter=50)"."""
+    rows = list(rows)
+    several = Counter(probe for probe, _ in {_probe_key(row) for row in rows})
+    return {row.run: row.probe_call if several[row.probe] > 1 else row.probe for row in rows}
 
 
 def task_order(names: Iterable[str]) -> tuple[str, ...]:

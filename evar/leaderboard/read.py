@@ -99,7 +99,10 @@ def read_leaderboard(
         raise unknown("kind of published rows", published, KINDS)
     every, imported, others = read_rows(results), read_imported(results), read_published()
     if every:
-        _up_to_date(results)
+        try:
+            leaderboard_csv.update(results)
+        except StorageError as error:
+            log.warning(f"{leaderboard_csv.NAME} is not up to date: {error}")
     else:
         log.info(f"no runs in {results} yet: an evaluation adds the first row")
     rows = wanted.own(every, others, imported)
@@ -111,10 +114,3 @@ def read_leaderboard(
         tasks = {row.task for row in rows}
         beside = [row for row in beside if row.task in tasks]
     return Leaderboard(results, rows, beside, wanted.imported(imported), history)
-
-
-def _up_to_date(results: Path) -> None:
-    try:
-        leaderboard_csv.update(results)
-    except StorageError as error:
-        log.warning(f"{leaderboard_csv.NAME} is not up to date: {error}")

@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from evar.base.errors import DataError, UsageError, few, unknown
+from evar.base.errors import DataError, UsageError, few, shown, unknown
 from evar.base.files import (
     atomic_path,
     locked,
@@ -177,12 +176,12 @@ def read_record(path: Path) -> Record:
         result = Result.of(*sections.values())
         _require_possible(result)
         if f"{result.run}.json" != path.name or not NAME.fullmatch(result.run):
-            raise ValueError(f"it is of run {_shown(repr(result.run))}")
+            raise ValueError(f"it is of run {shown(repr(result.run))}")
         return Record(result, selection)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         where = ".".join(map(str, wrong["loc"]))
-        raise DataError(f"{path} is no record of a run: {where and f'{_shown(where)}: '}{wrong['msg']}") from error
+        raise DataError(f"{path} is no record of a run: {where and f'{shown(where)}: '}{wrong['msg']}") from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"{path} is no record of a run: {why}") from error
@@ -207,7 +206,7 @@ def read_predictions(results: Path, run: str) -> Kept:
             if score is None or abs(score - result.score) > TOLERANCE:
                 raise ValueError(f"it scores {score}, the record says {result.score}")
     except BROKEN as error:
-        raise DataError(f"{path} is broken ({_shown(' '.join(str(error).split()))}): score it again") from error
+        raise DataError(f"{path} is broken ({shown(error)}): score it again") from error
     return Kept(predictions, clips, tuple(selection.classes), selection.curves)
 
 
@@ -310,23 +309,13 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             raise ValueError(f"it holds {few(sorted(members)) or 'nothing'}, not {', '.join(ARRAYS)}")
         if (size := sum(info.file_size for info in members.values())) > MOST_ARRAY_BYTES:
             raise ValueError(f"{size:,} bytes, predictions have at most {MOST_ARRAY_BYTES:,}")
-        arrays = {name: _array(archive, info) for name, info in members.items()}
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as loaded:
+            arrays = {name: np.asarray(loaded[name]) for name in ARRAYS}
     for name, kinds in ARRAYS.items():
         if arrays[name].dtype.kind not in kinds:
             raise ValueError(f"{name} cannot be of type {arrays[name].dtype}")
     return arrays
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    """One array, whose header must promise as many bytes as there are: numpy makes room for what is promised."""
-    with archive.open(info) as file:
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(file)]
-        shape, _, dtype = read_header(file)
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != info.file_size - file.tell():
-            raise ValueError(f"{info.filename} is not as long as its header says")
-    with archive.open(info) as file:
-        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-        return array
 
 
 def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: int) -> None:
@@ -350,7 +339,7 @@ def _require_bounded(content: object, where: str = "") -> None:
         for name, value in content.items() if isinstance(content, dict) else enumerate(content):
             _require_bounded(name, where)
             if isinstance(value, str | list | dict):
-                _require_bounded(value, f"{where}.{_shown(str(name))}".strip("."))
+                _require_bounded(value, f"{where}.{shown(name)}".strip("."))
 
 
 def _require_possible(row: Result) -> None:
@@ -362,8 +351,4 @@ def _require_possible(row: Result) -> None:
     try:
         moment(row)
     except ValueError as error:
-        raise ValueError(f"time cannot be {_shown(repr(row.time))}") from error
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "..."
+        raise ValueError(f"time cannot be {shown(repr(row.time))}") from error

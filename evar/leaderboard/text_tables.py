@@ -5,8 +5,6 @@ from one source under one protocol. Scores are per cent, ± half of the 95 % int
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from typing import get_args
 
 from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
@@ -34,15 +32,10 @@ def own_tables(board: Board, ids: Mapping[str, str] | None = None) -> list[TextT
     return [*tables, _apart(board.apart, ids)] if board.apart else tables
 
 
-def published_tables(rows: Iterable[Published], kinds: Sequence[Kind] = get_args(Kind)) -> list[TextTable]:
+def published_tables(rows: Sequence[Published]) -> list[TextTable]:
     """One table a kind, a line for each model in each source and protocol."""
-    rows = list(rows)
-    tables = []
-    for kind in kinds:
-        chosen = [row for row in rows if row.kind == kind]
-        if chosen:
-            tables.append(_published_table(KINDS[kind], chosen))
-    return tables
+    of_kind = {kind: [row for row in rows if row.kind == kind] for kind in KINDS}
+    return [_published_table(KINDS[kind], chosen) for kind, chosen in of_kind.items() if chosen]
 
 
 def imported_tables(rows: Sequence[Imported]) -> list[TextTable]:
@@ -61,6 +54,12 @@ def per_cent(value: float, low: float | None = None, high: float | None = None) 
     """A share as "84.1", with its interval as "84.1 ± 0.8"."""
     half = "" if low is None or high is None else f" ± {rounded_percent((high - low) / 2)}"
     return rounded_percent(value) + half
+
+
+def remarks(row: Result) -> list[str]:
+    """What stands beside a ranked score."""
+    coverage = [f"{per_cent(row.coverage)} % of clips"] if row.coverage < FULL_COVERAGE else []
+    return [*coverage, "few groups"] if row.few_groups else coverage
 
 
 def encoder_names(rows: Iterable[Result]) -> dict[str, str]:
@@ -89,18 +88,17 @@ def _distinct(names: dict[str, str], rows: Sequence[Result], more: dict[str, str
 
 def _differing_options(names: dict[str, str], rows: Sequence[Result]) -> dict[str, str]:
     """Run -> the encoder's options that differ among runs of its name, None left out: " (layers=7)"."""
-    values: dict[tuple[str, str], set[str]] = {}
     named: dict[str, list[Result]] = {}
     for row in rows:
         named.setdefault(names[row.run], []).append(row)
-    for name, members in named.items():
-        for option in {option for row in members for option in row.encoder_options}:
-            values[name, option] = {repr(row.encoder_options.get(option)) for row in members}
     texts = {}
-    for row in rows:
-        given = {option: value for option, value in row.encoder_options.items() if value is not None}
-        differing = [f"{option}={given[option]!r}" for option in given if len(values[names[row.run], option]) > 1]
-        texts[row.run] = f" ({', '.join(differing)})" if differing else ""
+    for members in named.values():
+        options = {option for row in members for option in row.encoder_options}
+        differing = {each for each in options if len({repr(row.encoder_options.get(each)) for row in members}) > 1}
+        for row in members:
+            given = row.encoder_options.items()
+            shown = [f"{option}={value!r}" for option, value in given if value is not None and option in differing]
+            texts[row.run] = f" ({', '.join(shown)})" if shown else ""
     return texts
 
 
@@ -112,12 +110,11 @@ def _ranked(table: RankedTable, ids: Mapping[str, str] | None) -> TextTable:
     header += [*([MEAN] if with_mean else []), *(["runs"] if ids else [])]
     rows = []
     for line in table.lines:
-        first = next(iter(line.cells.values())).result
         cells = [_score(line.cells.get(task)) for task in table.tasks]
-        mean = [Text("" if line.mean is None else per_cent(line.mean))] if with_mean else []
+        mean = [Text(_mean(line.mean))] if with_mean else []
         runs = [line.cells[task].result.run for task in table.tasks if task in line.cells]
         shown = [Text(", ".join(ids[run] for run in runs))] if ids else []
-        rows.append((Text(names[first.run]), *cells, *mean, *shown))
+        rows.append((Text(names[line.row.run]), *cells, *mean, *shown))
     return TextTable(table.title, tuple(header), tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
 
 
@@ -125,9 +122,8 @@ def _score(cell: Cell | None) -> Text:
     if cell is None:
         return Text("")
     row = cell.result
-    coverage = f" ({per_cent(row.coverage)} % of clips)" if row.coverage < FULL_COVERAGE else ""
-    few = " (few groups)" if row.few_groups else ""
-    return Text(per_cent(row.score, row.low, row.high) + coverage + few, cell.best, cell.tied)
+    said = "".join(f" ({remark})" for remark in remarks(row))
+    return Text(per_cent(row.score, row.low, row.high) + said, cell.best, cell.tied)
 
 
 def _apart(apart: Sequence[Apart], ids: Mapping[str, str] | None) -> TextTable:
@@ -141,34 +137,27 @@ def _apart(apart: Sequence[Apart], ids: Mapping[str, str] | None) -> TextTable:
 
 
 def _published_table(title: str, rows: Sequence[Published]) -> TextTable:
+    """A line for each model under one protocol of one source."""
     metrics = {row.task: row.metric for row in rows}
     tasks, origins = task_order(metrics), list(dict.fromkeys((row.protocol, row.source) for row in rows))
-    lines = [_published_line(model, list(members), tasks, origins) for model, members in _by_line(rows)]
-    header = ("model", *(_task_header(task, metrics[task]) for task in tasks), MEAN, "source")
-    notes = [CORE_MEAN_NOTE, *(f"[{n}] {protocol}; {source}" for n, (protocol, source) in enumerate(origins, start=1))]
-    if not any(mean.text for *_, mean, _ in lines):
-        header, lines, notes = (*header[:-2], header[-1]), [(*line[:-2], line[-1]) for line in lines], notes[1:]
-    return TextTable(title, header, tuple(lines), tuple(notes))
+    lines: dict[tuple[str, str, str], dict[str, Published]] = {}
+    for row in rows:
+        lines.setdefault((row.model, row.protocol, row.source), {})[row.task] = row
+    means = {line: mean_of_core({task: row.value for task, row in own.items()}) for line, own in lines.items()}
+    with_mean = any(mean is not None for mean in means.values())
+    cells = []
+    for line, own in sorted(lines.items(), key=lambda item: item[0]):
+        found = [own.get(task) for task in tasks]
+        scores = [per_cent(row.value, row.low, row.high) if row else "" for row in found]
+        mean = [_mean(means[line])] if with_mean else []
+        cells.append(tuple(map(Text, (line[0], *scores, *mean, f"[{origins.index(line[1:]) + 1}]"))))
+    header = ("model", *(_task_header(task, metrics[task]) for task in tasks), *([MEAN] if with_mean else []), "source")
+    notes = [f"[{number}] {protocol}; {source}" for number, (protocol, source) in enumerate(origins, start=1)]
+    return TextTable(title, header, tuple(cells), (*([CORE_MEAN_NOTE] if with_mean else []), *notes))
 
 
-def _published_line(
-    model: str, rows: Sequence[Published], tasks: Sequence[str], origins: Sequence[tuple[str, str]]
-) -> tuple[Text, ...]:
-    by_task = {row.task: row for row in rows}
-    mean = mean_of_core({task: row.value for task, row in by_task.items()})
-    found = [by_task.get(task) for task in tasks]
-    scores = [Text(per_cent(row.value, row.low, row.high) if row else "") for row in found]
-    origin = origins.index((rows[0].protocol, rows[0].source)) + 1
-    return Text(model), *scores, Text("" if mean is None else per_cent(mean)), Text(f"[{origin}]")
-
-
-def _by_line(rows: Sequence[Published]) -> list[tuple[str, list[Published]]]:
-    """(model, its rows of one protocol and source), by model."""
-
-    def line(row: Published) -> tuple[str, str, str]:
-        return row.model, row.protocol, row.source
-
-    return [(model, list(members)) for (model, _, _), members in groupby(sorted(rows, key=line), key=line)]
+def _mean(mean: float | None) -> str:
+    return "" if mean is None else per_cent(mean)
 
 
 def _task_header(task: str, metric: str) -> str:

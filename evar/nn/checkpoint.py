@@ -1,6 +1,5 @@
 """M2D checkpoints: finding the file, reading the encoder out of it, checking every tensor; and random weights."""
 
-import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.base.errors import CheckpointError, few, shown
+from evar.base.errors import CheckpointError, did_you_mean, few, shown
 from evar.nn.configuration import Configuration, configuration_of, encoder_shapes, name_of_training
 from evar.nn.frontend import NORM_STATS
-from evar.nn.positions import sincos_positions
+from evar.nn.initial import initial_weights
 from evar.nn.safe_load import load_file_safely, metadata_of, require_whole
 from evar.nn.state_dict import FoundEncoder, find_encoder, is_aside
 from evar.nn.vit import ViT
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
-
-TOKEN_STD = 0.02  # of random CLS and mask tokens (He et al., arXiv:2111.06377, official settings)
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,7 @@ def find_checkpoint(path: Path) -> Path:
         held = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
     except FileNotFoundError as error:
         siblings = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, siblings, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"{path.parent} holds {few(siblings) or 'nothing'}"
+        hint = did_you_mean(path.name, siblings) or f"{path.parent} holds {few(siblings) or 'nothing'}"
         raise CheckpointError(f"no checkpoint at {path}: {hint}") from error
     except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it, no permission
         reason = error.strerror if isinstance(error, OSError) else error
@@ -153,38 +149,5 @@ def _pair(value: Any) -> tuple[float, float] | None:
 
 
 def random_checkpoint(configuration: Configuration, seed: int) -> Checkpoint:
-    """A checkpoint of random weights, see `random_state`."""
-    return Checkpoint(configuration, random_state(configuration, seed))
-
-
-def random_state(configuration: Configuration, seed: int) -> dict[str, Tensor]:
-    """M2D weights before any training, all drawn in the order of the keys from one generator made from `seed`.
-
-    Positions are the fixed sine-cosine table, all else is `random_tensor`'s.
-    """
-    generator = np.random.default_rng(seed)
-    grid = configuration.grid
-    state: dict[str, Tensor] = {}
-    for key, shape in encoder_shapes(configuration).items():
-        if key == "pos_embed":
-            state[key] = torch.from_numpy(sincos_positions(configuration.width, grid.rows, grid.columns)[None])
-        else:
-            state[key] = random_tensor(key, shape, generator)
-    return state
-
-
-def random_tensor(key: str, shape: tuple[int, ...], generator: np.random.Generator) -> Tensor:
-    """The tensor called `key` before any training.
-
-    Linear layers (the patch embedding too) xavier-uniform, biases 0, norms 1 and 0, CLS and mask tokens normal with
-    deviation 0.02. Source: He et al., arXiv:2111.06377, appendix A.1.
-    """
-    if key.endswith("_token"):
-        values = TOKEN_STD * generator.standard_normal(shape, dtype=np.float32)
-    elif len(shape) == 1:
-        values = np.full(shape, "norm" in key and key.endswith("weight"), dtype=np.float32)
-    else:
-        outputs, inputs = shape[0], int(np.prod(shape[1:]))
-        limit = np.float32(np.sqrt(6 / (inputs + outputs)))  # Glorot & Bengio 2010, equation 16
-        values = limit * (2 * generator.random(shape, dtype=np.float32) - 1)
-    return torch.from_numpy(values)
+    """A checkpoint of random weights, see `initial_weights`."""
+    return Checkpoint(configuration, initial_weights(encoder_shapes(configuration), configuration.grid, seed))

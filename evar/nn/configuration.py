@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from evar.base.errors import CheckpointError
@@ -45,8 +46,19 @@ class Configuration:
     depth: int
 
     def empty_vit(self) -> ViT:
-        """The network without numbers, see `ViT.unfilled`."""
-        return ViT.unfilled(self.grid, self.width, self.depth)
+        """The network without numbers, for `load_state_dict(..., assign=True)`: saves drawing weights in vain."""
+        with torch.device("meta"):
+            return ViT(self.grid, self.width, self.depth)
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What a name states. size: "" where that is left to the tensors."""
+
+    name: str
+    sample_rate: int
+    grid: Grid
+    size: str
 
 
 def configuration_of_name(name: str) -> Configuration:
@@ -54,11 +66,10 @@ def configuration_of_name(name: str) -> Configuration:
 
     Raises CheckpointError where it states none or an impossible one.
     """
-    stated = _parsed(name)
-    if stated is None or stated["size"] is None:
+    stated = _stated(name)
+    if stated is None or not stated.size:
         raise CheckpointError(f"the name {name!r} does not state a model: expected {EXPECTED}")
-    width, depth = _size(name, stated["size"])
-    return Configuration(name, _sample_rate(name, stated), _grid(name, stated), width, depth)
+    return Configuration(name, stated.sample_rate, stated.grid, *SIZES[stated.size])
 
 
 def configuration_of(path: Path, state: Mapping[str, Tensor], first: str = "", last: str = "") -> Configuration:
@@ -68,19 +79,23 @@ def configuration_of(path: Path, state: Mapping[str, Tensor], first: str = "", l
 
     Raises CheckpointError where all names are silent, or where the name and the tensors contradict each other.
     """
-    if first and _parsed(first) is None:
+    if first and _stated(first) is None:
         raise CheckpointError(f"the name {first!r} does not state a model: expected {EXPECTED}")
     own = (path.stem, path.absolute().parent.name, path.resolve().stem, path.resolve().parent.name)
-    name, stated = next(((n, s) for n in (first, *own, last) if (s := _parsed(n)) is not None), ("", None))
+    stated = next(filter(None, map(_stated, (first, *own, last))), None)
     if stated is None:
         raise CheckpointError(
             f"{path}: nothing states the model, neither its name nor its folder's; say it: --encoder "
             f"\"m2d(model='{_guess(state)}')\" (by its tensors; p32k at the end for 32 kHz, and the right frames where "
             f"the input is no multiple of a patch)"
         )
-    grid = _grid(name, stated)
-    width, depth = _checked_shape(name, stated, grid, state)
-    return Configuration(name, _sample_rate(name, stated), grid, width, depth)
+    return Configuration(stated.name, stated.sample_rate, stated.grid, *_checked_shape(stated, state))
+
+
+def model_name(objective: str, size: str, grid: Grid, sample_rate: int) -> str:
+    """A model's name as the releases have it, which states its configuration: m2d_vit_tiny-80x208p16x16."""
+    rate = "" if sample_rate == SILENT else f"p{sample_rate // 1000}k"
+    return f"{objective}_vit_{size}-{grid}{rate}"
 
 
 def name_of_training(training: object) -> str:
@@ -88,51 +103,39 @@ def name_of_training(training: object) -> str:
     try:
         recipe = json.loads(str(training))["recipe"]
         grid = Grid(MELS, int(recipe["frames"]), int(recipe["patch_mels"]), int(recipe["patch_frames"]))
-        rate = "" if recipe["sample_rate"] == SILENT else f"p{int(recipe['sample_rate']) // 1000}k"
-        return f"{recipe['objective']}_vit_{recipe['size']}-{grid}{rate}"
+        return model_name(recipe["objective"], recipe["size"], grid, int(recipe["sample_rate"]))
     except (KeyError, TypeError, ValueError, RecursionError):  # no JSON, or of something else
         return ""
 
 
-def _parsed(name: str) -> dict[str, str | None] | None:
+def _stated(name: str) -> _Stated | None:
+    """What a name states; None where it states nothing. Raises CheckpointError for what cannot be."""
     match = NAME.search(name)
-    return match.groupdict() if match else None
-
-
-def _size(name: str, size: str) -> tuple[int, int]:
-    if size not in SIZES:
+    if match is None:
+        return None
+    rate, size = 1000 * int(match["khz"]) if match["khz"] else SILENT, match["size"] or ""
+    mels, frames, high, wide = (int(match[part]) for part in ("mels", "frames", "patch_mels", "patch_frames"))
+    if size and size not in SIZES:
         raise CheckpointError(f"{name}: no ViT of size {size!r} (known: {', '.join(SIZES)})")
-    return SIZES[size]
-
-
-def _sample_rate(name: str, stated: Mapping[str, str | None]) -> int:
-    rate = 1000 * int(stated["khz"]) if stated["khz"] else SILENT
     if rate not in SAMPLE_RATES:
         known = ", ".join(str(known // 1000) for known in SAMPLE_RATES)
         raise CheckpointError(f"{name}: states {rate // 1000} kHz; the front end is defined at {known} kHz")
-    return rate
-
-
-def _grid(name: str, stated: Mapping[str, str | None]) -> Grid:
-    mels, frames, high, wide = (int(stated[part] or 0) for part in ("mels", "frames", "patch_mels", "patch_frames"))
     if mels != MELS:
         raise CheckpointError(f"{name}: states {mels} mels; the front end gives {MELS}")
     if not 0 < high <= mels or mels % high or not 0 < wide <= frames:
         raise CheckpointError(f"{name}: patches of {high}x{wide} do not fit into {mels}x{frames}")
     if frames > MOST_FRAMES:
         raise CheckpointError(f"{name}: states an input of {frames} frames; {MOST_FRAMES} are the most that is read")
-    return Grid(mels, frames, high, wide)
+    return _Stated(name, rate, Grid(mels, frames, high, wide), size)
 
 
-def _checked_shape(
-    name: str, stated: Mapping[str, str | None], grid: Grid, state: Mapping[str, Tensor]
-) -> tuple[int, int]:
+def _checked_shape(stated: _Stated, state: Mapping[str, Tensor]) -> tuple[int, int]:
     """Width and depth by the tensors, where they agree with what the name states."""
-    width, depth = _width(state), _depth(state)
+    name, grid, width, depth = stated.name, stated.grid, _width(state), _depth(state)
     patch_high, patch_wide = state["patch_embed.proj.weight"].shape[2:]
     checks = [("patch", f"{grid.patch_mels}x{grid.patch_frames}", f"{patch_high}x{patch_wide}")]
-    if stated["size"] is not None:
-        stated_width, stated_depth = _size(name, stated["size"])
+    if stated.size:
+        stated_width, stated_depth = SIZES[stated.size]
         checks += [("width", str(stated_width), str(width)), ("blocks", str(stated_depth), str(depth))]
     if (positions := _positions(state)) is not None:
         checks.append(("positions", str(1 + grid.rows * grid.columns), str(positions)))

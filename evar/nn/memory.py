@@ -1,4 +1,4 @@
-"""Whether an error says that memory is short, the device's or the host's, and what is told then."""
+"""Whether an error says that memory is short, the device's or the host's, and the error for it."""
 
 import contextlib
 import errno

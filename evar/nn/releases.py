@@ -5,18 +5,16 @@ fetched. A bundled checkpoint lies in `weights/` and is checked by the sha256 of
 stand in `weights/sources.yaml`; nothing is guessed.
 """
 
-import difflib
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from evar.base.errors import CheckpointError, UsageError, unknown
+from evar.base.errors import CheckpointError, UsageError, did_you_mean, unknown
 from evar.base.files import locked
 from evar.base.yaml_file import read_yaml_as
 from evar.data.downloads.fetch import Fetcher, WrongBytes, require_right
@@ -61,23 +59,15 @@ class Releases(Strict):
         return [*self.bundled, *self.releases]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a release lies, or will. folder: its own; archive: the zip on its way."""
-
-    folder: Path
-    archive: Path
-
-
 @cache
 def releases(table: Path = TABLE) -> Releases:
     """The table of releases. Raises UsageError where it breaks the schema."""
     return read_yaml_as(table, Releases)
 
 
-def place_of(name: str, folder: Path) -> Place:
-    """Where the release `name` lies in the cache `folder`."""
-    return Place(folder / "weights" / name, folder / "weights" / "downloads" / f"{name}.zip")
+def folder_of(name: str, cache: Path) -> Path:
+    """Where the release `name` lies in the cache, or will."""
+    return cache / "weights" / name
 
 
 def bundled_checkpoint(name: str = DEFAULT) -> Path:
@@ -128,12 +118,8 @@ def named_or_file(weights: str | Path | None, cache: Path) -> Path | None:
         return Path(weights)
     if (meant := meant_by(name)) is not None:
         return checkpoint_of(meant, cache, Fetcher())
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8) if Path(name).name == name else []
-    if near:
-        raise UsageError(
-            f"no checkpoint at {name} and none of that name: did you mean {' or '.join(near)}? (evar weights "
-            f"list shows all)"
-        )
+    if Path(name).name == name and (near := did_you_mean(name, known, cutoff=0.8)):
+        raise UsageError(f"no checkpoint at {name} and none of that name: {near} (evar weights list shows all)")
     return Path(weights)
 
 
@@ -146,10 +132,10 @@ def checkpoint_of(name: str, folder: Path, fetcher: Fetcher) -> Path:
     known = releases()
     if name not in known.names:
         raise unknown("checkpoint", name, known.names)
-    place = place_of(name, folder)
-    if name in known.releases and not place.folder.is_dir():
-        with locked(place.folder, f"waiting for another process that fetches {name}"):
-            if not place.folder.is_dir():
+    place = folder_of(name, folder)
+    if name in known.releases and not place.is_dir():
+        with locked(place, f"waiting for another process that fetches {name}"):
+            if not place.is_dir():
                 log.info(f"{name}: {known.terms}")
                 _fetch(name, known.releases[name], place, fetcher)
     return check(name, folder)
@@ -159,25 +145,24 @@ def check(name: str, folder: Path) -> Path:
     """The checkpoint of that name, bundled or fetched. Raises CheckpointError where it is not as it was."""
     if name in releases().bundled:
         return bundled_checkpoint(name)
-    place = place_of(name, folder)
-    file = find_checkpoint(place.folder)
+    place = folder_of(name, folder)
+    file = find_checkpoint(place)
     try:
         require_right(file, _remote(releases().releases[name].address, file.name), file)
     except WrongBytes as error:
-        raise CheckpointError(
-            f"{file} is not what was fetched: {error}; remove {place.folder} to fetch it anew"
-        ) from error
+        raise CheckpointError(f"{file} is not what was fetched: {error}; remove {place} to fetch it anew") from error
     return file
 
 
-def _fetch(name: str, release: Release, place: Place, fetcher: Fetcher) -> None:
-    fetcher.fetch(_remote(release.address, place.archive.name), place.archive)
-    with unpacked(place.archive, place.folder) as folder:
+def _fetch(name: str, release: Release, place: Path, fetcher: Fetcher) -> None:
+    archive = place.parent / "downloads" / f"{name}.zip"
+    fetcher.fetch(_remote(release.address, archive.name), archive)
+    with unpacked(archive, place) as folder:
         inside = folder / name
         whole = inside if inside.is_dir() else folder
         file = find_checkpoint(whole)
         require_right(file, _remote(release.address, file.name), file)
-        whole.replace(place.folder)
+        whole.replace(place)
 
 
 def _remote(address: str, file: str) -> RemoteFile:

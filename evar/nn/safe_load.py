@@ -156,7 +156,7 @@ def _harmless() -> list[Global]:
 
 def _explained(path: pathlib.Path, error: Exception) -> CheckpointError:
     harmless = {g[1] if isinstance(g, tuple) else f"{g.__module__}.{g.__qualname__}" for g in _harmless()}
-    asked = [name for name in asked_for(path) if name not in harmless and not TORCHS_OWN.fullmatch(name)]
+    asked = [name for name in _asked_for(path) if name not in harmless and not TORCHS_OWN.fullmatch(name)]
     if asked:
         return CheckpointError(
             f"{path} asks to run code: {few(asked)}. Nothing of it was run. A checkpoint may hold tensors, "
@@ -200,7 +200,7 @@ def _checkpoints_in(parts: list[zipfile.ZipInfo]) -> list[str]:
     return [part.filename for part in parts if part.filename.endswith((".pth", ".pt", ".safetensors"))]
 
 
-def asked_for(path: pathlib.Path) -> list[str]:
+def _asked_for(path: pathlib.Path) -> list[str]:
     """Dotted names of all that the pickles in a file would import, in their order, read without running them."""
     names: dict[str, None] = {}
     whole = False  # at least one of the pickles

@@ -1,6 +1,6 @@
 """The vision transformer that M2D runs on log-mel patches; parameter names are the public checkpoints' keys.
 
-Conventions: `width` is a token's length, a head is `width / heads` wide, the MLP is 4 widths wide, GELU is exact,
+Conventions: `width` is a token's length, a head is 64 wide in an encoder, the MLP is 4 widths wide, GELU is exact,
 LayerNorm's eps is 1e-6, norms stand before attention and MLP. Tokens are (clip, token, width): CLS first, then the
 patches row by row, each row (frequency) over all its columns (time).
 
@@ -121,23 +121,17 @@ class PatchEmbedding(nn.Module):
 
 
 class ViT(nn.Module):
-    """A ViT for spectrograms of a `grid`; `heads` are 64 wide unless given."""
+    """A ViT for spectrograms of a `grid`."""
 
-    def __init__(self, grid: Grid, width: int, depth: int, heads: int | None = None) -> None:
+    def __init__(self, grid: Grid, width: int, depth: int) -> None:
         super().__init__()
         self.grid, self.width, self.depth = grid, width, depth
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.pos_embed = nn.Parameter(torch.empty(1, 1 + grid.rows * grid.columns, width), requires_grad=False)
         self.patch_embed = PatchEmbedding(grid, width)
-        self.blocks = nn.ModuleList(VitBlock(width, heads or width // HEAD_WIDTH) for _ in range(depth))
+        self.blocks = nn.ModuleList(VitBlock(width, width // HEAD_WIDTH) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.block_dtype = torch.float32
-
-    @classmethod
-    def unfilled(cls, grid: Grid, width: int, depth: int, heads: int | None = None) -> Self:
-        """One without numbers, for `load_state_dict(..., assign=True)`: saves drawing weights that are replaced."""
-        with torch.device("meta"):
-            return cls(grid, width, depth, heads)
 
     def lengthen(self, grid: Grid) -> None:
         """Take inputs of `grid`, which differs in its frames alone: more columns than the position table has resample

@@ -70,8 +70,7 @@ def speed_plot(
     def draw(axes: Any) -> None:
         for each, front in zip(series, fronts, strict=True):
             colour, mark = _look(series, each)
-            values = [100 * point.value for point in each.points]
-            axes.plot(each.places, values, mark, color=colour, markersize=4.5, label=each.name)
+            axes.plot(each.places, _per_cent(each)[0], mark, color=colour, markersize=4.5, label=each.name)
             x, y = [speed for speed, _ in front], [100 * share for _, share in front]
             axes.plot(x, y, color=colour, linewidth=1, drawstyle="steps-pre", zorder=1)
         for number, (speed, share) in enumerate(numbered, start=1):
@@ -95,22 +94,9 @@ def curve_plot(metric: str, xlabel: str, series: Sequence[Series], *, doubling: 
     def draw(axes: Any) -> None:
         for each in series:
             colour, mark = _look(series, each)
-            axes.vlines(
-                each.places,
-                [100 * p.low for p in each.points],
-                [100 * p.high for p in each.points],
-                color=colour,
-                alpha=0.45,
-            )
-            axes.plot(
-                each.places,
-                [100 * p.value for p in each.points],
-                f"{mark}-",
-                color=colour,
-                markersize=4,
-                linewidth=1.2,
-                label=each.name,
-            )
+            values, low, high = _per_cent(each)
+            axes.vlines(each.places, low, high, color=colour, alpha=0.45)
+            axes.plot(each.places, values, f"{mark}-", color=colour, markersize=4, linewidth=1.2, label=each.name)
         ticks = sorted({place for each in series for place in each.places})
         if doubling:
             axes.set_xscale("log", base=2)
@@ -124,12 +110,16 @@ def curve_plot(metric: str, xlabel: str, series: Sequence[Series], *, doubling: 
 
 def _dots(axes: Any, series: Series, look: tuple[str, str], y: Sequence[float]) -> None:
     colour, mark = (GREY, "o") if series.hollow else look
-    axes.hlines(
-        y, [100 * p.low for p in series.points], [100 * p.high for p in series.points], color=colour, linewidth=1.4
-    )
+    values, low, high = _per_cent(series)
+    axes.hlines(y, low, high, color=colour, linewidth=1.4)
     face = "none" if series.hollow else colour
-    values = [100 * point.value for point in series.points]
     axes.plot(values, y, mark, color=colour, markerfacecolor=face, markersize=4.5, label=series.name)
+
+
+def _per_cent(series: Series) -> tuple[list[float], list[float], list[float]]:
+    """Values, lower and upper ends of the points."""
+    points = series.points
+    return [100 * p.value for p in points], [100 * p.low for p in points], [100 * p.high for p in points]
 
 
 def _look(series: Sequence[Series], each: Series) -> tuple[str, str]:

@@ -3,8 +3,8 @@
 masking                             which patches are hidden
 masked_model, m2d, msm_mae          the networks and their losses
 recipe, schedule                    settings with the papers' values; learning rate and EMA decay over the steps
-audio, crops, statistics            what an epoch reads
+audio, crops                        what an epoch reads
 trainer, loop                       one step, and all steps of a run
-checkpoint, journal, meter          what is kept and reported
+checkpoint, journal                 what is kept and reported
 watch, interrupt, team              alarms, stopping, several processes
 """

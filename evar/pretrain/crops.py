@@ -1,13 +1,11 @@
-"""Crops of a prepared store: which an epoch holds, and where each begins.
+"""Crops of a prepared store: which an epoch holds, where each begins, and what their log-mel is normalised by.
 
 A clip gives as many samples an epoch as whole inputs fit into it, at least one, so that an hour of music counts for
 more than a word. Order, places and mask noise are drawn from (seed, epoch, sample) alone: they are the same however
 many processes or threads read, and wherever a run goes on.
 """
 
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evar.base.errors import UsageError
+from evar.base.errors import DataError, UsageError
 from evar.base.threads import Threads
+from evar.data.audio import FULL_SCALE
 from evar.data.store import Store
+from evar.nn.frontend import LogMel
 from evar.pretrain.masking import draw_noise
 from evar.pretrain.recipe import Recipe
 
 ORDER, SAMPLE = 1, 2  # what a generator is for; keeps their streams apart
+
+MEASURED = 2_000  # crops that the log-mel's statistics are of, at most
+MEASURED_AT_ONCE = 50
+MEASURED_EPOCH = 2**32  # that no run reaches: its crops are nobody else's
 
 Numbers = NDArray[np.int64]
 
@@ -100,10 +104,35 @@ class Epochs:
             crops = self.crops(epoch, order[1][place, rank * share : (rank + 1) * share])
             return Crops(crops.waveforms.pin_memory(), crops.lengths, crops.noise.pin_memory()) if pinned else crops
 
+        if first == last:
+            return
         with Threads(1, thread_name_prefix="crops") as reader:
-            waiting: deque[Future[Crops]] = deque(reader.submit(read, step) for step in range(first, last)[:1])
+            ahead = reader.submit(read, first)
             for step in range(first, last):
-                ready = waiting.popleft().result()
+                ready = ahead.result()
                 if step + 1 < last:
-                    waiting.append(reader.submit(read, step + 1))
+                    ahead = reader.submit(read, step + 1)
                 yield ready
+
+
+def measure_norm_stats(epochs: Epochs, log_mel: LogMel, device: torch.device) -> tuple[float, float]:
+    """(mean, standard deviation) over all numbers of the log-mel of up to `MEASURED` crops, padding left out.
+
+    Raises DataError where the audio is all alike, so that nothing could be divided by its deviation.
+    """
+    count, total, squares = 0, 0.0, 0.0
+    order = epochs.order(MEASURED_EPOCH).ravel()[:MEASURED]
+    for start in range(0, len(order), MEASURED_AT_ONCE):
+        crops = epochs.crops(MEASURED_EPOCH, order[start : start + MEASURED_AT_ONCE])
+        spectra = log_mel(crops.waveforms.to(device).float() / FULL_SCALE).double().cpu()
+        frames = crops.lengths // log_mel.hop + 1  # the others hold nothing but padding
+        inside = torch.arange(spectra.shape[2])[None, :] < frames[:, None]
+        numbers = spectra.transpose(1, 2)[inside].numpy()
+        count += numbers.size
+        total += float(numbers.sum())
+        squares += float(np.square(numbers).sum())
+    mean = total / count
+    deviation = max(0.0, squares / count - mean * mean) ** 0.5
+    if deviation < 1e-3:
+        raise DataError(f"the audio is all alike: its log-mel is {mean:.2f} everywhere (silence?)")
+    return mean, deviation

@@ -15,19 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from evar.base.errors import UsageError, few
 from evar.base.progress import advance, progress
 from evar.data.store import Store
 from evar.pretrain import checkpoint, journal
 from evar.pretrain.checkpoint import Training
-from evar.pretrain.crops import Epochs
+from evar.pretrain.crops import Epochs, measure_norm_stats
 from evar.pretrain.interrupt import Stop
 from evar.pretrain.journal import StepRow
-from evar.pretrain.meter import Meter
 from evar.pretrain.recipe import Recipe
 from evar.pretrain.schedule import schedule_of
-from evar.pretrain.statistics import measure_norm_stats
 from evar.pretrain.team import Team
 from evar.pretrain.trainer import Trainer
 from evar.pretrain.watch import Watch
@@ -35,6 +34,7 @@ from evar.pretrain.watch import Watch
 log = logging.getLogger(__name__)
 
 STEPS_A_LOOK = {"cpu": 1, "cuda": 10}  # steps between looks at the losses, for which a CUDA device must be waited for
+SMOOTHING = 0.98  # of the loss that the progress bar shows
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,16 @@ class _Session:
         self.schedule = schedule_of(run.recipe, self.epochs.steps)
         self.total, self.done = self.schedule.steps, 0
         self.trainer = Trainer(run.recipe, self.schedule, run.device, run.precision, team)
-        self.watch, self.meter = Watch(), Meter()
+        self.watch = Watch()
+        self.waiting: list[tuple[int, Tensor]] = []  # steps since the last look, whose numbers lie on the device
+        self.smoothed: float | None = None  # loss
         self.journal = run.folder / journal.NAME
         self.digest = store.digest
         if run.file.exists():
             self._go_on()
         else:
             self._begin()
-        self.saved_at = time.monotonic()
+        self.saved_at = self.looked_at = time.monotonic()
 
     def _training(self) -> Training:
         return Training(self.done, self.run.recipe.model_dump(), self.digest, self.run.precision, self.team.size)
@@ -157,7 +159,7 @@ class _Session:
         batches = self.epochs.batches(self.done, self.total, self.team.rank, self.team.size, pinned=pinned)
         with contextlib.closing(batches):
             for number, crops in zip(range(self.done, self.total), batches, strict=True):
-                self.meter.keep(number, self.trainer.step(number, crops, stop=stop.asked))
+                self.waiting.append((number, self.trainer.step(number, crops, stop=stop.asked)))
                 self.done = number + 1
                 look, save = self.done % often == 0 or self.done == self.total, self._due()
                 if look or save:
@@ -176,7 +178,9 @@ class _Session:
 
     def _look(self) -> bool:
         """Log the steps since the last look; True where a process asked to stop in one of them."""
-        rate, found = self.meter.take(self.run.recipe.batch_size)
+        found = [(number, measured.tolist()) for number, measured in self.waiting]
+        rate = len(found) * self.run.recipe.batch_size / max(1e-9, time.monotonic() - self.looked_at)
+        self.waiting, self.looked_at = [], time.monotonic()
         rows = []
         for number, (loss, norm, _) in found:
             learning_rate = self.schedule.learning_rate(number)
@@ -186,8 +190,10 @@ class _Session:
             journal.append(self.journal, rows)
         for row in rows:
             self.watch.look(row.step, row.loss, row.gradient_norm, row.learning_rate)
+            before = row.loss if self.smoothed is None else self.smoothed
+            self.smoothed = SMOOTHING * before + (1 - SMOOTHING) * row.loss
         if rows:
-            advance(len(rows), f"loss {self.meter.smooth([row.loss for row in rows]):.4f}, {rate:,.0f} clips/s")
+            advance(len(rows), f"loss {self.smoothed:.4f}, {rate:,.0f} clips/s")
         return any(asked > 0 for _, (_, _, asked) in found)
 
     def _due(self) -> bool:
@@ -198,7 +204,7 @@ class _Session:
 
     def _at_evaluation(self) -> bool:
         every = self.run.every_epochs
-        return every is not None and self.done % (every * self.epochs.steps) == 0 and self.done < self.total
+        return every is not None and self.done % (every * self.epochs.steps) == 0
 
     def _save(self) -> None:
         if not self.team.first:
@@ -212,5 +218,4 @@ class _Session:
             checkpoint.write_encoder(encoder, weights, recipe.configuration, self.run.encoder_dtype, self._training())
         epoch = self.done / self.epochs.steps
         self.on_checkpoint(Saved(self.done, self.total, epoch, self.run.file, encoder, self.journal))
-        self.saved_at = time.monotonic()
-        self.meter.restart()
+        self.saved_at = self.looked_at = time.monotonic()

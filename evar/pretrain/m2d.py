@@ -20,9 +20,9 @@ TARGET_EPS = 1e-6  # added to the variance of a target vector
 class M2DObjective(MaskedModel):
     """Encoder, predictor and target network; see the module."""
 
-    def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape, heads: int | None = None) -> None:
-        super().__init__(grid, width, depth, heads, predictor, outputs=width)
-        self.target_blocks = nn.ModuleList(VitBlock(width, heads or width // HEAD_WIDTH) for _ in range(depth))
+    def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape) -> None:
+        super().__init__(grid, width, depth, predictor, outputs=width)
+        self.target_blocks = nn.ModuleList(VitBlock(width, width // HEAD_WIDTH) for _ in range(depth))
         self.target_norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.target_blocks.requires_grad_(False)
         self.target_norm.requires_grad_(False)

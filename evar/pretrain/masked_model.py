@@ -8,16 +8,12 @@ Source: Niizumi et al. (M2D), arXiv:2210.14648, section 3; He et al., arXiv:2111
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evar.nn.checkpoint import random_tensor
-from evar.nn.positions import sincos_positions
+from evar.nn.initial import initial_weights
 from evar.nn.vit import NORM_EPS, Grid, ViT, VitBlock
 from evar.pretrain.masking import select
-
-POSITIONS = ("pos_embed", "decoder_pos_embed")  # fixed tables, never trained
 
 
 @dataclass(frozen=True)
@@ -32,14 +28,13 @@ class PredictorShape:
 class MaskedModel(ViT, ABC):
     """A ViT for `grid` with a predictor behind it that gives `outputs` numbers a masked patch.
 
-    Weights are drawn from `seed`, in the order of the keys; positions are the fixed sine-cosine tables.
     norm_stats: mean and deviation that the log-mel was normalised with; kept here so that checkpoints hold them.
     """
 
     norm_stats: Tensor
 
-    def __init__(self, grid: Grid, width: int, depth: int, heads: int | None, predictor: PredictorShape, outputs: int):
-        super().__init__(grid, width, depth, heads)
+    def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape, outputs: int) -> None:
+        super().__init__(grid, width, depth)
         self.register_buffer("norm_stats", torch.tensor([0.0, 1.0]))
         self.mask_token = nn.Parameter(torch.empty(1, 1, predictor.width))
         positions = torch.empty(1, 1 + grid.rows * grid.columns, predictor.width)
@@ -50,15 +45,9 @@ class MaskedModel(ViT, ABC):
         self.decoder_pred = nn.Linear(predictor.width, outputs)
 
     def draw_weights(self, seed: int) -> None:
-        """Weights before any training, see `random_tensor`: each from a generator of its own, made from `seed`."""
-        generator = np.random.default_rng(seed)
-        with torch.no_grad():
-            for key, tensor in self.named_parameters():
-                if key in POSITIONS:
-                    table = sincos_positions(tensor.shape[2], self.grid.rows, self.grid.columns)
-                    tensor.copy_(torch.from_numpy(table)[None])
-                else:
-                    tensor.copy_(random_tensor(key, tuple(tensor.shape), generator))
+        """Weights before any training, see `initial_weights`."""
+        shapes = {key: tuple(tensor.shape) for key, tensor in self.named_parameters()}
+        self.load_state_dict(initial_weights(shapes, self.grid, seed), strict=False)
 
     @abstractmethod
     def loss(self, spectrogram: Tensor, visible: Tensor, masked: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from evar.pretrain.masking import select
 class MsmMae(MaskedModel):
     """Encoder and decoder; see the module."""
 
-    def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape, heads: int | None = None) -> None:
-        super().__init__(grid, width, depth, heads, predictor, outputs=grid.patch_mels * grid.patch_frames)
+    def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape) -> None:
+        super().__init__(grid, width, depth, predictor, outputs=grid.patch_mels * grid.patch_frames)
 
     def loss(self, spectrogram: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
         """Mean squared error over the numbers of the masked patches; see `MaskedModel.loss`."""

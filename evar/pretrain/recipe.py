@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from evar.base.errors import UsageError, in_words, unknown
-from evar.nn.configuration import SIZES, Configuration, configuration_of_name
+from evar.nn.configuration import SIZES, Configuration, configuration_of_name, model_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
 from evar.nn.vit import Grid
 from evar.pretrain.m2d import M2DObjective
@@ -129,9 +129,8 @@ class Recipe(BaseModel):
 
     @property
     def name(self) -> str:
-        """The model's name as the releases have it, which states its configuration: m2d_vit_tiny-80x208p16x16."""
-        rate = f"p{self.sample_rate // 1000}k" if self.sample_rate != 16_000 else ""
-        return f"{self.objective}_vit_{self.size}-{self.grid}{rate}"
+        """See `model_name`."""
+        return model_name(self.objective, self.size, self.grid, self.sample_rate)
 
     @property
     def configuration(self) -> Configuration:

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from evar.base.errors import UsageError
-from evar.embeddings.device import choose_device
+from evar.embeddings.device import choose_device, probe_device
 from evar.probes.contract import Examples, Problem
 from evar.probes.linear import Standardiser
 from evar.probes.logistic import MAX_ITER, Logistic
@@ -68,7 +68,7 @@ class LogisticRegressionProbe(ClassifierMixin, BaseEstimator):  # type: ignore[m
         if not isinstance(self.max_iter, Integral) or int(self.max_iter) < 1:
             raise ValueError(f"max_iter must be a whole number of at least 1, not {self.max_iter!r}")
         try:
-            return str(choose_device(self.device))
+            return probe_device(choose_device(self.device))
         except UsageError as error:
             raise ValueError(str(error)) from error
 

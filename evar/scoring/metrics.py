@@ -58,11 +58,6 @@ def lookup(name: str) -> Metric:
     return METRICS[name]
 
 
-def prepare(name: str, logits: Floats, targets: Targets) -> WeightedMetric:
-    """The metric `name` for these clips. Raises UsageError where there is no such metric."""
-    return lookup(name).prepare(logits, targets)
-
-
 def metric(name: str) -> ScoreFunction:
     """The metric `name` as (logits, targets) -> score, each clip counted once. Raises UsageError for no such metric."""
     prepare_it = lookup(name).prepare

@@ -17,8 +17,6 @@ from tests.tones import write_tones
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A working folder with a dataset of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
     write_tones(tmp_path, clips=4)
     return tmp_path

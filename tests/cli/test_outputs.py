@@ -5,6 +5,7 @@ name a folder of the harness itself, which grows (GROWN).
 """
 
 import argparse
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -45,10 +46,8 @@ WRITTEN = list(written())
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch):
-    """A results folder in a working folder of its own; beside what the harness keeps it holds files of a person."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+def results(tmp_path):
+    """A results folder in the working folder; beside what the harness keeps it holds files of a person."""
     folder = make_results(tmp_path / "results")
     for name in FILES:
         file = folder / name
@@ -76,7 +75,7 @@ def files_of(folder):
     }
 
 
-def call(verb, action: argparse.Action, target, *more):
+def write(verb, action: argparse.Action, target, *more):
     named = [action.option_strings[0], str(target)] if action.option_strings else [str(target)]
     return main([verb, *named, *MORE.get(verb, []), *map(str, more)])
 
@@ -115,18 +114,16 @@ def test_the_verbs_that_write_are_found():
     assert found >= {("leaderboard", "out"), ("export", "out"), ("pretrain", "out"), ("new-task", "folder")}
 
 
-@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(("verb", "action"), WRITTEN, ids=lambda value: getattr(value, "dest", value))
-def test_no_verb_writes_over_a_file_of_a_results_folder(results, capsys, verb, action, name):
-    pages = (
-        [["--format", format] for format in formats.names()] if "--format" in arguments.option_strings(verb) else [[]]
-    )
+def test_no_verb_writes_over_a_file_of_a_results_folder(results, capsys, verb, action):
+    with_format = "--format" in arguments.option_strings(verb)
+    ways = [["--format", format] for format in formats.names()] if with_format else [[]]
     runs.write_audio(Path("audio"), files=8)
     before = files_of(results)
-    for more in pages:
-        assert call(verb, action, results / name, *more) == 2
+    for name, more in itertools.product(FILES, ways):
+        assert write(verb, action, results / name, *more) == 2, name
         error_of(capsys)
-        assert files_of(results) == before
+        assert files_of(results) == before, name
 
 
 @pytest.mark.parametrize("way", ["symlink", "hard link", "linked folder", "relative", "copy"])
@@ -152,7 +149,7 @@ def test_a_folder_of_results_that_is_named_keeps_all_its_files(results, capsys, 
     before = files_of(results)
     shapes = [["--format", format] for format in SHAPES] if verb == "export" else [[]]
     for more in shapes:
-        call(verb, action, results / where, *more)
+        write(verb, action, results / where, *more)
         assert before.items() <= files_of(results).items()
     if verb in ("leaderboard", "pretrain"):
         assert files_of(results) == before
@@ -160,16 +157,20 @@ def test_a_folder_of_results_that_is_named_keeps_all_its_files(results, capsys, 
 
 
 @pytest.mark.parametrize("name", ["leaderboard.csv", "imported.csv", "runs.lock", "runs/new.json"])
-def test_a_name_that_results_will_have_is_not_taken(tmp_path, monkeypatch, capsys, name):
-    monkeypatch.chdir(tmp_path)
+def test_a_name_that_results_will_have_is_not_taken(capsys, name):
     assert main(["leaderboard", "--format", "csv", "--out", f"results/{name}"]) == 2
     assert "is kept for results" in error_of(capsys)
     assert not Path("results").exists()
 
 
-@pytest.mark.parametrize("place", ["results/table.new", "table.new", "linked"])
 @pytest.mark.parametrize(
-    ("verb", "format"), [*(("leaderboard", each) for each in TABLES), *(("export", each) for each in SHAPES)]
+    ("verb", "format", "place"),
+    [
+        *(("leaderboard", each, "table.new") for each in TABLES),
+        *(("export", each, "linked") for each in SHAPES),
+        ("leaderboard", "terminal", "results/table.new"),
+        ("export", "hear", "results/table.new"),
+    ],
 )
 def test_a_new_file_is_written_and_then_written_anew(results, verb, format, place):
     if place == "linked":
@@ -254,9 +255,7 @@ def test_imported_scores_are_not_imported_into_themselves(results, capsys):
 
 
 @pytest.mark.parametrize("name", ["log.csv", "loss.svg", "m2d_vit_tiny-80x64p16x16.safetensors"])
-def test_pretrain_leaves_files_of_another_making_alone(tmp_path, monkeypatch, capsys, name):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+def test_pretrain_leaves_files_of_another_making_alone(tmp_path, capsys, name):
     runs.write_audio(tmp_path / "audio", files=8)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("mine")
@@ -267,8 +266,7 @@ def test_pretrain_leaves_files_of_another_making_alone(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize("name", ["data/demo/clips.csv", "results/leaderboard.html"])
-def test_demo_leaves_files_of_another_making_alone(tmp_path, monkeypatch, capsys, name):
-    monkeypatch.chdir(tmp_path)
+def test_demo_leaves_files_of_another_making_alone(capsys, name):
     Path(name).parent.mkdir(parents=True)
     Path(name).write_text("mine")
     assert main(["demo", "--folder", "."]) == 2

@@ -16,8 +16,6 @@ from tests.tones import write_tones
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A working folder whose data folder is empty, and no way out to any network but this machine's own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
     real = socket.getaddrinfo
 
     def only_here(host, *arguments, **options):

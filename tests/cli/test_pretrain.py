@@ -30,10 +30,8 @@ HOW = how()
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """A working folder with audio and a cache of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+def here(tmp_path):
+    """The working folder, with audio."""
     runs.write_audio(tmp_path / "audio")
     return tmp_path
 
@@ -158,14 +156,14 @@ def endless(here):
         process.wait()
 
 
-def test_second_run_into_one_folder_ends_at_once_and_the_first_goes_on(here, capsys, endless):
+def test_second_run_into_one_folder_ends_at_once_and_the_first_goes_on(here, endless, call):
     (here / "link").symlink_to("run")
-    endless.send_signal(signal.SIGSTOP)  # it holds the folder all the same, and takes no core
-    second = command("link", "--seed", "1")[1:]
+    endless.send_signal(signal.SIGSTOP)  # it holds the folder all the same, and leaves the cores to the others
+    second = ["pretrain", "audio", *how("--out", "link", "--seed", "1")]
     for more in ([], ["--resume"]):
-        assert main([*second[1:], *more]) == 2
-        assert capsys.readouterr() == ("", f"{TAKEN}\n")
-    done = subprocess.run([*TORCHRUN, *second], capture_output=True, text=True, timeout=120)
+        assert call(*second, *more) == (2, "", f"{TAKEN}\n")
+    line = [*TORCHRUN, str(ROOT / "run_eval.py"), *second]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (1, ""), done.stderr  # torchrun's own code, whatever fails
     assert [said for said in done.stderr.splitlines() if said.startswith("evar: ")] == [TAKEN]
     before = len(log_of(here / "run"))

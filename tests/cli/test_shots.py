@@ -13,9 +13,7 @@ from tests.tones import write_tones
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+def here(tmp_path):
     write_tones(tmp_path, clips=5)
     return tmp_path
 

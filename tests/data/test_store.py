@@ -17,15 +17,16 @@ import soundfile
 
 from evar.base.errors import StorageError
 from evar.base.progress import displayed
-from evar.data import arrays, audio, store, store_writer
+from evar.data import audio, sample_file, store, store_writer
 from evar.data.store import prepare, short_clips
 
 RATE = 16_000
+OPEN = Path("/proc/self/fd")
 
 
 @pytest.fixture(autouse=True)
 def _small_groups(monkeypatch):
-    monkeypatch.setattr(arrays, "GROUP_ARRAYS", 4)
+    monkeypatch.setattr(sample_file, "GROUP_CLIPS", 4)
 
 
 class Counted:
@@ -80,17 +81,26 @@ def coverage(prepared):
     return len(prepared.usable) / len(prepared.index)
 
 
+def checked(prepared, row):
+    """The clip's samples, copied and checked as they are for embedding."""
+    out = np.empty((1, prepared.index["length"].iloc[row]), np.int16)
+    prepared.copy(np.array([row]), np.array([0]), out)
+    return out[0]
+
+
 def assert_same_clips(one, other):
     """The same rows and the same samples; where they lie in the file may differ after changes."""
     pd.testing.assert_frame_equal(one.index, other.index)
     for row in range(len(one.index)):
-        np.testing.assert_array_equal(one.verified(row), other.verified(row))
+        np.testing.assert_array_equal(checked(one, row), checked(other, row))
 
 
 def finished(folder):
     """How many clips the journal holds."""
     return sum(
-        len(arrays._parsed(line)["row"]) for line in (folder / arrays.JOURNAL).read_bytes().split(b"\n")[1:] if line
+        len(sample_file._parsed(line)["clip"])
+        for line in (folder / sample_file.JOURNAL).read_bytes().split(b"\n")[1:]
+        if line
     )
 
 
@@ -254,7 +264,7 @@ def test_a_store_opened_before_a_change_keeps_its_samples(root):
     write_clip(root / "5.wav", 77, 1000)  # as long as it was
     made(root)
     for row in range(10):
-        np.testing.assert_array_equal(before.verified(row), held[row])
+        np.testing.assert_array_equal(checked(before, row), held[row])
 
 
 def test_what_changes_leave_behind_is_freed_once_it_outweighs_the_rest(root):
@@ -265,7 +275,7 @@ def test_what_changes_leave_behind_is_freed_once_it_outweighs_the_rest(root):
         for row in range(10):
             write_clip(root / f"{row}.wav", seed + row, 500 + 100 * row)
         after = made(root)
-        (data,) = after.folder.glob("arrays-*.bin")
+        (data,) = after.folder.glob("samples-*.bin")
         assert data.stat().st_size <= 3 * size
     np.testing.assert_array_equal(before.samples(9), held)  # its file is gone, its map is not
     assert_same_clips(after, prepare(root, names(), RATE, root.parent / "other", workers=1))
@@ -273,7 +283,7 @@ def test_what_changes_leave_behind_is_freed_once_it_outweighs_the_rest(root):
 
 def test_a_touched_source_is_read_but_not_decoded(root, monkeypatch):
     before = made(root)
-    data = before._records.data.stat()
+    data = before._samples.data.stat()
     os.utime(root / "5.wav", (1, 1))
     with monkeypatch.context() as patch:
         patch.setattr(audio, "read", None)
@@ -281,7 +291,7 @@ def test_a_touched_source_is_read_but_not_decoded(root, monkeypatch):
         after = made(root, progress=progress)
     assert (progress.done, progress.initial) == (1, 9)
     assert after.digest == before.digest
-    assert after._records.data.stat().st_size == data.st_size
+    assert after._samples.data.stat().st_size == data.st_size
 
 
 def test_a_change_of_equal_size_is_noticed_also_where_the_time_goes_backwards(root):
@@ -329,7 +339,7 @@ def flipped(file, place):
 ])  # fmt: skip
 def test_of_a_damaged_store_what_is_lost_is_decoded_again(root, damage, redone):
     before = made(root)
-    damage(before._records.data, before.folder / arrays.JOURNAL)
+    damage(before._samples.data, before.folder / sample_file.JOURNAL)
     progress = Counted()
     after = made(root, progress=progress)
     assert progress.done == redone
@@ -339,11 +349,28 @@ def test_of_a_damaged_store_what_is_lost_is_decoded_again(root, damage, redone):
 
 def test_a_flipped_sample_is_found_before_it_is_embedded(root):
     before = made(root)
-    flipped(before._records.data, 2 * 500 + 7)  # of the second clip
+    flipped(before._samples.data, 2 * 500 + 7)  # of the second clip
     after = made(root)
-    after.verified(0)
-    with pytest.raises(StorageError, match=r"arrays-1\.bin is damaged: delete the folder .* and run again"):
-        after.verified(1)
+    checked(after, 0)
+    with pytest.raises(StorageError, match=r"samples-1\.bin is damaged: delete the folder .* and run again"):
+        checked(after, 1)
+
+
+@pytest.mark.skipif(not OPEN.exists(), reason="no list of this process's open files")
+def test_any_number_of_clips_is_one_open_file(root):
+    before = len(list(OPEN.iterdir()))
+    prepared = made(root)
+    for row in range(10):
+        prepared.samples(row)
+    assert len(list(OPEN.iterdir())) <= before + 1
+
+
+def test_a_file_that_went_before_it_was_mapped_is_one_line(root):
+    folder = made(root).folder
+    samples = sample_file.read(folder, 10)
+    samples.data.unlink()
+    with pytest.raises(StorageError, match="changed while it was in use: run again"):
+        samples.clip(0)
 
 
 class Boom(Exception):
@@ -379,7 +406,7 @@ def test_a_disk_that_is_really_full_is_one_clear_error_and_more_room_resumes(roo
     kept = finished(folder)
     assert 4 <= kept < 60
     assert not list(folder.glob(".*"))
-    assert (folder / "arrays-1.bin").stat().st_size == sum(
+    assert (folder / "samples-1.bin").stat().st_size == sum(
         500 + 100 * row if row < 10 else 800 for row in range(kept)
     ) * 2
     enlarge()
@@ -398,11 +425,11 @@ def test_a_cache_that_cannot_be_written_is_reported(root):
 
 def test_what_a_killed_run_wrote_after_its_last_line_is_written_over(root):
     prepared = made(root)
-    data = prepared._records.data
+    data = prepared._samples.data
     with data.open("ab") as file:
         file.write(b"a torn clip")
-    with (prepared.folder / arrays.JOURNAL).open("ab") as file:
-        file.write(b'0123456789abcdef {"row":[9],"off')
+    with (prepared.folder / sample_file.JOURNAL).open("ab") as file:
+        file.write(b'0123456789abcdef {"clip":[9],"off')
     os.utime(root / "9.wav", (1, 1))
     assert_same_clips(made(root), prepared)
     assert data.stat().st_size == sum(prepared.index["length"]) * 2
@@ -412,8 +439,8 @@ KILLED = """
 import contextlib, os, signal, sys
 from pathlib import Path
 from evar.base.progress import displayed
-from evar.data import arrays, store
-arrays.GROUP_ARRAYS = 4
+from evar.data import sample_file, store
+sample_file.GROUP_CLIPS = 4
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 paths = [f"{number}.wav" for number in range(int(sys.argv[3]))]
 folder = store.store_folder(root, paths, 16000, cache)
@@ -421,7 +448,7 @@ folder = store.store_folder(root, paths, 16000, cache)
 @contextlib.contextmanager
 def progress(stage, *, total, unit, initial=0):
     def advance(amount):
-        if (folder / "arrays.jsonl").read_bytes().count(b"row") >= 2:
+        if (folder / "samples.jsonl").read_bytes().count(b'{"clip":') >= 2:
             os.kill(os.getpid(), signal.SIGKILL)
     yield advance
 

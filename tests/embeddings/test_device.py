@@ -4,20 +4,32 @@ import pytest
 import torch
 
 from evar.base.errors import UsageError
-from evar.embeddings.device import choose_device, choose_precision, cpu_multiplies_bfloat16, describe
+from evar.embeddings.device import choose_device, choose_precision, cpu_multiplies_bfloat16, describe, probe_device
 
 
 @pytest.mark.parametrize("name", ["cup", "cuda:", "cuda:x", "gpu", "mps:0", "cuda:0,cuda:1", ""])
 def test_unknown_device_lists_the_valid_ones(name):
-    if name == "cuda:" and torch.cuda.is_available():
-        pytest.skip("means cuda here")
-    with pytest.raises(UsageError, match=r"unknown device|is not there"):
+    with pytest.raises(UsageError, match=r"unknown device .* \(valid: auto, cpu, cuda, mps, cuda:1\)"):
         choose_device(name)
 
 
 def test_device_that_is_not_there_says_how_many_are():
     with pytest.raises(UsageError, match=r"'cuda:77' is not there: torch .* sees \d+ CUDA devices; try --device cpu"):
         choose_device("cuda:77")
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="MPS is here")
+def test_mps_that_is_not_there_is_one_line():
+    with pytest.raises(UsageError, match=r"'mps' is not there: torch .* sees 0 MPS devices; try --device cpu"):
+        choose_device("mps")
+
+
+def test_mps_embeds_in_float32_and_probes_fit_beside_it():
+    mps = torch.device("mps")
+    assert [choose_precision(name, mps) for name in ("auto", "float32")] == ["float32", "float32"]
+    with pytest.raises(UsageError, match="float32: leave it out"):
+        choose_precision("bfloat16", mps)
+    assert [probe_device(torch.device(name)) for name in ("mps", "cpu", "cuda:1")] == ["cpu", "cpu", "cuda:1"]
 
 
 def test_auto_is_cuda_where_there_is_one():

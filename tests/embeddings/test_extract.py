@@ -19,8 +19,8 @@ from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime
 from evar.embeddings.extract import embed
 from evar.embeddings.sizes import automatic_batch_size
+from evar.encoders.adapter import behaviour_of
 from evar.encoders.contract import Encoder, Identity
-from evar.encoders.fingerprint import behaviour_of
 from tests.tones import write_tones
 
 CPU = torch.device("cpu")

@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from evar.encoders.contract import Encoder, Identity
-from evar.encoders.logmel import LogMelStatistics
 
 
 class Recording(Encoder):
@@ -50,12 +49,3 @@ def test_clips_of_several_lengths_come_back_in_their_order() -> None:
 def test_what_cannot_be_embedded_is_refused(waveforms: Tensor, lengths: Tensor, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Recording().embed(waveforms, lengths)
-
-
-def test_log_mel_statistics_are_mean_and_deviation_over_time() -> None:
-    encoder = LogMelStatistics()
-    clip = torch.linspace(-1, 1, 4000).sin()[None]
-    log_mel = encoder.log_mel(clip)[0]
-    embedding = encoder.embed(clip, torch.tensor([4000]))["last"][0]
-    torch.testing.assert_close(embedding[:80], log_mel.mean(1))
-    torch.testing.assert_close(embedding[80:], log_mel.std(1, correction=0))

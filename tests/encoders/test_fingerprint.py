@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from evar import encoders
+from evar.encoders.adapter import behaviour_of
 from evar.encoders.contract import Encoder, Identity
-from evar.encoders.fingerprint import behaviour_of
 
 
 class Scaled(Encoder):

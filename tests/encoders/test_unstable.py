@@ -1,5 +1,6 @@
 """`unstable`: encoders from outside that give a clip no embedding of its own are found by six clips."""
 
+import functools
 from collections.abc import Callable
 
 import pytest
@@ -7,9 +8,9 @@ import torch
 from torch import Tensor
 
 from evar import encoders
+from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
-from evar.encoders.in_memory import in_memory
 
 RATE = 8000
 CPU = torch.device("cpu")
@@ -30,9 +31,16 @@ class Levels(torch.nn.Module):
         return self.spoil(levels, waveforms)
 
 
-def made(spoil: Callable[[Tensor, Tensor], Tensor]) -> Encoder:
+@functools.cache
+def opened() -> tuple[Encoder, Levels]:
+    """An encoder, and the network in it."""
     encoder = in_memory(Levels(lambda levels, _: levels))
-    next(each for each in encoder.modules() if isinstance(each, Levels)).spoil = spoil  # seen by no check before
+    return encoder, next(each for each in encoder.modules() if isinstance(each, Levels))
+
+
+def made(spoil: Callable[[Tensor, Tensor], Tensor]) -> Encoder:
+    encoder, network = opened()
+    network.spoil, network.seen = spoil, 0  # after it was opened, so that no check has seen it before
     return encoder
 
 
@@ -65,11 +73,8 @@ def test_cuts_at_random_need_clips_as_long_as_the_tasks() -> None:
 
 
 def test_an_honest_encoder_passes_at_the_price_of_six_clips() -> None:
-    encoder = made(lambda levels, _: levels)
-    network = next(each for each in encoder.modules() if isinstance(each, Levels))
-    network.seen = 0
-    assert unstable(encoder, 100 * RATE, CPU) == ""
-    assert network.seen == 6
+    assert unstable(made(lambda levels, _: levels), 100 * RATE, CPU) == ""
+    assert opened()[1].seen == 6
 
 
 def test_rounding_of_16_bits_at_another_place_passes() -> None:

@@ -44,8 +44,3 @@ def test_classes_that_a_file_imports_are_not_meant(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_file_is_one_clear_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         encoders.open_encoder(spec(written.write(tmp_path, "mine", text.replace("{xares}", written.XARES))))
-
-
-def test_weights_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="encoder xares takes no weights"):
-        encoders.open_encoder(spec(written.write(tmp_path, "mine", written.XARES)), tmp_path)

@@ -68,15 +68,9 @@ def test_terminal_marks_the_best_and_what_is_not_separable():
 
 
 def test_a_mean_bears_no_mark_for_no_test_compares_means():
-    (block,) = own_tables(
-        leaderboard(
-            *[
-                make_row(encoder=name, task=task, score=score)
-                for name, score in (("a", 0.5), ("b", 0.49))
-                for task in CORE
-            ]
-        ).board
-    )
+    scores = {"a": 0.5, "b": 0.49}
+    rows = [make_row(encoder=name, task=task, score=score) for name, score in scores.items() for task in CORE]
+    (block,) = own_tables(leaderboard(*rows).board)
     assert block.header[-1] == "mean"
     assert [row[-1] for row in block.rows] == [Text("50.0"), Text("49.0")]
     assert [row[1].best or row[1].tied for row in block.rows] == [True, True]
@@ -149,12 +143,11 @@ def test_a_reference_in_a_name_is_no_reference_in_markdown():
 @pytest.mark.parametrize("format", ["terminal", "markdown", "latex"])
 def test_names_move_no_cursor_and_break_no_line(format):
     evil = "a\nb\x1b[31mc\u202ed\udce9e\u2028f\x9bg"
-    found = leaderboard(make_row(run="r", encoder=evil), make_row(run="s", encoder=evil, limit=3, ranked=False)).text(
-        format
-    )
-    plain = leaderboard(make_row(run="r", encoder="x"), make_row(run="s", encoder="x", limit=3, ranked=False)).text(
-        format
-    )
+    texts = []
+    for name in (evil, "x"):
+        rows = make_row(run="r", encoder=name), make_row(run="s", encoder=name, limit=3, ranked=False)
+        texts.append(leaderboard(*rows).text(format))
+    found, plain = texts
     assert len(found.splitlines()) == len(plain.splitlines())
     assert [letter for letter in found if letter != "\n" and unicodedata.category(letter)[0] == "C"] == []
     assert found.count("c\ufffdd\ufffde f\ufffdg") + found.count("c?d?e f?g") == 2

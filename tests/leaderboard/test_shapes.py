@@ -78,13 +78,13 @@ def test_rows_of_different_things_never_share_a_file(shape):
 
 
 def test_a_folder_has_one_name_for_all_tasks_and_options_are_reported_inside():
-    rows = [make_row(task=task, probe_options={"steps": steps}) for task in ("us8k", "vc1") for steps in (1, 2)]
+    rows = [
+        make_row(run=f"{task}-{steps}", task=task, probe_options={"steps": steps})
+        for task in ("us8k", "vc1")
+        for steps in (1, 2)
+    ]
     files = hear.write(leaderboard(*rows), 80)
     assert len(files) == 4
     assert len({path.parts[0] for path in files}) == 2
-    assert sorted(json.loads(text)["provenance"]["evar_probe_options"]["steps"] for text in files.values()) == [
-        1,
-        1,
-        2,
-        2,
-    ]
+    steps = [json.loads(text)["provenance"]["evar_probe_options"]["steps"] for text in files.values()]
+    assert sorted(steps) == [1, 1, 2, 2]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evar.base.errors import CheckpointError
-from evar.nn.configuration import SIZES, configuration_of, configuration_of_name, encoder_shapes, name_of_training
+from evar.nn.configuration import configuration_of, configuration_of_name, encoder_shapes, name_of_training
 from evar.nn.vit import Grid
 from tests import recipe
 
@@ -26,12 +26,13 @@ TINY = "m2d_vit_tiny-80x64p16x16"
         ("msm_mae_vit_base-80x208p16x16-2022", 16_000, Grid(80, 208, 16, 16)),
         ("my_vit_base_80x608p16x16p32k", 32_000, Grid(80, 608, 16, 16)),
         ("m2d_d2v_vit_base-80x608p16x16", 16_000, Grid(80, 608, 16, 16)),
+        ("m2d_vit_large-80x608p16x16", 16_000, Grid(80, 608, 16, 16)),
     ],
 )
 def test_names_of_every_family_are_read(name: str, sample_rate: int, grid: Grid) -> None:
     configuration = configuration_of_name(name)
     assert (configuration.sample_rate, configuration.grid) == (sample_rate, grid)
-    assert (configuration.width, configuration.depth) == (768, 12)
+    assert (configuration.width, configuration.depth) == ((1024, 24) if "large" in name else (768, 12))
     assert configuration.name == name
 
 
@@ -43,11 +44,6 @@ def test_every_published_release_is_read(shared: Path) -> None:
         configuration = configuration_of_name(name)
         assert configuration.sample_rate == (32_000 if "p32k" in name else 16_000)
         assert f"-{configuration.grid}" in name
-
-
-def test_vit_large_is_known() -> None:
-    configuration = configuration_of_name("m2d_vit_large-80x608p16x16")
-    assert (configuration.width, configuration.depth) == SIZES["large"] == (1024, 24)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evar.nn.initial import POSITIONS
 from evar.nn.vit import Grid
 from evar.pretrain.m2d import M2DObjective
-from evar.pretrain.masked_model import POSITIONS, PredictorShape
+from evar.pretrain.masked_model import PredictorShape
 from evar.pretrain.masking import mask_of, split_patches
 from tests import recipe
 

@@ -2,13 +2,11 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
 from evar.base.errors import StorageError
-from evar.encoders import open_encoder
 from evar.nn.checkpoint import load_checkpoint
 from evar.nn.configuration import encoder_shapes
 from evar.pretrain import checkpoint
@@ -34,22 +32,6 @@ def test_both_files_hold_the_trained_encoder_to_the_bit(trained):
         assert loaded.norm_stats[1] > 0.5
         for key in encoder_shapes(recipe.configuration):
             assert torch.equal(loaded.tensors[key], held[key]), key
-
-
-def test_encoder_opened_from_either_file_embeds_as_the_network_that_was_trained(trained):
-    recipe, file = trained
-    model = recipe.model()
-    model.load_state_dict(torch.load(file, weights_only=True)["model"])
-    waveforms = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 9000), dtype=np.float32) / 10)
-    embedded = []
-    for path in (file, file.with_suffix(".safetensors")):
-        encoder = open_encoder("m2d", path)
-        mean, deviation = model.norm_stats.tolist()
-        normalised = (encoder.log_mel(waveforms)[:, :, :48] - mean) / deviation
-        with torch.inference_mode():
-            assert torch.equal(encoder.vit(normalised)[0], model(normalised)[0])
-        embedded.append(encoder.embed(waveforms, torch.full((3,), 9000))["last"])
-    assert torch.equal(*embedded)
 
 
 def test_public_keys_are_all_there(trained):

@@ -1,11 +1,14 @@
-"""What an epoch reads: drawn from seed, epoch and sample alone."""
+"""What an epoch reads: drawn from seed, epoch and sample alone; and the statistics of its log-mel."""
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from evar.base.errors import UsageError
-from evar.pretrain.crops import Epochs
+from evar.base.errors import DataError, UsageError
+from evar.data.store import prepare
+from evar.nn.frontend import LogMel
+from evar.pretrain.crops import Epochs, measure_norm_stats
 from tests.pretrain import runs
 
 
@@ -83,3 +86,29 @@ def test_parts_of_a_batch_are_equal_and_in_order(epochs):
 def test_too_little_audio_for_a_step_is_said(store):
     with pytest.raises(UsageError, match=r"fewer than the 2,048 of a step: add audio, or give a smaller --batch-size"):
         Epochs(store, runs.recipe(batch_size=2048))
+
+
+def measured(folder, clips):
+    """(store, mean, deviation) of these clips at 16 kHz."""
+    for number, clip in enumerate(clips):
+        soundfile.write(folder / f"{number}.wav", clip, 16_000)
+    store = prepare(folder, [f"{number}.wav" for number in range(len(clips))], 16_000, folder / "cache", workers=1)
+    return store, *measure_norm_stats(Epochs(store, runs.recipe()), LogMel(16_000), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("clips", "samples", "tolerance"),
+    [(8, 3200, 0.1), (1, 16_000 * 20, 0.05)],
+    ids=["clips shorter than the input, as if nothing were padded", "full crops"],
+)
+def test_statistics_are_those_of_the_log_mel_without_padding(tmp_path, clips, samples, tolerance):
+    store, mean, deviation = measured(tmp_path, 0.1 * np.random.default_rng(0).standard_normal((clips, samples)))
+    waveforms = torch.from_numpy(np.stack([store.samples(row) for row in range(clips)])).float() / 2**15
+    spectra = LogMel(16_000)(waveforms)[:, :, :-1]  # the last frame is half padding
+    assert mean == pytest.approx(spectra.mean().item(), abs=tolerance)
+    assert deviation == pytest.approx(spectra.std().item(), abs=tolerance)
+
+
+def test_silence_is_refused(tmp_path):
+    with pytest.raises(DataError, match="the audio is all alike"):
+        measured(tmp_path, np.zeros((1, 16_000 * 8)))

@@ -8,6 +8,8 @@ from evar.base.errors import UsageError
 from evar.pretrain.recipe import PRESETS, make_recipe
 from evar.pretrain.schedule import Schedule, schedule_of
 
+WIDTHS = {"tiny": 192, "small": 384, "base": 768}
+
 
 def test_defaults_are_the_papers_values():
     recipe = make_recipe("base", {})
@@ -29,15 +31,10 @@ def test_msm_mae_has_its_own_papers_values():
     assert (small.masking, small.mask_ratio, small.predictor_width) == ("random", 0.75, 384)
 
 
-@pytest.mark.parametrize(("preset", "width"), [("tiny", 192), ("small", 384), ("base", 768)])
-def test_presets_have_their_widths_and_twelve_blocks(preset, width):
-    configuration = make_recipe(preset, {}).configuration
-    assert (configuration.width, configuration.depth) == (width, 12)
-
-
-def test_every_preset_is_a_recipe_and_gives_way_to_overrides():
-    for preset in PRESETS:
-        assert make_recipe(preset, {"batch_size": "64", "mask_ratio": "0.6"}).batch_size == 64
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_have_their_widths_and_give_way_to_overrides(preset):
+    recipe = make_recipe(preset, {"batch_size": "64", "mask_ratio": "0.6"})
+    assert (recipe.configuration.width, recipe.configuration.depth, recipe.batch_size) == (WIDTHS[preset], 12, 64)
 
 
 def test_name_states_input_patch_and_rate():
@@ -93,6 +90,8 @@ def test_learning_rate_rises_to_its_peak_and_falls_to_zero():
     assert schedule.learning_rate(3000) == pytest.approx(0, abs=1e-12)
     rates = [schedule.learning_rate(step) for step in range(3001)]
     assert max(rates) == schedule.learning_rate(200)
+    at_once = schedule_of(make_recipe("base", {"warmup_epochs": 0}), steps_an_epoch=10)
+    assert at_once.learning_rate(0) == pytest.approx(2.4e-3)
 
 
 def test_cosine_is_half_a_period():
@@ -105,11 +104,6 @@ def test_decay_is_linear_between_its_ends():
     assert schedule.ema_decay(0) == 0.99995
     assert schedule.ema_decay(1500) == pytest.approx(0.99997)
     assert schedule.ema_decay(3000) == pytest.approx(0.99999)
-
-
-def test_no_warm_up_begins_at_the_peak():
-    schedule = schedule_of(make_recipe("base", {"warmup_epochs": 0}), steps_an_epoch=10)
-    assert schedule.learning_rate(0) == pytest.approx(2.4e-3)
 
 
 def test_open_decays_are_the_papers_for_its_steps_and_faster_for_fewer():

@@ -39,32 +39,26 @@ def test_clips_are_within_their_bounds():
         assert synthesis.GAIN[0] - 1e-9 <= loudest <= synthesis.GAIN[1] + 1e-9
 
 
-def test_folder_of_clips_is_the_same_when_it_grows(tmp_path, capsys):
-    assert main(["synthesise", str(tmp_path / "a"), "--clips", "2", "--seed", "5"]) == 0
-    assert main(["synthesise", str(tmp_path / "b"), "--clips", "3", "--seed", "5"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"3 clips of seed 5 in {tmp_path / 'b'}, 3 of them new"
-    for name in ("5-000000.wav", "5-000001.wav"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    samples = audio.read(tmp_path / "b" / "5-000002.wav", synthesis.RATE).samples
-    assert np.abs(samples / 2**15 - synthesis.clip(5, 2)).max() < 2**-14
-    assert len(list((tmp_path / "b").iterdir())) == 3
-
-
-def test_interrupted_folder_goes_on_and_keeps_what_is_there(tmp_path, capsys):
-    assert main(["synthesise", str(tmp_path), "--clips", "2", "--seed", "5"]) == 0
-    made = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    gone, kept = sorted(made)
+def test_interrupted_or_growing_folder_keeps_what_is_there_and_has_the_same_clips(tmp_path, capsys):
+    made = tmp_path / "made"
+    assert main(["synthesise", str(made), "--clips", "2", "--seed", "5", "--workers", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"2 clips of seed 5 in {made}, 2 of them new"
+    gone, kept = sorted(made.iterdir())
+    content, written = gone.read_bytes(), kept.stat().st_mtime_ns
     gone.unlink()
-    assert main(["synthesise", str(tmp_path), "--clips", "2", "--seed", "5"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].endswith("1 of them new")
-    assert sorted(tmp_path.iterdir()) == [gone, kept]
-    assert kept.stat().st_mtime_ns == made[kept]
-    assert main(["synthesise", str(tmp_path), "--clips", "1", "--seed", "6"]) == 0
-    assert len(list(tmp_path.iterdir())) == 3
+    assert main(["synthesise", str(made), "--clips", "3", "--seed", "5", "--workers", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("2 of them new")
+    assert [path.name for path in sorted(made.iterdir())] == ["5-000000.wav", "5-000001.wav", "5-000002.wav"]
+    assert (gone.read_bytes(), kept.stat().st_mtime_ns) == (content, written)
+    samples = audio.read(made / "5-000002.wav", synthesis.RATE).samples
+    assert np.abs(samples / 2**15 - synthesis.clip(5, 2)).max() < 2**-14
+    assert main(["synthesise", str(made), "--clips", "1", "--seed", "6", "--workers", "1"]) == 0
+    assert len(list(made.iterdir())) == 4
 
 
 def test_workers_end_with_the_process_that_started_them(tmp_path):
-    command = [sys.executable, "run_eval.py", "synthesise", str(tmp_path / "made"), "--clips", "100000"]
+    options = ["--clips", "100000", "--workers", "1"]
+    command = [sys.executable, "run_eval.py", "synthesise", str(tmp_path / "made"), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         while not any((tmp_path / "made").glob("*.wav")):
             assert process.poll() is None

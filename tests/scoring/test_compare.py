@@ -7,7 +7,6 @@ from sklearn.metrics import average_precision_score
 from benchmarks import coverage
 from evar.base.errors import DataError
 from evar.probes.predictions import Predictions
-from evar.scoring import jackknife
 from evar.scoring.compare import RunOutput, compare
 from tests.scoring.test_intervals import multi_label, of_correctness
 
@@ -212,11 +211,3 @@ def test_clips_whose_labels_groups_or_parts_differ_are_refused(field: str, said:
     getattr(b.predictions, field)[[3, 7]] = 1
     with pytest.raises(DataError, match=rf"the {said} differs for 2 of 400 clips \(0003.wav, 0007.wav\)"):
         compare(of_share(0.8), b, "accuracy")
-
-
-def test_number_of_cores_changes_no_bit_of_a_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = []
-    for count in (1, 3):
-        monkeypatch.setattr(jackknife, "cores", lambda count=count: count)
-        found.append(compare(output(multi_label(61, 1)), output(multi_label(61, 1)), "mAP"))
-    assert found[0] == found[1]

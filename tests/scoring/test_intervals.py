@@ -10,7 +10,7 @@ from evar.probes.predictions import Predictions
 from evar.scoring import jackknife
 from evar.scoring.intervals import score_predictions, share_interval, student
 from evar.scoring.jackknife import pulls_by_fold, variance
-from evar.scoring.metrics import metric, prepare
+from evar.scoring.metrics import lookup, metric
 
 quick = settings(deadline=None, max_examples=20, database=None)
 
@@ -122,7 +122,7 @@ def test_map_interval_holds_the_score_where_percentiles_of_resamples_do_not() ->
     predictions = multi_label(100, classes=300)
     found = score_predictions(predictions, "mAP", 0)
     weights = np.random.default_rng(0).multinomial(100, [0.01] * 100, size=500).T.astype(float)
-    plain = prepare("mAP", predictions.logits[0], predictions.targets)(weights)
+    plain = lookup("mAP").prepare(predictions.logits[0], predictions.targets)(weights)
     assert np.quantile(plain, 0.025) > found.value
     assert found.low < found.value < found.high
 

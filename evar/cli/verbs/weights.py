@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from evar.nn.checkpoint import load_checkpoint
 
     known = releases.releases()
-    fetched = [name for name in known.releases if releases.place_of(name, arguments.cache).folder.is_dir()]
+    fetched = [name for name in known.releases if releases.folder_of(name, arguments.cache).is_dir()]
     name = arguments.name
     if arguments.action == "list":
         listed = [known_as for known_as in known.names if name is None or name in known_as]
@@ -74,17 +74,10 @@ def row(known: "Releases", name: str, fetched: list[str], cache: Path) -> tuple[
 
     if name in known.bundled:
         file = releases.TABLE.with_name(known.bundled[name].file)
-        return (
-            name,
-            known.bundled[name].what,
-            *(("bundled", size(file.stat().st_size)) if file.is_file() else ("missing", "")),
-        )
-    if name not in fetched:
-        return name, known.releases[name].what, "", ""
-    files = releases.place_of(name, cache).folder.rglob("*")
-    return (
-        name,
-        known.releases[name].what,
-        "fetched",
-        size(sum(file.stat().st_size for file in files if file.is_file())),
-    )
+        here = ("bundled", size(file.stat().st_size)) if file.is_file() else ("missing", "")
+        return name, known.bundled[name].what, *here
+    here = ("", "")
+    if name in fetched:
+        files = releases.folder_of(name, cache).rglob("*")
+        here = "fetched", size(sum(file.stat().st_size for file in files if file.is_file()))
+    return name, known.releases[name].what, *here

@@ -16,7 +16,7 @@ import pandas as pd
 from evar.base.errors import DataError, few
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
-from evar.data.readers.text_lines import read_lines
+from evar.data.readers.table import read_lines
 from evar.data.task import Task
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
@@ -47,7 +47,7 @@ class SpeechCommands(Reader):
         _agree(root, found, listed)
         clips = {**{clip: f"{clip}.wav" for clips in listed.values() for clip in clips}, **found}
         table = pd.DataFrame({"path": clips.values(), "clip": clips.keys()})
-        table["labels"] = [(word,) for word in table["clip"].map(_word)]
+        table["labels"] = [(clip.partition("/")[0],) for clip in table["clip"]]
         table["group"] = table["clip"].map(_speaker)
         table["part"] = table["group"].map(split_of)
         table["seconds"] = float("nan")
@@ -72,10 +72,6 @@ def _clip(path: str) -> str | None:
     """`WORD/SPEAKER_nohash_N` of a path, None where it is no such path."""
     match = NAME.fullmatch(path)
     return match["clip"] if match else None
-
-
-def _word(clip: str) -> str:
-    return PurePosixPath(clip).parts[0]
 
 
 def _speaker(clip: str) -> str:

@@ -1,7 +1,8 @@
 """`table`: any CSV with a row a clip.
 
 Columns: `path` (relative to the CSV's folder), `label` (or `labels`, separated by semicolons), `split` or `fold`,
-optionally `group` (else every clip is its own) and `seconds`. More columns are ignored.
+optionally `group` (else every clip is its own) and `seconds`. More columns are ignored. The functions for reading
+CSV tables and lists of lines serve the other readers too.
 """
 
 import csv
@@ -89,6 +90,18 @@ def read_csv(file: Path) -> pd.DataFrame:
             fields, line, more = found.groups()
             reason = f"line {line} has {more} fields, the header {fields}: {IN_QUOTES}"
         raise DataError(f"{file}: not a CSV table: {reason}") from error
+
+
+def read_lines(file: Path) -> list[tuple[int, str]]:
+    """(number from 1, text without outer blanks) of each line that holds anything. Raises DataError."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8 text (byte {error.start})") from error
+    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
+    return [(number, line) for number, line in lines if line]
 
 
 def _require_header(header: str, file: Path) -> None:

@@ -18,9 +18,7 @@ from evar.result import Result
 
 def ranked_rows(leaderboard: Leaderboard) -> list[Result]:
     """Ranked rows alone: rows apart would claim too much. Raises UsageError where there is none."""
-    tables = leaderboard.unjudged.tables
-    rows = [cell.result for table in tables for line in table.lines for cell in line.cells.values()]
-    if not rows:
+    if not (rows := leaderboard.unjudged.ranked):
         raise UsageError(f"no ranked row of {leaderboard.results} to export")
     return rows
 
@@ -31,22 +29,11 @@ def task_name(row: Result) -> str:
 
 
 def provenance(row: Result) -> dict[str, Any]:
+    """Where a row's score comes from."""
     names = (
-        "run",
-        "encoder",
-        "encoder_options",
-        "weights",
-        "output",
-        "probe",
-        "probe_options",
-        "protocol",
-        "metric",
-        "low",
-        "high",
-        "n",
-        "coverage",
-        "evar",
-    )
+        "run", "encoder", "encoder_options", "weights", "output", "probe", "probe_options", "protocol", "metric", "low",
+        "high", "n", "coverage", "evar",
+    )  # fmt: skip
     return {f"evar_{name}": getattr(row, name) for name in names}
 
 

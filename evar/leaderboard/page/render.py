@@ -6,7 +6,6 @@ lets no script run but the page's own, and nothing be fetched.
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -15,29 +14,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import evar
 from evar.base.errors import visible
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.page.curves import of_curve
-from evar.leaderboard.page.details import run_details
-from evar.leaderboard.page.sections import sections
-from evar.leaderboard.page.tables import MOST_HEAT, SHADES, grid, names_of
+from evar.leaderboard.page.pictures import of_curve, sections
+from evar.leaderboard.page.runs import run_details
 from evar.leaderboard.published import Published
-from evar.leaderboard.ranking import Board, ProbeNames, probe_names, task_order
+from evar.leaderboard.ranking import RankedTable, probe_names, task_order
 from evar.leaderboard.read import Leaderboard
-from evar.leaderboard.text_tables import encoder_names, imported_tables, per_cent, published_tables
+from evar.leaderboard.text_tables import (
+    CORE_MEAN_NOTE,
+    encoder_names,
+    imported_tables,
+    per_cent,
+    published_tables,
+    remarks,
+)
 from evar.result import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
 DETAIL_BYTES = 1_600_000  # of all runs' details together: the page opens at once, also over a slow line
-
-
-@dataclass(frozen=True)
-class Unranked:
-    """A line of the rows that stand in no ranking. of_curve: a point of a curve over layers or shots."""
-
-    name: str
-    probe: str
-    why: str
-    row: Result
-    of_curve: bool
+SHADES = 8  # steps of colour above the lowest
+MOST_HEAT = 60  # lines of a heat map
 
 
 def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> str:
@@ -45,7 +40,7 @@ def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> s
     rows, board = leaderboard.rows, leaderboard.board
     published, imported = leaderboard.published, leaderboard.imported
     environment = _environment()
-    probes, names = probe_names(rows), names_of(board)
+    probes, names = probe_names(rows), encoder_names(board.ranked)
     details = run_details(environment.get_template("run.html"), leaderboard.results, board, probes, detail_bytes)
     script = _source("page.js")
     page = environment.get_template("page.html").render(
@@ -56,17 +51,16 @@ def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> s
         rows=rows,
         newest=max((row.time for row in rows), default=""),
         encoders=len({(row.encoder, row.weights_digest) for row in rows}),
-        grids=[grid(table, names, details.html) for table in board.tables],
-        shades=SHADES,
-        most_heat=MOST_HEAT,
-        unranked=_unranked(board, probes),
+        board=board,
+        names=names | encoder_names(each.result for each in board.apart),
+        probe_of=probes,
         imported=imported_tables(imported),
         published=published_tables(published),
         sections=sections(rows, board, names, published),
         details=details,
         own_tasks=task_order(row.task for row in rows),
         tasks=task_order(row.task for row in chain[Result | Published | Imported](rows, published, imported)),
-        probes=sorted({probes.of(row) for row in rows}),
+        probes=sorted(set(probes.values())),
     )
     return visible(page)
 
@@ -79,7 +73,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = per_cent
+    environment.filters |= {"percent": per_cent, "remarks": remarks, "shades": _shades}
+    environment.tests["of_curve"] = of_curve
+    environment.globals |= {"most_heat": MOST_HEAT, "most_shades": SHADES, "mean_note": CORE_MEAN_NOTE}
     return environment
 
 
@@ -87,9 +83,12 @@ def _source(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _unranked(board: Board, probes: ProbeNames) -> list[Unranked]:
-    names = encoder_names(each.result for each in board.apart)
-    return [
-        Unranked(names[row.run], probes.of(row), why, row, of_curve(row))
-        for row, why in ((each.result, each.reason) for each in board.apart)
-    ]
+def _shades(table: RankedTable) -> dict[str, int]:
+    """Run -> its cell's colour: 0 for its column's lowest score to SHADES for the best."""
+    shades = {}
+    for column in map(table.column, table.tasks):
+        best, lowest = column[0].score, column[-1].score
+        for row in column:
+            shade = SHADES * (row.score - lowest) / (best - lowest) if best > lowest else SHADES // 2
+            shades[row.run] = round(shade)
+    return shades

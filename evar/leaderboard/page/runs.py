@@ -1,25 +1,42 @@
-"""What lies behind a row: its classes, confusions, hardest clips, how its setting was chosen, and its provenance.
+"""The runs that the page shows in full, and what lies behind each: classes, confusions, hardest clips, its setting.
 
-Predictions of several seeds count alike: a share is the mean over seeds. Predictions that are missing or broken are
-said in the run's place on the page.
+Shown are the latest of each encoder, task and probe, up to a number of bytes. One layer of a sweep and one number of
+shots are points of a curve, not shown in full.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from jinja2 import Template
+
 from evar.base.errors import DataError
-from evar.leaderboard.page.classes import Classes, classes_of
-from evar.leaderboard.page.clips import HardClip, hardest_clips
-from evar.leaderboard.page.confusion import Confusion, confusion_of
+from evar.leaderboard.page.pictures import of_curve
+from evar.leaderboard.page.predictions import (
+    Classes,
+    Confusion,
+    HardClip,
+    classes_of,
+    confusion_of,
+    hardest_clips,
+)
 from evar.leaderboard.page.selection import Selection, selection_of
-from evar.leaderboard.runs import Kept, read_predictions
-from evar.leaderboard.text_tables import per_cent
+from evar.leaderboard.ranking import Board, task_order
+from evar.leaderboard.runs import read_predictions
+from evar.leaderboard.text_tables import encoder_names
 from evar.result import Result
 
 
 @dataclass(frozen=True)
+class Details:
+    """html: run -> its details, in the order of the page: by task, the best first; left_out: how many did not fit."""
+
+    html: dict[str, str]
+    left_out: int
+
+
+@dataclass(frozen=True)
 class Behind:
-    """What the predictions show. confusion: None for clips with several labels."""
+    """What the predictions show. confusion: None for clips with several labels; selection: where nothing was chosen."""
 
     classes: Classes
     confusion: Confusion | None
@@ -27,49 +44,44 @@ class Behind:
     selection: Selection | None
 
 
-@dataclass(frozen=True)
-class ShownRun:
-    """A row with what lies behind it; behind: None where its predictions cannot be read, which `missing` explains."""
-
-    name: str
-    row: Result
-    why_apart: str
-    behind: Behind | None
-    missing: str
-
-    @property
-    def score(self) -> str:
-        """The score with its interval, per cent."""
-        return f"{per_cent(self.row.score)} % [{per_cent(self.row.low)}, {per_cent(self.row.high)}]"
-
-    @property
-    def provenance(self) -> dict[str, str]:
-        """Every column of the leaderboard."""
-        return self.row.row()
-
-    @property
-    def remarks(self) -> str:
-        """What a reader of the score should know."""
-        row = self.row
-        said = [
-            (f"not ranked: {self.why_apart}", bool(self.why_apart)),
-            ("random weights", row.random_weights),
-            ("setting at the grid's edge", row.at_edge),
-            ("not converged", not row.converged),
-            (f"{row.groups} groups, too few to claim a difference", row.few_groups),
-            (f"{row.classes_left_out} classes without a positive clip left out", row.classes_left_out > 0),
-        ]
-        return ", ".join(remark for remark, holds in said if holds)
+def run_details(template: Template, results: Path, board: Board, probes: dict[str, str], most_bytes: int) -> Details:
+    """Render each run by `template`, the latest first, until `most_bytes` are full. probes: run -> its probe's name."""
+    why = {each.result.run: each.reason for each in board.apart}
+    rows = [*board.ranked, *(each.result for each in board.apart if not of_curve(each.result))]
+    names = encoder_names(rows)
+    texts: dict[str, str] = {}
+    for row in sorted(rows, key=lambda row: (row.time, row.run), reverse=True):
+        behind = _behind(results, row)
+        text = template.render(
+            row=row, name=names[row.run], probe=probes[row.run], behind=behind, remarks=_remarks(row, why.get(row.run))
+        )
+        most_bytes -= len(text.encode(errors="replace"))
+        if most_bytes < 0:
+            break
+        texts[row.run] = text
+    tasks = task_order(row.task for row in rows)
+    order = sorted(rows, key=lambda row: (tasks.index(row.task), row.run in why, -row.score))
+    return Details({row.run: texts[row.run] for row in order if row.run in texts}, len(rows) - len(texts))
 
 
-def open_run(results: Path, row: Result, name: str, why_apart: str) -> ShownRun:
-    """The run of a row; reads its predictions."""
+def _behind(results: Path, row: Result) -> Behind | str:
+    """What lies behind the row; a sentence where its predictions are missing or broken."""
     try:
-        return ShownRun(name, row, why_apart, _behind(read_predictions(results, row.run), row), "")
+        kept = read_predictions(results, row.run)
+        selection = selection_of(kept.curves, row.setting)
+        return Behind(classes_of(kept), confusion_of(kept), hardest_clips(kept), selection)
     except DataError as error:
-        return ShownRun(name, row, why_apart, None, str(error))
+        return str(error)
 
 
-def _behind(kept: Kept, row: Result) -> Behind:
-    confusion = confusion_of(kept) if kept.predictions.targets.ndim == 1 else None
-    return Behind(classes_of(kept), confusion, hardest_clips(kept), selection_of(kept.curves, row.setting))
+def _remarks(row: Result, why_apart: str | None) -> str:
+    """What a reader of the score should know."""
+    said = {
+        f"not ranked: {why_apart}": why_apart is not None,
+        "random weights": row.random_weights,
+        "setting at the grid's edge": row.at_edge,
+        "not converged": not row.converged,
+        f"{row.groups} groups, too few to claim a difference": row.few_groups,
+        f"{row.classes_left_out} classes without a positive clip left out": row.classes_left_out > 0,
+    }
+    return ", ".join(remark for remark, holds in said.items() if holds)

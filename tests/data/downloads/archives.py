@@ -36,9 +36,9 @@ def tar_member(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, target: 
     return member
 
 
-def zip_link(path: Path, name: str, target: str, kind: int = stat.S_IFLNK) -> Path:
+def zip_link(path: Path, name: str, target: str) -> Path:
     member = zipfile.ZipInfo(name)
-    member.external_attr = (kind | 0o777) << 16
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(member, target)
     return path

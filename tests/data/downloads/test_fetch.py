@@ -32,17 +32,26 @@ from tests.data.downloads.server import (
 )
 
 
-def test_whole_file_is_fetched_in_one_request_and_nothing_else_is_left(server, fetcher, place, pauses, notes):
-    fetcher.fetch(remote(server.play("/f", serves)), place)
-    assert place.read_bytes() == BODY
+@pytest.fixture
+def get(server, fetcher, place):
+    """Fetch `/f`, as which the server behaves so in turn; gives the bytes."""
+
+    def get(*behaviours, **facts):
+        fetcher.fetch(remote(server.play("/f", *behaviours), **facts), place)
+        return place.read_bytes()
+
+    return get
+
+
+def test_whole_file_is_fetched_in_one_request_and_nothing_else_is_left(get, server, place, pauses, notes):
+    assert get(serves) == BODY
     assert left(place) == ["sounds.bin"]
     assert server.requests == [("/f", None, None)]
     assert pauses == notes == []
 
 
-def test_broken_transfer_goes_on_where_it_ended_if_the_file_is_still_the_same(server, fetcher, place, notes):
-    fetcher.fetch(remote(server.play("/f", breaks(100_000), stalls(50_000), serves)), place)
-    assert place.read_bytes() == BODY
+def test_broken_transfer_goes_on_where_it_ended_if_the_file_is_still_the_same(get, server, notes):
+    assert get(breaks(100_000), stalls(50_000), serves) == BODY
     assert server.requests == [
         ("/f", None, None),
         ("/f", "bytes=100000-", '"one"'),
@@ -82,35 +91,45 @@ def test_killed_process_leaves_a_half_that_the_next_one_goes_on_with(server, fet
     assert server.requests[1] == ("/f", f"bytes={size}-", '"one"')
 
 
-def test_half_that_is_whole_already_is_taken(server, fetcher, place):
+@pytest.mark.parametrize("half", [BODY, BODY + b"more"])
+def test_half_that_is_whole_already_is_taken_and_one_that_is_longer_begun_again(get, server, place, half):
     place.parent.mkdir()
-    place.with_name("sounds.bin.part").write_bytes(BODY)
+    place.with_name("sounds.bin.part").write_bytes(half)
     place.with_name("sounds.bin.part.version").write_text('"one"')
-    fetcher.fetch(remote(server.play("/f", serves), checksum=None), place)
-    assert place.read_bytes() == BODY
-    assert server.requests == [("/f", "bytes=300000-", '"one"')]
+    assert get(serves, checksum=None) == BODY
+    assert server.requests[0] == ("/f", f"bytes={len(half)}-", '"one"')
+    assert len(server.requests) == (1 if half == BODY else 2)
 
 
-def test_half_that_is_longer_than_the_file_is_begun_again(server, fetcher, place):
-    place.parent.mkdir()
-    place.with_name("sounds.bin.part").write_bytes(BODY + b"more")
-    place.with_name("sounds.bin.part.version").write_text('"one"')
-    fetcher.fetch(remote(server.play("/f", serves)), place)
-    assert place.read_bytes() == BODY
+DATE = "Sat, 28 Nov 2026 12:00:00 GMT"
+CHECKSUM = f"sha256:{SHA256}"
+
+
+@pytest.mark.parametrize(
+    ("server_has", "checksum", "asked"),
+    [
+        ({"ranges": False}, CHECKSUM, ("bytes=100000-", '"one"')),
+        ({"etag": ""}, CHECKSUM, ("bytes=100000-", None)),
+        ({"etag": 'W/"one"'}, CHECKSUM, ("bytes=100000-", None)),
+        ({"etag": ""}, None, (None, None)),  # nothing would show that the pieces do not fit together
+        ({"etag": 'W/"one"'}, None, (None, None)),
+        ({"etag": "", "Last_Modified": DATE}, None, ("bytes=100000-", DATE)),
+    ],
+)
+def test_rest_is_asked_for_as_far_as_the_server_can_say_which_file_it_has(get, server, server_has, checksum, asked):
+    assert get(breaks(100_000, **server_has), file(**server_has), checksum=checksum) == BODY
+    assert server.requests[1] == ("/f", *asked)
 
 
 @pytest.mark.parametrize("checksum", [None, f"sha256:{hashlib.sha256(OTHER).hexdigest()}"])
-def test_file_that_changed_on_the_server_is_fetched_anew(server, fetcher, place, checksum):
-    new = file(OTHER, etag='"two"')
-    fetcher.fetch(remote(server.play("/f", breaks(100_000), new), checksum=checksum), place)
-    assert place.read_bytes() == OTHER
+def test_file_that_changed_on_the_server_is_fetched_anew(get, server, checksum):
+    assert get(breaks(100_000), file(OTHER, etag='"two"'), checksum=checksum) == OTHER
     assert server.requests[1] == ("/f", "bytes=100000-", '"one"')
 
 
 @pytest.mark.parametrize("rest", [(OTHER, 100_000), (BODY, 100_001)])
-def test_server_that_sends_the_rest_of_another_file_is_not_trusted(server, fetcher, place, notes, rest):
-    fetcher.fetch(remote(server.play("/f", breaks(100_000), rest_of(*rest), serves), checksum=None), place)
-    assert place.read_bytes() == BODY
+def test_server_that_sends_the_rest_of_another_file_is_not_trusted(get, server, notes, rest):
+    assert get(breaks(100_000), rest_of(*rest), serves, checksum=None) == BODY
     assert server.requests[2] == ("/f", None, None)
     assert "the file has changed on the server, or another part came than was asked for" in notes[1]
 
@@ -125,29 +144,6 @@ def rest_of(body, start):
     return serve
 
 
-def test_server_without_ranges_restarts_cleanly(server, fetcher, place):
-    fetcher.fetch(remote(server.play("/f", breaks(100_000, ranges=False), file(ranges=False))), place)
-    assert place.read_bytes() == BODY
-
-
-@pytest.mark.parametrize("etag", ["", 'W/"one"'])
-@pytest.mark.parametrize(("checksum", "asked"), [(f"sha256:{SHA256}", "bytes=100000-"), (None, None)])
-def test_without_a_strong_etag_or_date_only_a_file_with_a_checksum_is_continued(
-    server, fetcher, place, etag, checksum, asked
-):
-    path = server.play("/f", breaks(100_000, etag=etag), file(etag=etag))
-    fetcher.fetch(remote(path, checksum=checksum), place)
-    assert place.read_bytes() == BODY
-    assert server.requests[1] == ("/f", asked, None)
-
-
-def test_date_stands_in_for_an_etag(server, fetcher, place):
-    date = "Sat, 28 Nov 2026 12:00:00 GMT"
-    fetcher.fetch(remote(server.play("/f", breaks(100_000, etag="", Last_Modified=date), serves)), place)
-    assert place.read_bytes() == BODY
-    assert server.requests[1] == ("/f", "bytes=100000-", date)
-
-
 def test_tries_are_bounded_and_pauses_double(server, fetcher, place, pauses):
     address = server.play("/f", status(503))
     with pytest.raises(DataError, match="HTTP 503 Service Unavailable, 4 times in a row; by hand: get http"):
@@ -156,15 +152,14 @@ def test_tries_are_bounded_and_pauses_double(server, fetcher, place, pauses):
     assert pauses == [1, 2, 4]
 
 
-def test_server_that_never_gets_further_than_before_is_given_up(server, fetcher, place):
+def test_server_that_never_gets_further_than_before_is_given_up(get, server):
     with pytest.raises(DataError, match="4 times in a row"):
-        fetcher.fetch(remote(server.play("/f", breaks(100_000, ranges=False))), place)
+        get(breaks(100_000, ranges=False))
     assert len(server.requests) == 4
 
 
-def test_a_try_that_gets_forward_does_not_count(server, fetcher, place, pauses):
-    fetcher.fetch(remote(server.play("/f", breaks(30_000))), place)
-    assert place.read_bytes() == BODY
+def test_a_try_that_gets_forward_does_not_count(get, server, pauses):
+    assert get(breaks(30_000)) == BODY
     assert len(server.requests) == 10
     assert set(pauses) == {1}
 
@@ -222,9 +217,9 @@ def test_redirects_are_followed_and_keep_the_range(server, fetcher, place):
 
 
 @pytest.mark.parametrize(("to", "why"), [("/f", "infinite loop"), ("file:///etc/passwd", "not allowed")])
-def test_redirect_in_a_circle_or_out_of_the_web_is_given_up(server, fetcher, place, to, why):
+def test_redirect_in_a_circle_or_out_of_the_web_is_given_up(get, place, to, why):
     with pytest.raises(DataError, match=why):
-        fetcher.fetch(remote(server.play("/f", redirects(to))), place)
+        get(redirects(to))
     assert left(place) == []
 
 
@@ -236,22 +231,20 @@ def test_secure_connection_is_never_left(server, fetcher, place, monkeypatch):
     assert left(place) == []
 
 
-@pytest.mark.parametrize("length", [200_000, 400_000])
-def test_length_that_lies_never_passes_for_the_file(server, fetcher, place, length):
-    lie = file(then=hang_up, ranges=False, Content_Length=length)
-    with pytest.raises(DataError):
-        fetcher.fetch(remote(server.play("/f", lie)), place)
+@pytest.mark.parametrize(("answer", "said"), [
+    (file(then=hang_up, ranges=False, Content_Length=200_000), "its checksum is"),
+    (file(then=hang_up, ranges=False, Content_Length=400_000), "the connection broke, 4 times in a row"),
+    (without_length, "does not state the file's size"),
+])  # fmt: skip
+def test_length_that_lies_or_is_not_stated_never_passes_for_the_file(get, place, answer, said):
+    with pytest.raises(DataError, match=said):
+        get(answer)
     assert not place.exists()
 
 
-def test_answer_without_length_is_refused(server, fetcher, place):
-    with pytest.raises(DataError, match="does not state the file's size"):
-        fetcher.fetch(remote(server.play("/f", without_length)), place)
-
-
-def test_wrong_bytes_are_never_used_nor_kept(server, fetcher, place):
+def test_wrong_bytes_are_never_used_nor_kept(get, place):
     with pytest.raises(DataError, match=f"its checksum is .*, the sha256 published is {SHA256}"):
-        fetcher.fetch(remote(server.play("/f", file(OTHER))), place)
+        get(file(OTHER))
     assert left(place) == []
 
 
@@ -263,17 +256,17 @@ def test_pieces_that_do_not_fit_together_are_thrown_away(server, fetcher, place)
     assert place.read_bytes() == BODY
 
 
-def test_md5_is_checked_where_that_is_what_is_published(server, fetcher, place):
+def test_md5_is_checked_where_that_is_what_is_published(get, server, fetcher, place):
     md5 = hashlib.md5(BODY).hexdigest()
-    fetcher.fetch(remote(server.play("/f", serves), checksum=f"md5:{md5}"), place)
+    get(serves, checksum=f"md5:{md5}")
     with pytest.raises(DataError, match="md5 published is 0000"):
         fetcher.fetch(remote(server.play("/f", serves), checksum=f"md5:{'0' * 32}"), place.with_name("again"))
 
 
-def test_file_that_is_there_is_checked_and_not_fetched(server, fetcher, place):
+def test_file_that_is_there_is_checked_and_not_fetched(get, server, fetcher, place):
     place.parent.mkdir()
     place.write_bytes(BODY)
-    fetcher.fetch(remote(server.play("/f", serves)), place)
+    get(serves)
     place.write_bytes(OTHER)
     with pytest.raises(DataError, match="is not the file that is meant.*move it away"):
         fetcher.fetch(remote(server.address("/f")), place)

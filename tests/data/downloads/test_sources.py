@@ -13,12 +13,9 @@ from evar.data.task import CORE, load_task
 FILE = {"name": "a.tar.gz", "address": "https://host/a.tar.gz", "unpack": ".", "provenance": "loader 1.0"}
 
 
-def test_every_core_task_has_a_source():
-    assert {load_task(name).folder for name in CORE} == set(read_sources())
-
-
-def test_three_datasets_are_one_archive_with_a_published_checksum_and_the_others_are_tables():
+def test_of_the_core_tasks_three_are_one_archive_with_a_published_checksum_and_the_others_are_tables():
     known = read_sources()
+    assert set(known) == {load_task(name).folder for name in CORE}
     assert {name for name, source in known.items() if source.archive} == {"UrbanSound8K", "SpeechCommands", "GTZAN"}
     for source in known.values():
         if source.archive:
@@ -26,6 +23,7 @@ def test_three_datasets_are_one_archive_with_a_published_checksum_and_the_others
             assert source.archive.unpack
             assert len(source.files) == 1
         else:
+            assert "{folder}" in source.by_hand
             assert not any(file.unpack for file in source.files)
 
 
@@ -34,11 +32,6 @@ def test_every_file_names_a_package_and_its_version_as_provenance():
     assert len(files) == 7
     for file in files:
         assert any(part[0].isdigit() and "." in part for part in file.provenance.split()), file.name
-
-
-def test_what_a_person_must_get_is_reported_with_its_place():
-    for name in ("AudioSet", "VoxCeleb1"):
-        assert "{folder}" in read_sources()[name].by_hand
 
 
 def test_tables_of_audioset_are_the_ones_at_hand(shared):

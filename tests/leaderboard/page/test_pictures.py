@@ -7,15 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evar import plots
-from evar.leaderboard.page.curves import layer_curves
-from evar.leaderboard.page.dots import MOST_ENCODERS, dot_plot
 from evar.leaderboard.page.inline_svg import inline
-from evar.leaderboard.page.pictures import short
-from evar.leaderboard.page.sections import sections
-from evar.leaderboard.page.speed import pareto_front, speed_plot
-from evar.leaderboard.page.tables import names_of
+from evar.leaderboard.page.pictures import (
+    MOST_ENCODERS,
+    dot_plot,
+    layer_curves,
+    pareto_front,
+    sections,
+    short,
+    speed_plot,
+)
 from evar.leaderboard.published import Published
 from evar.leaderboard.ranking import build
+from evar.leaderboard.text_tables import encoder_names
 from evar.plots import CurvePoint, Series
 from tests.leaderboard.made import make_scored
 
@@ -43,31 +47,23 @@ def test_front_is_what_nothing_beats(points):
         assert not any(s >= speed and g >= score and (s, g) != (speed, score) for s, g in points)
 
 
-def test_inline_picture_has_a_text_alternative_and_no_style_sheet():
-    svg = inline(plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))]), "key", "A <title>", "told")
+def test_an_inline_picture_has_a_text_alternative_the_pages_colours_and_ids_of_its_own():
+    source = plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))])
+    svg = inline(source, "key", "A <title>", "in words")
     assert svg.startswith("<svg ")
     assert 'role="img"' in svg
     assert 'aria-labelledby="key-title key-desc"' in svg
-    assert '<title id="key-title">A &lt;title&gt;</title><desc id="key-desc">told</desc>' in svg
+    assert '<title id="key-title">A &lt;title&gt;</title><desc id="key-desc">in words</desc>' in svg
     assert "<style" not in svg
     assert "<metadata" not in svg
-
-
-def test_ids_of_a_picture_are_its_own_and_used():
-    source = plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))])
-    svg = inline(source, "key", "", "")
+    assert "var(--c0)" in svg
+    assert not re.search("#[0-9a-f]{6}", svg)
     ids = set(re.findall(r' id="([^"]+)"', svg))
     assert all(name.startswith("key-") for name in ids)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
     assert len(used) > 1
     assert used <= ids
     assert ids - used == {"key-title", "key-desc"}
-
-
-def test_colours_follow_the_page():
-    svg = inline(plots.dot_plot("accuracy", ["m2d"], [Series("own", (POINT,), (0,))]), "key", "", "")
-    assert "var(--c0)" in svg
-    assert not re.search("#[0-9a-f]{6}", svg)
 
 
 @pytest.mark.parametrize("name", ["$\\frac{1}{2}", "$", "日本語", "a&b<c>", "_^{}", ""])
@@ -90,7 +86,7 @@ def test_dot_plot_shows_own_rows_filled_and_published_ones_hollow_below():
     rows = [make_scored("m2d", "us8k", 0.8, 1), make_scored("logmel", "us8k", 0.5, 2)]
     published = [Published("us8k", "PANN", "accuracy", "linear", "p", 0.79, None, None, "s")]
     made = board(rows)
-    picture = dot_plot("us8k", made.tables, names_of(made), published)
+    picture = dot_plot("us8k", made.tables, encoder_names(made.ranked), published)
     shown = [text for text in texts(picture.svg) if text in ("m2d", "logmel", "PANN")]
     assert shown == ["m2d", "logmel", "PANN"]
     assert picture.svg.count("fill-opacity: 0;") > 0
@@ -101,14 +97,14 @@ def test_dot_plot_shows_own_rows_filled_and_published_ones_hollow_below():
 def test_a_probe_is_a_series_and_no_dot_is_the_best_of_several():
     rows = [make_scored("m2d", "us8k", 0.8, 1), make_scored("m2d", "us8k", 0.7, 2, probe="knn")]
     made = board(rows)
-    svg = dot_plot("us8k", made.tables, names_of(made), []).svg
+    svg = dot_plot("us8k", made.tables, encoder_names(made.ranked), []).svg
     assert "probe logistic, output last: m2d 80.0 %" in svg
     assert "probe knn, output last: m2d 70.0 %" in svg
 
 
 def test_a_long_list_is_cut_and_says_so():
     made = board([make_scored(f"e{number}", "us8k", 0.5 + number / 100, number) for number in range(30)])
-    picture = dot_plot("us8k", made.tables, names_of(made), [])
+    picture = dot_plot("us8k", made.tables, encoder_names(made.ranked), [])
     assert picture.caption == f"Shown: {MOST_ENCODERS} of 30 encoders."
     assert "e29" in texts(picture.svg)
     assert "e0" not in texts(picture.svg)
@@ -122,7 +118,7 @@ def test_speed_plot_parts_devices_and_numbers_their_fronts():
         make_scored("other", "us8k", 0.4, 4, embed_clips_per_second=1.0, device="cpu"),
     ]
     made = board(rows)
-    picture = speed_plot("us8k", made.tables[0], names_of(made))
+    picture = speed_plot("us8k", made.tables[0], encoder_names(made.ranked))
     assert picture.numbered == (
         "good, 80.0 % at 10 clips/s",
         "fast, 60.0 % at 900 clips/s",
@@ -134,8 +130,8 @@ def test_speed_plot_parts_devices_and_numbers_their_fronts():
 
 def test_one_encoder_has_no_speed_plot():
     made = board([make_scored("m2d", "us8k", 0.8, 1)])
-    assert speed_plot("us8k", made.tables[0], names_of(made)) is None
-    assert [section.name for section in sections([], made, names_of(made), [])] == ["by-task"]
+    assert speed_plot("us8k", made.tables[0], encoder_names(made.ranked)) is None
+    assert [section.name for section in sections([], made, encoder_names(made.ranked), [])] == ["by-task"]
 
 
 def test_layer_curve_draws_the_latest_run_of_each_layer():

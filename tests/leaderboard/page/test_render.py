@@ -53,10 +53,6 @@ def test_nothing_is_fetched(page):
     assert "url(" not in page.replace("url(#", "")
 
 
-def test_page_is_the_same_each_time(results, page):
-    assert render(results, read_published()) == page
-
-
 def test_links_to_runs_lead_somewhere(page):
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))

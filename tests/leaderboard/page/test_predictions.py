@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from evar.leaderboard.page import classes as page_classes
-from evar.leaderboard.page import confusion as page_confusion
-from evar.leaderboard.page.classes import classes_of
-from evar.leaderboard.page.clips import MOST_CLIPS, hardest_clips
-from evar.leaderboard.page.confusion import confusion_of
+from evar.leaderboard.page import predictions as page_predictions
+from evar.leaderboard.page.predictions import MOST_CLIPS, classes_of, confusion_of, hardest_clips
 from evar.leaderboard.page.selection import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, selection_of
 from evar.leaderboard.runs import Kept
 from evar.probes.predictions import Predictions
@@ -34,20 +31,20 @@ def kept(said, targets, classes, folds=None):
 
 def test_confusions_are_per_cent_of_the_true_class():
     found = confusion_of(kept([[0, 0, 1, 1, 2]], [0, 0, 0, 0, 2], "abc"))
-    assert found.matrix == ((50, 50, 0), (0, 0, 0), (0, 0, 100))
+    assert found.matrix == [[50, 50, 0], [0, 0, 0], [0, 0, 100]]
     assert [(pair.true, pair.said, pair.share, pair.clips) for pair in found.top] == [("a", "b", 50.0, 2.0)]
 
 
 def test_seeds_count_alike():
     found = confusion_of(kept([[0, 0], [0, 1]], [0, 0], "ab"))
-    assert found.matrix == ((75, 25), (0, 0))
+    assert found.matrix == [[75, 25], [0, 0]]
     assert found.top[0].clips == 0.5
 
 
 def test_many_classes_give_the_most_frequent_confusions(monkeypatch):
-    monkeypatch.setattr(page_confusion, "MOST_CLASSES", 2)
+    monkeypatch.setattr(page_predictions, "MOST_IN_MATRIX", 2)
     found = confusion_of(kept([[1, 1, 2, 0]], [0, 0, 0, 1], "abc"))
-    assert found.matrix == ()
+    assert found.matrix == []
     assert [(pair.true, pair.said) for pair in found.top] == [("a", "b"), ("a", "c"), ("b", "a")]
 
 
@@ -77,7 +74,7 @@ def test_several_labels_have_average_precision_and_are_cut(monkeypatch):
     assert {row.name: row.score for row in found.rows} == {
         name: pytest.approx(100 * value, abs=0.051) for name, value in zip("abcde", expected, strict=True)
     }
-    monkeypatch.setattr(page_classes, "MOST_CLASSES", 2)
+    monkeypatch.setattr(page_predictions, "MOST_CLASSES", 2)
     cut = classes_of(Kept(single_fold, ["x"] * 60, tuple("abcde"), {}))
     assert cut.count == 5
     assert cut.rows == found.rows[:2]
