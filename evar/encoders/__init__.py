@@ -8,15 +8,17 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evar.base import plugins
 from evar.base.errors import UsageError
 from evar.base.spec import check_options, parse_call
-from evar.encoders.contract import Encoder
 from evar.nn import releases
-from evar.nn.checkpoint import SUFFIXES
+from evar.nn.checkpoint_file import SUFFIXES
 from evar.nn.memory import enough_memory
+
+if TYPE_CHECKING:
+    from evar.encoders.contract import Encoder
 
 
 def names() -> list[str]:
@@ -24,7 +26,7 @@ def names() -> list[str]:
     return plugins.names("encoder")
 
 
-def opener_of(spec: str) -> tuple[str, Callable[..., Encoder], dict[str, Any]]:
+def opener_of(spec: str) -> tuple[str, "Callable[..., Encoder]", dict[str, Any]]:
     """The name, the opening function and the given options of a call such as "random(seed=3)".
 
     Raises UsageError for what is none: near names, and what was meant where a file or a checkpoint is named.
@@ -46,7 +48,7 @@ def _meant_by(text: str) -> str:
     return f"a checkpoint: --encoder m2d --weights {text}" if is_file or releases.meant_by(text) else ""
 
 
-def open_encoder(spec: str, weights: Path | None = None) -> Encoder:
+def open_encoder(spec: str, weights: Path | None = None) -> "Encoder":
     """The encoder that a call such as "m2d" or "random(seed=3)" asks for, frozen: eval mode, no gradients, on the CPU.
 
     weights:  a checkpoint file or folder; None for the encoder's own default

@@ -21,7 +21,7 @@ from evar.base.threads import one_thread
 from evar.encoders.checks import ContractBroken, describes_itself, gives_the_same_bits_for_a_long_clip, require_vectors
 from evar.encoders.contract import Encoder, Identity
 from evar.encoders.outside import code_of, outside_code
-from evar.nn.checkpoint import digest_of, find_checkpoint
+from evar.nn.checkpoint_file import digest_of, find_checkpoint
 from evar.nn.memory import enough_memory
 
 SHORTEST_SECONDS = 0.1

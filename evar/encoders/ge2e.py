@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from evar.base.errors import CheckpointError, UsageError, few
 from evar.encoders.adapter import require_numbers
 from evar.encoders.contract import Encoder, Identity
-from evar.nn.checkpoint import digest_of, find_checkpoint
+from evar.nn.checkpoint_file import digest_of, find_checkpoint
 from evar.nn.mel import MelPower, slaney_filters
 from evar.nn.safe_load import load_file_safely
 

@@ -1,6 +1,5 @@
-"""M2D checkpoints: finding the file, reading the encoder out of it, checking every tensor; and random weights."""
+"""M2D checkpoints: reading the encoder out of a file, checking every tensor; and random weights."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -11,15 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.base.errors import CheckpointError, did_you_mean, few, shown
+from evar.base.errors import CheckpointError, few
+from evar.nn.checkpoint_file import digest_of, find_checkpoint
 from evar.nn.configuration import Configuration, configuration_of, encoder_shapes, name_of_training
 from evar.nn.frontend import NORM_STATS
 from evar.nn.initial import initial_weights
-from evar.nn.safe_load import load_file_safely, metadata_of, require_whole
+from evar.nn.safe_load import load_file_safely, metadata_of
 from evar.nn.state_dict import FoundEncoder, find_encoder, is_aside
 from evar.nn.vit import ViT
-
-SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -62,39 +60,6 @@ def load_checkpoint(path: Path, model: str | None = None) -> Checkpoint:
     _check(file, configuration, found)
     tensors = {key: encoder[key].to(torch.float32, copy=True).contiguous() for key in encoder_shapes(configuration)}
     return Checkpoint(configuration, tensors, _norm_stats(file, found.norm_stats), file, digest_of(file))
-
-
-def find_checkpoint(path: Path) -> Path:
-    """`path` itself where it is a file, or the one checkpoint in the folder `path`.
-
-    Raises CheckpointError where there is none, or several.
-    """
-    try:
-        if not path.is_dir():
-            path.stat()
-            require_whole(path)
-            return path
-        held = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
-    except FileNotFoundError as error:
-        siblings = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, siblings) or f"{path.parent} holds {few(siblings) or 'nothing'}"
-        raise CheckpointError(f"no checkpoint at {path}: {hint}") from error
-    except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it, no permission
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CheckpointError(f"no checkpoint at {shown(path)}: {reason}") from error
-    alone = [file for file in held if file.suffix == ".safetensors" and file.with_suffix(".pth") in held]
-    if len(alone) == 1:  # of a pre-training run: the encoder, beside the file to go on from
-        return alone[0]
-    if len(held) != 1:
-        what = f"{len(held)} checkpoints ({few(file.name for file in held)})" if held else "no checkpoint"
-        raise CheckpointError(f"the folder {path} holds {what}: name one file ending in {', '.join(SUFFIXES)}")
-    return held[0]
-
-
-def digest_of(file: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _is_plain(value: Any) -> bool:

@@ -4,17 +4,15 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
-import torch
-
 from evar.base.errors import DataError
 
 SIGNS = ("DefaultCPUAllocator", "Cannot allocate memory", "out of memory", "could not create a memory")
-"""Of a RuntimeError that says it: torch's allocator, a file that cannot be mapped, a device's library, oneDNN."""
+"""Of a RuntimeError that says it: torch's allocators, a file that cannot be mapped, a device's library, oneDNN."""
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that something does not fit into the memory of the device or of the host."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, MemoryError):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM

@@ -21,7 +21,7 @@ from evar.data.downloads.fetch import Fetcher, WrongBytes, require_right
 from evar.data.downloads.sources import Address, RemoteFile
 from evar.data.downloads.unpack import unpacked
 from evar.data.task import Strict, Text
-from evar.nn.checkpoint import digest_of, find_checkpoint
+from evar.nn.checkpoint_file import digest_of, find_checkpoint
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,8 @@ import pathlib
 import pickle
 import pickletools
 import re
-import stat
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
@@ -24,6 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from evar.base.errors import CheckpointError, few, shown
+from evar.nn.checkpoint_file import checkpoints_in, kind_of, require_whole
 from evar.nn.memory import out_of_memory
 
 Global = Callable[..., Any] | tuple[Callable[..., Any], str]
@@ -40,14 +39,6 @@ TORCHS_OWN = re.compile(
 """What PyTorch's own files ask for to build tensors; allowed by its unpickler and not worth naming in an error."""
 
 MOST_PICKLES = 16  # an old PyTorch file is a row of five
-MOST_PICKLED = 4 << 20  # bytes of a zip's pickle; that of ViT-Large with its optimizer's state has half a million
-
-BEGINS = {
-    re.compile(rb".{4}\0{4}\{", re.DOTALL): "safetensors",  # the length of its table in 8 bytes, and the table
-    re.compile(rb"PK"): "zip",
-    re.compile(rb"\x80"): "pickle",
-}
-"""How a file begins -> what it is."""
 
 
 def load_file_safely(path: pathlib.Path) -> Any:
@@ -79,52 +70,6 @@ def metadata_of(path: pathlib.Path) -> dict[str, str]:
         return {}
     with safe_open(path, "pt") as file:
         return dict(file.metadata() or {})
-
-
-def require_whole(path: pathlib.Path) -> None:
-    """Raise CheckpointError for what is no regular file, an empty one, and a zip of a damaged or a packed part.
-
-    PyTorch's zips state a checksum of each part (or zero for all, where it was asked to) and pack nothing.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise CheckpointError(f"{path} is {what}: name a checkpoint file")
-        if status.st_size == 0:
-            raise CheckpointError(f"{path} is empty (zero bytes): copy or download it again")
-        if kind_of(path) == "zip" and (fault := _fault_of_zip(path, status.st_size)):
-            raise CheckpointError(f"{path} is damaged or no checkpoint ({fault}): copy or download it again")
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def kind_of(path: pathlib.Path) -> str:
-    """What a file is by how it begins: "zip", "pickle", "safetensors" or ""."""
-    with path.open("rb") as file:
-        begin = file.read(9)
-    return next((kind for mark, kind in BEGINS.items() if mark.match(begin)), "")
-
-
-def _fault_of_zip(path: pathlib.Path, size: int) -> str:
-    """What is wrong with the parts of a zip that PyTorch might read; "" where nothing is, or it cannot be opened."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-            if _checkpoints_in(parts):
-                return ""  # explained where it is loaded
-            held = sum(part.file_size for part in parts)
-            if held > size or any(part.compress_type != zipfile.ZIP_STORED for part in parts):
-                return f"{held:,} bytes are packed into {size:,}, and PyTorch packs nothing"
-            large = [
-                part.filename for part in parts if part.filename.endswith(".pkl") and part.file_size > MOST_PICKLED
-            ]
-            if large:
-                return f"{few(large)} is larger than {MOST_PICKLED:,} bytes"
-            damaged = archive.testzip() if any(part.CRC for part in parts) else None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
-        return ""  # not to be opened: torch says why
-    return f"its part {shown(damaged)} has not the checksum that it states" if damaged else ""
 
 
 def _asks_for_more_than_the_file_holds(path: pathlib.Path, error: Exception) -> bool:
@@ -191,13 +136,9 @@ def _is_text(path: pathlib.Path) -> bool:
 def _checkpoints_in_zip(path: pathlib.Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return _checkpoints_in(archive.infolist())
+            return checkpoints_in(archive.infolist())
     except Exception:  # no zip or a damaged one: UnicodeDecodeError, BadZipFile, NotImplementedError ...
         return []
-
-
-def _checkpoints_in(parts: list[zipfile.ZipInfo]) -> list[str]:
-    return [part.filename for part in parts if part.filename.endswith((".pth", ".pt", ".safetensors"))]
 
 
 def _asked_for(path: pathlib.Path) -> list[str]:

@@ -15,7 +15,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from evar.base.errors import DataError, few
 from evar.probes.predictions import Predictions
@@ -143,6 +142,8 @@ def mcnemar(a: Predictions, b: Predictions) -> McNemar | None:
         return None
     right_a, right_b = (each.logits[0].argmax(axis=1) == each.targets for each in (a, b))
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    from scipy import stats  # which takes half a second
+
     p = float(stats.binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     return McNemar(only_a, only_b, p)
 

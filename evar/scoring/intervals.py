@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from evar.base.threads import pieces
 from evar.probes.predictions import Predictions
@@ -146,7 +146,7 @@ def freedom(folds: Sequence[FoldPulls]) -> float:
 
 def student(freedom: float) -> float:
     """Student's quantile for so many degrees of freedom, at least one."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, max(1.0, freedom)))
+    return float(stdtrit(max(1.0, freedom), (1 + LEVEL) / 2))
 
 
 def studentised(

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from evar.base.machine import cores
@@ -131,6 +130,8 @@ def _without(prepared: Sequence[WeightedMetric], part: NDArray[np.int64], parts:
 
 def _each(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`work` of each item, in order, as many at once as there are cores; items are taken as they are needed."""
+    import torch  # as in `weighted.py`
+
     threads = torch.get_num_threads()
     try:
         with Threads(cores(), initializer=lambda: torch.set_num_threads(1)) as pool:

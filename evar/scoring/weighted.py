@@ -9,12 +9,15 @@ positives. torch's `embedding_bag` is such a sum, and fast.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from evar.probes.contract import Floats, Targets
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Weights = NDArray[np.float32] | NDArray[np.float64]
 """(clip, resample), none negative. float32 is for whole numbers, of which it sums up to 2^24 exactly."""
@@ -31,13 +34,13 @@ ByClass = Callable[[Weights], Scores]
 class Bags:
     """Clips one bag after the other; `starts` is where each bag begins. A clip may lie in several, a bag be empty."""
 
-    clips: torch.Tensor
-    starts: torch.Tensor
+    clips: NDArray[np.int32]
+    starts: NDArray[np.int32]
 
     @classmethod
     def of(cls, clips: NDArray[np.intp], starts: NDArray[np.intp]) -> "Bags":
         """The bags of these arrays."""
-        return cls(torch.from_numpy(clips.astype(np.int32)), torch.from_numpy(starts.astype(np.int32)))
+        return cls(clips.astype(np.int32), starts.astype(np.int32))
 
     @classmethod
     def by_label(cls, labels: NDArray[np.int64], count: int) -> "Bags":
@@ -53,9 +56,11 @@ class Bags:
         """(clip, resample) -> (bag, resample), each bag with all bags before it."""
         return self._sums(weights).cumsum(0).numpy()
 
-    def _sums(self, weights: Weights) -> torch.Tensor:
-        table = torch.from_numpy(np.ascontiguousarray(weights))
-        return torch.nn.functional.embedding_bag(self.clips, table, self.starts, mode="sum").double()
+    def _sums(self, weights: Weights) -> "Tensor":
+        import torch  # here, since tables of scores need none of it, and it takes seconds
+
+        clips, table, starts = map(torch.from_numpy, (self.clips, np.ascontiguousarray(weights), self.starts))
+        return torch.nn.functional.embedding_bag(clips, table, starts, mode="sum").double()
 
 
 def each_once(clips: int) -> Weights:

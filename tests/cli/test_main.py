@@ -398,3 +398,20 @@ def test_no_name_moves_the_cursor(here, capsys):
     assert {c for c in out + err if not c.isprintable()} <= {"\n", "\r"}  # \r: a bar's
     assert "a\ufffd[2J" in out
     assert "a\ufffd[2J" in err
+
+
+def test_what_needs_no_network_imports_no_torch():
+    lines = [
+        ["leaderboard", "--results", str(ROOT / "docs" / "example")],
+        ["--task", "gtzan", "--encoder", "m2dd"],
+        ["--task", "gtzan", "--probe", "logistc"],
+        ["--task", "gtzan", "--device", "cua"],
+        ["--task", "gtzan", "--precision", "float23"],
+        ["compare", "m2dd", "logmel", "--results", str(ROOT / "docs" / "example")],
+    ]
+    program = (
+        "import sys; from evar.cli import main\n"
+        f"print([(main(line), [name for name in ('torch', 'sklearn') if name in sys.modules]) for line in {lines}])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str([(0, []), *[(2, [])] * 5]), done.stderr

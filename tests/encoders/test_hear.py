@@ -8,7 +8,7 @@ import torch
 from evar import encoders
 from evar.base.errors import CheckpointError, UsageError
 from evar.encoders.checks import ContractBroken
-from evar.nn.checkpoint import digest_of
+from evar.nn.checkpoint_file import digest_of
 from tests.encoders import written
 
 

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from evar import encoders
 from evar.base.errors import CheckpointError, DataError
-from evar.nn.checkpoint import find_checkpoint, load_checkpoint
+from evar.nn.checkpoint import load_checkpoint
+from evar.nn.checkpoint_file import find_checkpoint
 from evar.nn.frontend import NORM_STATS
 from tests import recipe
 

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 from evar.base.errors import CheckpointError
-from evar.nn.safe_load import MOST_PICKLED, load_file_safely, metadata_of
+from evar.nn.checkpoint_file import MOST_PICKLED
+from evar.nn.safe_load import load_file_safely, metadata_of
 from tests import recipe
 
 CONTENT = {"model": {"weight": torch.arange(4.0)}, "epoch": 3}

@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def require_encoder(spec: str) -> None:
-    """Raise UsageError where a call names no encoder: near names, or what was meant. Slow only where it raises."""
+    """Raise UsageError where a call names no encoder: near names, or what was meant."""
     try:
         plugins.require_calls("encoder", spec)
     except UsageError:
