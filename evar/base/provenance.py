@@ -91,19 +91,24 @@ def imported_sources(files: Iterable[str], within: tuple[str, ...]) -> set[str]:
     return found
 
 
-@functools.cache
-def imported_modules(file: Path) -> frozenset[tuple[str, ...]]:
-    """Parts, below this package, of every module of it that one of its files imports: ("nn", "vit"). Read only once."""
-    return frozenset(tuple(name.split(".")[1:]) for name in imported_names(file) if name.startswith("evar."))
+def imported_modules(file: Path) -> set[tuple[str, ...]]:
+    """Parts, below this package, of every module of it that a source file imports anywhere: ("nn", "vit")."""
+    return {tuple(name.split(".")[1:]) for name in imported_names(file) if name.startswith("evar.")}
 
 
-def imported_names(file: Path) -> set[str]:
+def imported_names(file: Path) -> frozenset[str]:
     """Dotted names of all that a source file imports anywhere, of a `from` with and without what it takes.
 
     Raises SyntaxError and ValueError for a file that is no Python.
     """
+    return _imported_names(file.read_bytes(), str(file))
+
+
+@functools.cache
+def _imported_names(source: bytes, file: str) -> frozenset[str]:
+    """See `imported_names`. Remembered: a network's sources are looked through whenever it is scored again."""
     names: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(file.read_bytes(), str(file))]
+    waiting: list[ast.AST] = [ast.parse(source, file)]
     while waiting:  # ast.walk would look into expressions too, which import nothing: twice as long
         node = waiting.pop()
         if isinstance(node, ast.Import):
@@ -113,7 +118,7 @@ def imported_names(file: Path) -> set[str]:
         elif not isinstance(node, ast.expr):
             for block in ("body", "orelse", "finalbody", "handlers", "cases"):
                 waiting += getattr(node, block, ())
-    return names
+    return frozenset(names)
 
 
 def _git(*arguments: str) -> str | None:
