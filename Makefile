@@ -24,7 +24,7 @@ test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (D
 	$(BIN)/python -m pytest tests/browser
 
 .venv/browser: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt selenium
 	touch $@
 
 check: setup  ## style, types, import direction
