@@ -190,7 +190,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno is None:  # no word of the system's: a damaged archive, say
             raise
         raise StorageError(
-            f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
+            f"cannot write {path}: {error.strerror}; choose another folder or change its rights"
         ) from error
 
 

@@ -27,7 +27,7 @@ class Item:
     used:      when it, or embeddings of the store, were last written or opened; seconds since the epoch
     leftover:  why it is of no use any more; "" where it is
     store:     the folder's name of the store that embeddings were made of
-    code:      what code outside this package the embeddings hinge on, see `Identity`
+    code:      what code outside this package the embeddings depend on, see `Identity`
     """
 
     kind: Literal["store", "embeddings"]
