@@ -1,4 +1,4 @@
-"""`python -m benchmarks.coverage`: how often the 95 % intervals hold the truth, and how often equal encoders are separated.
+"""`python -m benchmarks.coverage`: how often the 95 % intervals hold the truth, and how often equals are separated.
 
 Test sets are drawn from populations whose truth is known, and scored as a task is. Clips of a group share a difficulty:
 its chance of being right is drawn from a beta distribution of which two clips of a group correlate by `likeness`; for
