@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from evar.embeddings.device import choose_device, describe
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.probes.contract import Examples, Problem, Rows
 from evar.probes.m2d_paper import BATCH_SIZE
 from evar.probes.training import Data, Job, NetworkRecipe, SlotBlock, slots

@@ -17,12 +17,12 @@ from evar.base import provenance
 from evar.base.errors import DataError
 from evar.base.files import locked, mark_used, remove_unfinished
 from evar.base.progress import progress
+from evar.embeddings.batch_size import Remembered, automatic_batch_size, remembered
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, Runtime, fix_numerics
 from evar.embeddings.forward import embed_blocks
 from evar.embeddings.key import cache_key
-from evar.embeddings.sizes import Remembered, automatic_batch_size, remembered
 from evar.encoders.contract import Encoder
 from evar.nn.memory import enough_memory, out_of_memory
 

@@ -17,7 +17,7 @@ import torch
 from evar.base.errors import UsageError
 from evar.base.progress import advance
 from evar.base.threads import fit_each, pieces
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.cosine import units
 from evar.probes.linear import Standardiser, standardisers

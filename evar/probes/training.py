@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from evar.base.threads import fit_each
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.probes.adam import Adam
 from evar.probes.batches import Order
 from evar.probes.contract import Examples, Floats, Problem, Rows, ScoreFunction, Targets
