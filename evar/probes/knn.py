@@ -19,7 +19,6 @@ from evar.base.progress import advance
 from evar.base.threads import fit_each, pieces
 from evar.nn.exact import exact_float32
 from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
-from evar.probes.cosine import units
 from evar.probes.linear import Standardiser, standardisers
 
 K = (1, 3, 5, 10, 20, 50)
@@ -118,7 +117,7 @@ class Index:
 
     def _search(self, x: Floats) -> Neighbours:
         filled = np.zeros((-(-len(x) // CLIPS) * CLIPS, x.shape[1]), dtype=np.float32)
-        filled[: len(x)] = units(x, self.standardise)
+        filled[: len(x)] = self.standardise.units(x)
         clips = torch.from_numpy(filled).to(self.device).view(-1, CLIPS, x.shape[1])
         nothing = torch.empty((CLIPS, 0), device=self.device)
         found = [(nothing, nothing.long())] * len(clips)
@@ -126,7 +125,7 @@ class Index:
         try:
             with exact_float32():
                 for span in pieces(len(self.train), TRAIN_ROWS):
-                    rows = torch.from_numpy(units(self.x[self.train[span]], self.standardise)).to(self.device)
+                    rows = torch.from_numpy(self.standardise.units(self.x[self.train[span]])).to(self.device)
                     found = self._nearer(clips, rows, span.start, found)
         finally:
             torch.set_num_threads(before)

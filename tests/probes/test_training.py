@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, examples, labels
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True)
-LINEAR = NetworkRecipe((), 12, 2, 16, decoupled=False)
+RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True, rounds=True)
+LINEAR = NetworkRecipe((), 12, 2, 16, decoupled=False, rounds=False)
 NONE = np.empty(0, dtype=np.int64)
 
 
@@ -56,6 +57,20 @@ def test_network_on_a_cpu_is_to_the_bit_the_one_trained_alone(recipe: NetworkRec
     x, y = make(90, 40, 3)
     for job, together in zip(jobs(), run(recipe, jobs(), x, y), strict=True):
         assert_same(run(recipe, [job], x, y)[0], together, tolerance=0)
+
+
+def test_rounded_products_train_the_same_network_but_for_rounding() -> None:
+    x, y = clouds(90, 40, 3, apart=0.3)
+    step = NetworkRecipe((9,), 1, 2, 70, decoupled=True, rounds=True)
+    for job in jobs()[1:3]:
+        (rounded,), (exact,) = (run(each, [job], x, y) for each in (step, replace(step, rounds=False)))
+        assert_same(rounded, exact, tolerance=2.1 * job.lr)  # Adam's first step goes by the signs of gradients
+        moved = [
+            np.abs(a - b).mean()
+            for one, other in zip(rounded.layers, exact.layers, strict=True)
+            for a, b in zip(one, other, strict=True)
+        ]
+        assert max(moved) < 0.1 * job.lr
 
 
 def test_networks_of_a_stack_end_each_in_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:

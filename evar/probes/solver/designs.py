@@ -32,7 +32,10 @@ class Designs:
     @classmethod
     def of(cls, blocks: RowBlocks, rows: Rows, trains: Sequence[Rows], workers: Workers) -> "Designs":
         """The designs with training rows `trains`, all of them among `rows`."""
-        member = torch.from_numpy(np.stack([np.isin(rows, train) for train in trains], axis=1)).to(workers.device)
+        there = np.zeros((len(rows), len(trains)), dtype=np.bool_)
+        for design, train in enumerate(trains):
+            there[np.searchsorted(rows, train), design] = True
+        member = torch.from_numpy(there).to(workers.device)
         count = member.sum(0).double()
 
         def moments(block: slice) -> Tensor:

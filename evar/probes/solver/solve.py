@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evar.base.threads import pieces
-from evar.probes.contract import Examples, Floats, Rows
+from evar.probes.contract import Examples, Floats, Rows, union
 from evar.probes.linear import Standardiser
 from evar.probes.solver.certificate import Certified, certify
 from evar.probes.solver.coordinates import Coordinates
@@ -81,7 +81,7 @@ class _Group:
     """Designs that share one reading of their rows, one set of coordinates and every product."""
 
     def __init__(self, examples: Examples, trains: Sequence[Rows], workers: Workers) -> None:
-        rows = trains[0] if len(trains) == 1 else np.unique(np.concatenate(trains))
+        rows = union(trains)
         targets = examples.y
         self._blocks = RowBlocks(examples.x, rows, workers)
         self._designs = Designs.of(self._blocks, rows, trains, workers)
@@ -143,11 +143,12 @@ class _Group:
 
     def _class_shares(self) -> Tensor:
         """(design, class) float64: the share of a design's rows that are of the class, or have the label."""
-        if self._targets.ndim == 2:
-            positive = self._targets.double()
-        else:
-            positive = torch.nn.functional.one_hot(self._targets, self._classes).double()
-        return (self._designs.member.double().T @ positive) / self._designs.count[:, None]
+        count: Tensor | float = 0.0
+        for block in self._blocks.slices:
+            own = self._targets[block]
+            positive = own if own.ndim == 2 else torch.nn.functional.one_hot(own, self._classes)
+            count = count + self._designs.member[block].double().T @ positive.double()
+        return count / self._designs.count[:, None]
 
 
 def _groups(designs: Sequence[Rows], dim: int) -> list[list[int]]:
@@ -158,11 +159,10 @@ def _groups(designs: Sequence[Rows], dim: int) -> list[list[int]]:
         if len(train) < dim:
             alone.append([number])
             continue
-        for members, rows in groups:
-            union = np.union1d(rows, train)
-            if min(len(designs[member]) for member in [*members, number]) >= SHARED * len(union):
-                members.append(number)
-                groups[groups.index((members, rows))] = (members, union)
+        for place, (members, rows) in enumerate(groups):
+            both = union([rows, train])
+            if min(len(designs[member]) for member in [*members, number]) >= SHARED * len(both):
+                groups[place] = ([*members, number], both)
                 break
         else:
             groups.append(([number], train))
