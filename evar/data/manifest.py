@@ -114,13 +114,13 @@ class Manifest:
 
         Raises DataError where too few parts have clips.
         """
-        rows = {part: np.flatnonzero(self.table["part"] == part) for part in self.task.parts}
+        column = self.table["part"].to_numpy()
+        rows = {part: np.flatnonzero(column == part) for part in self.task.parts}
         there = {part: numbers for part, numbers in rows.items() if len(numbers)}
         if self.task.folds:
             if len(there) < 3:
                 raise DataError(f"task {self.task.name}: clips in {len(there)} folds, at least 3 are needed")
-            everything = np.arange(len(self.table))
-            return [Round(part, np.setdiff1d(everything, test), None, test) for part, test in there.items()]
+            return [Round(part, np.flatnonzero(column != part), None, test) for part, test in there.items()]
         if missing := sorted(set(rows) - set(there)):
             raise DataError(f"task {self.task.name}: no clips in split {', '.join(missing)} of {self.root}")
         return [Round("test", there["train"], there.get("valid"), there["test"])]
