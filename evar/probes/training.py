@@ -8,8 +8,8 @@ How many slots a block has follows from the work of one step and from the device
 last block is filled up: a fit is the same whatever is trained beside it. On a CPU it is one slot, and the blocks go
 side by side in threads: there a stack saves a linear probe of 3,840 dimensions a tenth and costs a hidden layer half as
 much again (`python -m benchmarks.stacks`), since weights and moments push each other out of the caches; and the bits of
-some products would hang on where in memory a slot lies. There a step's clips are gathered from the embeddings where they
-lie, a memory map perhaps; to another device the clips that are needed are copied once.
+some products would hang on where in memory a slot lies. There a step's clips are gathered from the embeddings where
+they lie, a memory map perhaps; to another device the clips that are needed are copied once.
 """
 
 from collections.abc import Sequence

@@ -43,7 +43,7 @@ class Designs:
             return torch.stack([weights.T @ z, weights.T @ z.square()])
 
         first = torch.zeros((), dtype=torch.float64, device=workers.device)
-        mean, second = sum(workers.in_order(moments, blocks.slices), start=first) / count[:, None]
+        mean, second = sum(blocks.each(moments), start=first) / count[:, None]
         variance = second - mean.square()
         for design in range(len(trains)):
             unsure = torch.nonzero(variance[design] <= SUSPECT * second[design])[:, 0]

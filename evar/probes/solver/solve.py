@@ -21,7 +21,7 @@ from evar.probes.solver.precision import exact_products, fast_products
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
 
-STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
+STATE_BYTES = {"cpu": 1 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
 VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries
 LOGIT_BYTES = 4 * 2  # a row: the logits that a model starts from, copied when others end
 SHARED = 0.5  # of a group's rows, at least, each of its designs learns from: others' rows are computed in vain
@@ -42,6 +42,7 @@ class Optimum:
 
     bound:        certified bound of (value - minimum) / value; inf where the intercepts were not to be had
     fast, exact:  evaluations, a forward and a backward product each, by the model and in float64
+    passes:       over the rows since they were opened, those for all problems that share them together
     Classes that the training rows lack have weights and intercepts of no meaning.
     """
 
@@ -51,6 +52,7 @@ class Optimum:
     bound: float
     fast: int
     exact: int
+    passes: int
 
     @property
     def converged(self) -> bool:
@@ -105,7 +107,9 @@ class _Group:
             batch = self._batch(own, [place[fit.design] for fit in own])
             for each in Descent(self._objective, batch, self._start(batch), max_iter).run():
                 standardise = self._standardisers[place[own[each.number].design]]
-                optimum = Optimum(standardise, each.weights, each.intercepts, each.bound, each.fast, each.exact)
+                optimum = Optimum(
+                    standardise, each.weights, each.intercepts, each.bound, each.fast, each.exact, self._blocks.passes
+                )
                 yield part.start + each.number, optimum
 
     def _batch(self, fits: Sequence[LogisticProblem], designs: Sequence[int]) -> ProblemBatch:
