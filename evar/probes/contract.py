@@ -7,9 +7,11 @@ A plug-in is one file of this folder; its name is its name on the command line. 
 A row number says which of the task's clips is meant. Higher scores are better.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, Literal, Protocol
 
 import numpy as np
@@ -123,3 +125,8 @@ def union(sets: Iterable[Rows]) -> Rows:
     for each in listed:
         there[each] = True
     return np.flatnonzero(there)
+
+
+def rises(values: Sequence[float]) -> bool:
+    """Whether there are finite values, each higher than the last."""
+    return bool(values) and all(map(math.isfinite, values)) and all(low < high for low, high in pairwise(values))

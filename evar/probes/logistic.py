@@ -9,19 +9,17 @@ cannot teach keep their column, with a constant logit: LOWEST without positives,
 problems are solved together, to a certified optimum; see `solver/`.
 """
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
 
 from evar.base.errors import UsageError
 from evar.base.progress import advance
-from evar.probes.contract import Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets
+from evar.probes.contract import Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets, rises
 from evar.probes.linear import LinearFit, Standardiser
 from evar.probes.solver.solve import LogisticProblem, Optimum, solve
 
@@ -50,7 +48,7 @@ class Logistic(Probe[float]):
     """See the module's docstring."""
 
     def __init__(self, grid: Sequence[float], max_iter: int) -> None:
-        if not _is_grid(grid):
+        if not rises(grid) or grid[0] <= 0:
             raise UsageError(f"probe logistic: grid must be a rising list of positive numbers, not {grid!r}")
         if max_iter < 1:
             raise UsageError(f"probe logistic: max_iter must be at least 1, not {max_iter!r}")
@@ -142,8 +140,3 @@ def _learnable(known: Floats, *, multi_label: bool) -> list[int | None]:
     if multi_label:
         return list(present)
     return [None] if len(present) > 2 else list(present[1:])
-
-
-def _is_grid(grid: Sequence[float]) -> bool:
-    """Whether `grid` is a rising list of positive finite numbers."""
-    return bool(grid) and grid[0] > 0 and math.isfinite(grid[-1]) and all(low < high for low, high in pairwise(grid))

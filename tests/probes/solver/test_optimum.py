@@ -146,7 +146,7 @@ def values(found: list[LogisticFit], x: Floats, y: np.ndarray) -> list[float]:
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def usual() -> tuple[Floats, np.ndarray, list[float]]:
     """Embeddings, classes, and the values of the optima of PAIRS as they are usually found."""
     x, y = embeddings(400, 30, 4)
