@@ -21,7 +21,8 @@ from evar.probes.solver.precision import exact_products, fast_products
 from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
 
-STATE_BYTES = {"cpu": 1 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
+STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
+WIDE, WIDE_STATE_BYTES = 1024, {"cpu": 1 << 30, "cuda": 48 << 30}  # classes that fill the products of rows on their own
 VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries
 LOGIT_BYTES = 4 * 2  # a row: the logits that a model starts from, copied when others end
 SHARED = 0.5  # of a group's rows, at least, each of its designs learns from: others' rows are computed in vain
@@ -100,7 +101,8 @@ class _Group:
     ) -> Iterator[tuple[int, Optimum]]:
         """(place in `fits`, optimum) of each, in the order in which they end; `group`: numbers of its designs."""
         column = self._objective.coordinates.basis.shape[1] * VECTOR_BYTES + self._blocks.count * LOGIT_BYTES
-        at_once = max(1, STATE_BYTES[self._targets.device.type] // (column * self._classes))
+        room = (WIDE_STATE_BYTES if self._classes >= WIDE else STATE_BYTES)[self._targets.device.type]
+        at_once = max(1, room // (column * self._classes))
         place = {design: number for number, design in enumerate(group)}
         for part in pieces(len(fits), at_once):
             own = fits[part]
