@@ -4,14 +4,13 @@
         key.json      "key": everything that decides the numbers, readable, and KEY its digest; "store": whose clips
         shape.json    the batch size that the entry was begun with, and the dimension of each output
         OUTPUT.npy    (clip, dim) float32, memory-mapped while it is written
-        blocks.csv    a line for each finished block: number, sha256 of its numbers in every output
+        blocks.csv    a line for each finished block: number, xxh3_128 of its numbers in every output
         done.json     written last: seconds and clips it took
 
-A block counts once its line is there, and its sha256 is checked whenever it is read again: after a kill, a full disk
+A block counts once its line is there, and its hash is checked whenever it is read again: after a kill, a full disk
 or a flipped bit just the blocks concerned are computed anew, in the same shapes, with the same result to the bit.
 """
 
-import hashlib
 import io
 import os
 import re
@@ -21,10 +20,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from evar.base import provenance
-from evar.base.files import hold, open_regular, read_regular, reserve, storage_errors
+from evar.base.files import KEY, hold, open_regular, read_regular, reserve, storage_errors
 from evar.base.json_file import read_json, write_json
 
 Floats = NDArray[np.float32]
@@ -64,7 +64,7 @@ class Entry:
 
     def begin(self, shape: Shape) -> dict[str, Floats]:
         """Write the readable key and lay out empty arrays: {output: (clip, dim)}, memory-mapped for writing."""
-        write_json(self.folder / "key.json", {"key": dict(self.key), "store": self.store})
+        write_json(self.folder / KEY, {"key": dict(self.key), "store": self.store})
         with storage_errors(self.folder):
             for name in ("blocks.csv", "done.json", "shape.json", *(self._file(output).name for output in shape.dims)):
                 (self.folder / name).unlink(missing_ok=True)  # who has mapped an array keeps it
@@ -109,7 +109,7 @@ class Entry:
             log = read_regular(self.folder / "blocks.csv", MOST_LOG_BYTES).decode(errors="replace")
         except OSError:
             return set()
-        written = {line for line in log.split("\n") if re.fullmatch(r"[0-9]{1,9},[0-9a-f]{64}", line)}
+        written = {line for line in log.split("\n") if re.fullmatch(r"[0-9]{1,9},[0-9a-f]{32}", line)}
         numbers = {int(line.partition(",")[0]) for line in written}
         return {
             block
@@ -143,7 +143,7 @@ class Entry:
 
     @staticmethod
     def _digest(shape: Shape, arrays: Mapping[str, Floats], block: int) -> str:
-        digest = hashlib.sha256()
+        digest = xxhash.xxh3_128()
         for output in sorted(arrays):
             digest.update(np.ascontiguousarray(arrays[output][shape.rows(block)]).data)
         return digest.hexdigest()

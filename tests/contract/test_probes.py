@@ -8,11 +8,14 @@ import pytest
 
 from evar import probes
 from evar.base import threads
+from evar.probes import predictions
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, Targets
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, examples, labels
 
 CERTIFIED = {"logistic": 2e-2}  # how far logits within the certified gap may differ; those of other probes may not
+QUICK = {"mlp": "mlp(hidden=[4], epochs=1)", "m2d_paper": "m2d_paper(epochs=1)", "logistic": "logistic(max_iter=2)"}
+ROWS, DIM = 9000, 6
 TRAIN, VALID, OTHERS = np.arange(0, 60), np.arange(60, 80), np.arange(80, 100)
 
 
@@ -116,6 +119,33 @@ def test_read_only_memory_maps_are_fitted(probe: Probe, fitted: Fitted, tmp_path
     np.save(f"{tmp_path}/x.npy", x)
     mapped = np.load(f"{tmp_path}/x.npy", mmap_mode="r")
     assert np.array_equal(logits(probe, mapped, y), fitted.logits(x))
+
+
+class InBlocks(np.ndarray):
+    """Embeddings that note how many of their rows were copied or computed with at a time."""
+
+    most = 0
+
+    def __array_finalize__(self, other: object) -> None:
+        if self.ndim == 2 and self.shape[1:] == (DIM,):
+            InBlocks.most = max(InBlocks.most, len(self) if len(self) < ROWS else 0)
+
+    def take(self, indices: Rows, axis: int | None = None, out: Floats | None = None, mode: str = "raise") -> Floats:
+        InBlocks.most = max(InBlocks.most, len(indices))
+        return np.asarray(self).take(indices, axis=axis, out=out, mode=mode)
+
+
+def test_rows_are_read_block_by_block_and_never_copied_as_a_whole(
+    probe: Probe,
+) -> None:
+    x, y = clouds(ROWS, DIM, 3)
+    few_steps = probes.open_probe(QUICK.get(probe.name, probe.name))
+    train, rest = np.arange(0, ROWS - 100), np.arange(ROWS - 100, ROWS)
+    InBlocks.most = 0
+    watched = examples(x.view(InBlocks), y)
+    (fitted,) = few_steps.fit(watched, [Problem(train, rest, few_steps.grid[0], 0)], metric("accuracy"))
+    predictions.logits(fitted, watched.x, rest)
+    assert 0 < InBlocks.most <= 4096
 
 
 def test_every_fit_is_counted_once(probe: Probe, advances: list[int]) -> None:

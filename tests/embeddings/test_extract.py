@@ -13,10 +13,10 @@ import torch
 from evar.base.errors import DataError, StorageError, UsageError
 from evar.base.progress import displayed
 from evar.data.store import prepare
+from evar.embeddings.batch_size import automatic_batch_size
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime
 from evar.embeddings.extract import embed
-from evar.embeddings.sizes import automatic_batch_size
 from evar.encoders.adapter import behaviour_of
 from evar.encoders.contract import Encoder, Identity
 from tests import forked
