@@ -156,7 +156,7 @@ def test_pairs_that_sound_unlike_are_compared_in_a_small_task_only(tmp_path, mon
     look(make_task(tmp_path / "small", clips), progress=recorded)
     monkeypatch.setattr(search, "ALWAYS_COMPARED_SECONDS", 0)
     look(make_task(tmp_path / "large", clips), progress=recorded)
-    assert totals == [8, 4, 16, 8, 4, 0]
+    assert totals == [8, 1, 16, 8, 1, 0]
 
 
 def test_what_listens_sees_no_labels():
