@@ -97,7 +97,8 @@ def main(most: int) -> None:
             for kind, *found in zip(KINDS, *recalls, strict=True):
                 ways = " against ".join(f"{each[0]:,} of {each[1]:,}" for each in found)
                 lines.append(f"{size:>7,} clips, copies found, {kind}: {ways}")
-        for first, last in [*zip(range(len(sizes) - 1), range(1, len(sizes)), strict=True), (0, len(sizes) - 1)]:
+        for first in range(len(sizes) - 1):
+            last = len(sizes) - 1
             exponent = np.log(taken[last] / taken[first]) / np.log(sizes[last] / sizes[first])
             print(f"exponent of candidates, {sizes[first]:,} to {sizes[last]:,} clips: {exponent:.2f}")
         print(*lines, sep="\n")
@@ -105,7 +106,7 @@ def main(most: int) -> None:
 
 
 def made(count: int) -> tuple[NDArray[np.float32], list[NDArray[np.float32]], NDArray[np.bool_]]:
-    """(clip, FEATURES) fingerprints; of each kind those of copies of the first clips; (kind, copy) whether they match."""
+    """(clip, FEATURES) fingerprints; of each kind those of the first clips' copies; (kind, copy) whether they match."""
     draws = np.random.default_rng(0)
     recordings = np.concatenate([demo.recording(draws) for _ in range(RECORDINGS)]).astype(np.float32)
     copied = min(count, BOTH) * COPIED // 1000
@@ -163,8 +164,8 @@ def stages(made_in: float) -> None:
     tables = analysis(RATE)
     heard, _ = cpu(lambda: [fingerprint(each, tables) for each in waveforms])
     compared, _ = cpu(lambda: [match(*pair, RATE) for pair in zip(waveforms[::2], waveforms[1::2], strict=True)])
-    print(f"fingerprints {200 / heard:,.0f} x real time, comparisons {200 / compared:,.0f} x (both clips counted, at most "
-          f"{search.MOST_COMPARED_SECONDS:,} s); clips made and fingerprinted in {made_in:,.0f} s")  # fmt: skip
+    print(f"fingerprints {200 / heard:,.0f} x real time; comparisons {200 / compared:,.0f} x, both clips counted, "
+          f"of at most {search.MOST_COMPARED_SECONDS:,} s; clips made and fingerprinted in {made_in:,.0f} s")  # fmt: skip
 
 
 def cpu(work: Callable[[], Result], rounds: int = 3) -> tuple[float, Result]:

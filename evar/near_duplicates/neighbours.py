@@ -20,7 +20,8 @@ from evar.base.progress import progress
 from evar.base.threads import fit_each
 
 NEAREST = 4  # clips kept of each: a clip with more copies than that is found all the same
-TREES = 20
+TREES = 24
+OF_TREE = 2  # clips that each tree gives of those; other trees, other clips
 LEAF = 64
 SPLITTING = 32  # components that are projected, the strongest: in these a copy differs least, beside other clips
 _AT_ONCE = 16  # leaves
@@ -42,8 +43,9 @@ def nearest(embeddings: Floats, sides: Rows, asking: Sequence[int], workers: int
     asks = np.isin(sides, asking)
     strongest = embeddings[:, -SPLITTING:].T
     trees = range(TREES if len(sides) > LEAF else 1)
+    kept = OF_TREE if len(trees) > 1 else NEAREST
     with progress("near-duplicates, neighbours", total=len(trees), unit="tree"):
-        work = partial(_of_tree, embeddings, strongest, sides.astype(np.int32), asks)
+        work = partial(_of_tree, embeddings, strongest, sides.astype(np.int32), asks, kept)
         found = fit_each(work, trees, at_once=workers, steps=lambda tree: 1)
     keys = np.concatenate(found, axis=1)
     keys.sort(axis=1)
@@ -55,13 +57,13 @@ def nearest(embeddings: Floats, sides: Rows, asking: Sequence[int], workers: int
     return np.stack(np.divmod(pairs, len(sides)), axis=1), -(keys[rows, columns][first] >> 32) / _STEPS - 2
 
 
-def _of_tree(embeddings: Floats, strongest: Floats, sides: Sides, asks: Flags, tree: int) -> Rows:
-    """(asking clip, NEAREST) keys of the nearest in its leaf, which sort as their distances; those of none are not < 0.
+def _of_tree(embeddings: Floats, strongest: Floats, sides: Sides, asks: Flags, kept: int, tree: int) -> Rows:
+    """(asking clip, kept) keys of the nearest in its leaf, which sort as their distances; those of none are not < 0.
 
     A key is the neighbour's place, minus 2^32 times (2 + the cosine) in steps.
     """
     leaves = _leaves(strongest, np.random.default_rng(tree))
-    keys = np.zeros((len(sides), NEAREST), np.int64)
+    keys = np.zeros((len(sides), kept), np.int64)
     for start in range(0, len(leaves), _AT_ONCE):
         places = leaves[start : start + _AT_ONCE]
         inside, here = embeddings[places], sides[places]
@@ -70,9 +72,9 @@ def _of_tree(embeddings: Floats, strongest: Floats, sides: Sides, asks: Flags, t
         leaf, query = np.nonzero(asks[places])
         cosines = products[leaf, query]
         rows = np.arange(len(cosines))
-        best = np.empty((len(rows), NEAREST), np.int64)
-        values = np.empty((len(rows), NEAREST), np.float32)
-        for rank in range(NEAREST):
+        best = np.empty((len(rows), kept), np.int64)
+        values = np.empty((len(rows), kept), np.float32)
+        for rank in range(kept):
             best[:, rank] = column = cosines.argmax(axis=1)
             values[:, rank] = cosines[rows, column]
             cosines[rows, column] = -2
