@@ -20,10 +20,10 @@ from evar.base.progress import progress
 from evar.base.threads import fit_each
 
 NEAREST = 4  # clips kept of each: a clip with more copies than that is found all the same
-TREES = 24
+TREES = 20
 OF_TREE = 2  # that each tree gives of those: other trees give others
-LEAF = 64
-SPLITTING = 32  # components that are projected, the strongest: in these a copy differs least, beside other clips
+LEAF = 80
+SPLITTING = 64  # components that are projected, the strongest: in these a copy differs least, beside other clips
 _AT_ONCE = 16  # leaves
 _STEPS = 2**20  # to a cosine of 1, in keys
 _PLACE = 2**32 - 1

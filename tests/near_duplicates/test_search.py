@@ -117,8 +117,8 @@ def test_both_clips_of_a_pair_in_two_folds_are_near_duplicates(tmp_path):
 
 
 def test_number_of_threads_changes_no_bit(tmp_path):
-    sounds = [*unlike(60), *(louder(sound) for sound in unlike(10))]
-    clips = [Clip(f"{n}.wav", ("train", "test")[n // 60], each) for n, each in enumerate(sounds)]
+    sounds = [*unlike(90), *(louder(sound) for sound in unlike(10))]
+    clips = [Clip(f"{n}.wav", ("train", "test")[n // 90], each) for n, each in enumerate(sounds)]
     task = make_task(tmp_path, clips)
     sides = (task[0].table["part"] == "test").to_numpy(np.int64)
     one, three = (search.search(task[1], sides, [1], workers=workers) for workers in (1, 3))
