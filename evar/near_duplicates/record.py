@@ -94,7 +94,7 @@ def _file(clips: Manifest, store: Store) -> Path:
         "table": clips.digest,
         "folds": clips.task.folds,
         "sources": provenance.hash_sources(provenance.imported_sources(["near_duplicates/record.py"], own)),
-        "versions": {name: versions[name] for name in ("numpy", "torch", "scikit-learn")},
+        "versions": {name: versions[name] for name in ("numpy", "torch")},
     }
     return store.folder / f"near-duplicates-{provenance.hash_json(key)[:16]}.json"
 

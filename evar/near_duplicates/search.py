@@ -1,38 +1,34 @@
 """The search for near-duplicates across the sides of a split: it reads a store's clips and no labels.
 
-Each tested clip's nearest on other sides by fingerprint are candidates, and those whose waveforms match are copies
-(`likeness.py`). The evaluated encoder has no part in it.
+Each tested clip's nearest on other sides by fingerprint are candidates (`neighbours.py`: found by hashing, once for all
+folds), and those whose waveforms match are copies (`likeness.py`). The evaluated encoder has no part in it.
 
-n clips in equal folds and d dimensions take about 2 n^2 d operations (3.5 TFLOP for 100,000 clips in ten folds, see
-`python -m benchmarks.near_duplicates`). The table of all clips by all clips is never there, and of each clip only its
-NEAREST are kept, however many are alike. Memory: 3.4 kB a clip, and one clip or one block of distances a thread. Bits
-do not depend on the number of threads: every product has its own fixed shape and one thread.
+Time and memory grow as the clips do (`python -m benchmarks.near_duplicates`). Memory: about 5 kB a clip, and one clip
+or a few leaves of a tree a thread. Bits do not depend on the number of threads.
 """
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
-from threadpoolctl import threadpool_limits
 
 from evar.base.progress import progress
-from evar.base.threads import fit_each, pieces
+from evar.base.threads import fit_each, one_thread, pieces
 from evar.data.audio import FULL_SCALE
 from evar.data.leaks import SILENT_PEAK
 from evar.data.store import Store
 from evar.near_duplicates.likeness import FEATURES, Match, analysis, embed, fingerprint, match
+from evar.near_duplicates.neighbours import nearest
 
 EXCERPT_SECONDS = 60.0  # of longer clips the beginning is compared
 FADE_SECONDS = 0.05  # at most a quarter of a clip
-NEAREST = 4  # clips kept of each: a clip with more copies than that is found all the same
 ALIKE = 0.3  # cosine from which pairs are compared; copies of all kinds at once measured 0.28 and more, most 0.4
 ALWAYS_COMPARED_SECONDS = 4_000  # of audio, the nearest pairs however unlike: a small task is searched throughout
 MOST_COMPARED_SECONDS = 150_000  # of audio, nearest pairs first: about a minute of a core
-_CLIPS, _QUERIES, _PAIRS = 64, 512, 16  # a piece of work for a thread
+_CLIPS, _PAIRS = 64, 16  # a piece of work for a thread
 
 Rows = NDArray[np.int64]
 Found = list[tuple[int, int, Match]]
@@ -50,7 +46,9 @@ def search(store: Store, sides: Rows, asking: Sequence[int], *, workers: int) ->
     sounding = np.flatnonzero(prints.any(axis=1))
     if len(np.unique(sides[sounding])) < 2:
         return [], 0
-    pairs, cosines = _candidates(embed(prints[sounding]), sides[sounding], asking, workers)
+    with one_thread():
+        embeddings = embed(prints[sounding])
+    pairs, cosines = nearest(embeddings, sides[sounding], asking, workers)
     pairs = sounding[pairs]
     contents = pd.factorize(store.index["content"].iloc[rows])[0]
     unequal = contents[pairs[:, 0]] != contents[pairs[:, 1]]
@@ -95,34 +93,7 @@ def _fingerprints(store: Store, rows: Rows, workers: int) -> NDArray[np.float32]
     return prints
 
 
-def _candidates(
-    embeddings: NDArray[np.float32], sides: Rows, asking: Sequence[int], workers: int
-) -> tuple[Rows, NDArray[np.float32]]:
-    """(pair, 2) places of every asking clip's nearest on other sides, once each, and (pair,) their cosines."""
-    pairs, cosines = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
-    with progress("near-duplicates, neighbours", total=int(np.isin(sides, asking).sum()), unit="clip"):
-        for side in asking:
-            queries, others = np.flatnonzero(sides == side), np.flatnonzero(sides != side)
-            if not len(queries) or not len(others):
-                continue
-            index = NearestNeighbors(n_neighbors=min(NEAREST, len(others)), algorithm="brute").fit(embeddings[others])
-            asked = embeddings[queries]
-            found = _by_pieces(partial(_nearest, index, asked), len(queries), _QUERIES, workers)
-            distances, places = (np.concatenate(each) for each in zip(*found, strict=True))
-            here = np.broadcast_to(queries[:, None], places.shape)
-            pairs.append(np.sort(np.stack([here, others[places]], axis=-1).reshape(-1, 2), axis=1))
-            cosines.append((1 - distances**2 / 2).ravel().astype(np.float32))  # of vectors of unit length
-    once, first = np.unique(np.concatenate(pairs), axis=0, return_index=True)
-    return once, np.concatenate(cosines)[first]
-
-
-def _nearest(index: NearestNeighbors, asked: NDArray[np.float32], piece: slice) -> tuple[NDArray[np.float64], Rows]:
-    """(query, NEAREST) distances, and (query, NEAREST) places in the index."""
-    distances, places = index.kneighbors(asked[piece])
-    return distances, places
-
-
-def _worth_comparing(pairs: Rows, cosines: NDArray[np.float32], seconds: NDArray[np.float64]) -> tuple[Rows, int]:
+def _worth_comparing(pairs: Rows, cosines: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[Rows, int]:
     """The pairs (pair, 2) to be compared, nearest first, and how many more are alike. seconds: (clip,)."""
     order = np.argsort(-cosines, kind="stable")
     taken, alike = np.cumsum(seconds[pairs[order]].sum(axis=1)), cosines[order] >= ALIKE
@@ -147,10 +118,4 @@ def _confirmed(store: Store, rows: Rows, pairs: Rows, workers: int) -> Found:
 
 def _by_pieces(work: Callable[[slice], Outcome], count: int, size: int, workers: int) -> list[Outcome]:
     """`work` on each piece of at most `size` of range(count), by `workers` threads without threads of their own."""
-    return fit_each(
-        work,
-        pieces(count, size),
-        prepare_thread=lambda: threadpool_limits(limits=1),  # OpenMP, scikit-learn's, is limited thread by thread
-        at_once=workers,
-        steps=lambda piece: piece.stop - piece.start,
-    )
+    return fit_each(work, pieces(count, size), at_once=workers, steps=lambda piece: piece.stop - piece.start)

@@ -44,7 +44,7 @@ def test_what_was_found_is_kept_until_samples_or_table_change(tmp_path, clips, l
     before = look(task)
     assert stages == [
         ("near-duplicates", 9, "clip"),
-        ("near-duplicates, neighbours", 1, "clip"),
+        ("near-duplicates, neighbours", 1, "tree"),
         ("near-duplicates, pairs", 4, "pair"),
     ]
     assert look(task) == known(*task) == before
