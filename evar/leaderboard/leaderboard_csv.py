@@ -88,9 +88,12 @@ def update(results: Path) -> None:
 
 
 def _there(results: Path) -> Stamps:
-    """The record files that are there now."""
-    stamps = {file.name: _stamp(file) for file in runs.record_files(results)}
-    return {name: stamp for name, stamp in stamps.items() if stamp is not None}
+    """The record files that are there now, by name, which is by time."""
+    with storage_errors(results / runs.FOLDER), contextlib.suppress(FileNotFoundError):
+        with os.scandir(results / runs.FOLDER) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries if runs.is_record(entry.name)]
+        return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in sorted(found)}
+    return {}
 
 
 def _made_from(results: Path) -> Stamps | None:

@@ -150,7 +150,12 @@ def predictions_path(record: Path) -> Path:
 def record_files(results: Path) -> list[Path]:
     """The record files in this folder, by name, which is by time; none where there is no such folder."""
     with storage_errors(results / FOLDER):
-        return sorted(path for path in (results / FOLDER).glob("*.json") if not path.name.startswith("."))
+        return sorted(path for path in (results / FOLDER).glob("*.json") if is_record(path.name))
+
+
+def is_record(name: str) -> bool:
+    """Whether a file of this name is a record."""
+    return name.endswith(".json") and not name.startswith(".")
 
 
 def read_rows(results: Path) -> list[Result]:
