@@ -24,6 +24,7 @@ from evar.data.task import BUNDLED, Task
 log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
+MIDI_NUMBERS = {str(number).zfill(width) for number in range(128) for width in (1, 2, 3)}
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Manifest:
         for row, names in enumerate(labels):
             targets[row, [number[name] for name in names]] = True
         return targets
+
+    @cached_property
+    def pitches(self) -> NDArray[np.int64] | None:
+        """(class,) MIDI numbers, where the task says that its classes are pitches."""
+        return np.array([int(name) for name in self.classes]) if self.task.pitches else None
 
     @cached_property
     def part_numbers(self) -> Rows:
@@ -218,6 +224,8 @@ def _check(manifest: Manifest) -> None:
     if strange := sorted({name for names in table["labels"] for name in names} - set(manifest.classes)):
         hint = did_you_mean(strange[0], manifest.classes) or f"it has {few(manifest.classes)}"
         raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}: {hint}")
+    if task.pitches and (strange := [name for name in manifest.classes if name not in MIDI_NUMBERS]):
+        raise DataError(f"{place}: classes that are no pitches, MIDI numbers from 0 to 127: {few(map(repr, strange))}")
     if (twice := table["path"][table["path"].duplicated()]).size:
         raise DataError(f"{place}: clips listed twice: {few(map(repr, twice))}")
     if len(manifest.classes) < 2:

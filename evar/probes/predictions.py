@@ -20,6 +20,7 @@ class Predictions:
     groups:   (clip,) names: recording, speaker, ...
     folds:    (clip,) names of the round that tested the clip
     draws:    of training clips, where few were drawn several times: the seeds lie draw by draw
+    pitches:  (class,) MIDI numbers, where the task says that its classes are pitches
     """
 
     logits: Floats
@@ -28,6 +29,7 @@ class Predictions:
     groups: NDArray[np.str_]
     folds: NDArray[np.str_]
     draws: int = 1
+    pitches: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where shapes disagree, a row appears twice, or a logit is not finite."""

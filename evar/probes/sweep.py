@@ -5,6 +5,7 @@ of the rounds' choices together are what the choice is scored by.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def assemble(by_output: Mapping[str, Predictions], outputs: Mapping[str, str]) -
     for name, output in outputs.items():
         clips = np.flatnonzero(first.folds == name)
         logits[:, clips] = by_output[output].logits[:, clips]
-    return Predictions(logits, first.targets, first.rows, first.groups, first.folds)
+    return replace(first, logits=logits)
 
 
 def _valid(chosen: Chosen) -> float:

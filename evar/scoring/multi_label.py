@@ -6,8 +6,11 @@
   equals counting half: the area under the ROC curve. macro AUC is the mean over classes.
 - d': sqrt(2) times the inverse normal distribution of macro AUC, as AudioSet's papers have it (Hershey et al. 2017,
   "CNN architectures for large-scale audio classification"). It lies between minus infinity and infinity.
+- lwlrap, the label-weighted label-ranking average precision (Fonseca et al. 2019, "Audio tagging with noisy labels and
+  minimal supervision"), ranks the classes of each clip instead: a positive label's precision is the share of positives
+  among the labels of its clip with an equal or higher logit. lwlrap is its mean over all positive labels of all clips.
 
-Clips of equal logit share a threshold, so their order does not matter and sorting need not be stable. A class without a
+Equal logits share a threshold, so their order does not matter and sorting need not be stable. A class without a
 positive clip among those scored has no AP, one without a positive or without a negative no AUC; they are left out of
 the means.
 """
@@ -19,8 +22,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from evar.base.errors import DataError
+from evar.base.threads import pieces
 from evar.probes.contract import Floats, Targets
 from evar.scoring.weighted import Bags, ByClass, Scores, WeightedMetric, Weights, divide, mean_over_classes, positives
+
+LABELS = 4096  # positive labels that are ranked among the others of their clips at a time
 
 
 def average_precision_by_class(logits: Floats, targets: Targets) -> ByClass:
@@ -53,6 +59,29 @@ def d_prime(logits: Floats, targets: Targets) -> WeightedMetric:
     def scores(weights: Weights) -> Scores:
         found: Scores = np.sqrt(2) * ndtri(area(weights))
         return found
+
+    return scores
+
+
+def lwlrap(logits: Floats, targets: Targets) -> WeightedMetric:
+    """Label-weighted label-ranking average precision. Raises ValueError for wrong shapes, DataError without positives.
+
+    A clip weighs as often as it has positive labels; one without any says nothing.
+    """
+    positive = positives(logits, targets)
+    clips, labels = np.nonzero(positive)
+    if not len(clips):
+        raise DataError("lwlrap needs a positive label, there is none among the clips to score")
+    precision = np.empty(len(clips))
+    for some in pieces(len(clips), LABELS):
+        rows = logits[clips[some]]
+        above = rows >= logits[clips[some], labels[some], None]
+        precision[some] = (above & positive[clips[some]]).sum(axis=1) / above.sum(axis=1)
+    of_clip = np.bincount(clips, precision, len(logits))[:, None], positive.sum(axis=1)[:, None]
+
+    def scores(weights: Weights) -> Scores:
+        over, under = ((weights * each).sum(axis=0, dtype=np.float64) for each in of_clip)
+        return divide(over, under)
 
     return scores
 

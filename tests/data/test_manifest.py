@@ -286,6 +286,19 @@ def test_multi_label_targets_are_a_table_of_truth(dataset):
     assert manifest.targets.tolist() == [[True, True, False], [False, False, False], [False, True, True]]
 
 
+def test_classes_that_are_pitches_have_their_midi_numbers(dataset):
+    rows = [("a.wav", "060", "train"), ("b.wav", "72", "test"), ("c.wav", "61", "valid")]
+    assert read_manifest(*dataset(rows, pitches=True)).pitches.tolist() == [60, 61, 72]
+    assert read_manifest(*dataset(rows)).pitches is None
+
+
+@pytest.mark.parametrize("name", ["C4", "128", "-1", "60.0"])
+def test_class_that_is_no_pitch_is_named(dataset, name):
+    rows = [("a.wav", "60", "train"), ("b.wav", name, "test"), ("c.wav", "61", "valid")]
+    with pytest.raises(DataError, match=f"no pitches, MIDI numbers from 0 to 127: '{name}'"):
+        read_manifest(*dataset(rows, pitches=True))
+
+
 def test_labels_that_are_separated_otherwise_are_remarked(dataset):
     rows = [("a.wav", "x|y", "train"), ("b.wav", "x", "train"), ("c.wav", "y", "test")]
     columns = ("path", "labels", "split")
