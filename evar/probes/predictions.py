@@ -15,7 +15,7 @@ class Predictions:
     """Logits of every test clip, in the order of rows.
 
     logits:   (seed, clip, class) float32, finite
-    targets:  (clip,) int64 class numbers, or (clip, class) bool
+    targets:  (clip,) class numbers, or (clip, class), see `contract.Targets`
     rows:     (clip,) int64, rising
     groups:   (clip,) names: recording, speaker, ...
     folds:    (clip,) names of the round that tested the clip

@@ -105,5 +105,5 @@ def fitting(kind: Kind, classes: int, pitches: Pitches = None) -> list[str]:
 
 def without_positives(targets: Targets, classes: int) -> int:
     """How many of the classes have no positive clip: targets (clip,) class numbers, or (clip, class)."""
-    there = np.unique(targets) if targets.ndim == 1 else np.flatnonzero(targets.any(axis=0))
+    there = np.unique(targets) if targets.ndim == 1 else np.flatnonzero((targets == 1).any(axis=0))
     return classes - len(there)

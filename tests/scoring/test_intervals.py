@@ -151,8 +151,13 @@ def test_variance_of_unequal_groups_is_that_of_leaving_each_out() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, each in METRICS.items() if each.kind == "multi-label"])
-def test_groups_pull_on_every_metric_as_far_as_it_moves_without_them(name: str) -> None:
+@pytest.mark.parametrize("unknown", [0, 0.5])
+def test_groups_pull_on_every_metric_as_far_as_it_moves_without_them(name: str, unknown: float) -> None:
     predictions = dataclasses.replace(multi_label(60), groups=(np.arange(60) // 7).astype(str))
+    if unknown:
+        hidden = np.random.default_rng(1).random((60, 5)) < unknown
+        partly = np.where(hidden, -1, predictions.targets).astype(np.int8)
+        predictions = dataclasses.replace(predictions, targets=partly)
     (fold,) = pulls_by_fold(predictions, name).values()
     logits, targets, score = predictions.logits[0], predictions.targets, metric(name)
     each = [predictions.groups == group for group in np.unique(predictions.groups)]

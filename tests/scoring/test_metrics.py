@@ -157,6 +157,51 @@ def test_chroma_accuracy_of_classes_that_are_no_pitches_is_refused() -> None:
     assert metrics.fitting("single-label", 4, np.arange(4))[-1] == "chroma_accuracy"
 
 
+partly_known = hnp.arrays(np.int8, (CLIPS, CLASSES), elements=st.sampled_from([-1, -1, 0, 0, 1])).filter(
+    lambda each: ((each == 1).any(axis=0) & (each == 0).any(axis=0)).any()
+)
+
+
+@pytest.mark.parametrize("name", ["average_precision", "auc"])
+@given(scores, partly_known, weights)
+@quick
+def test_class_ranks_the_clips_of_which_it_is_known(
+    name: str, logits: np.ndarray, targets: np.ndarray, table: np.ndarray
+) -> None:
+    found = OF_CLASSES[name](logits, targets)(table)
+    for k in range(CLASSES):
+        there = targets[:, k] >= 0
+        expected = [of_one_class(name, targets[there] == 1, logits[there], each[there], k) for each in table.T]
+        if name == "auc" and not (targets[:, k] == 0).any():
+            expected = [np.nan] * 3
+        np.testing.assert_allclose(found[k], expected, atol=1e-12)
+
+
+@given(scores, partly_known, weights)
+@quick
+def test_lwlrap_ranks_the_labels_that_are_known_of_a_clip(
+    logits: np.ndarray, targets: np.ndarray, table: np.ndarray
+) -> None:
+    lowest = np.where(targets >= 0, logits, -np.inf)  # below all labels that count
+    found = metrics.lookup("lwlrap").prepare(logits, targets)(table)
+    expected = [lwlrap_by_hand(lowest, targets == 1, column) for column in table.T]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mAP", "macro_auc", "d_prime", "lwlrap"])
+@given(scores, partly_known)
+@quick
+def test_logits_of_unknown_entries_score_nothing(name: str, logits: np.ndarray, targets: np.ndarray) -> None:
+    other = np.where(targets >= 0, logits, 7 - 3 * logits)
+    assert metrics.metric(name)(other, targets) == metrics.metric(name)(logits, targets)
+    known = np.where(targets >= 0, targets, 0)
+    assert metrics.metric(name)(logits, known) == metrics.metric(name)(logits, known == 1)
+
+
+def test_class_whose_positives_are_unknown_is_left_out_and_counted() -> None:
+    assert metrics.without_positives(np.int8([[-1, 1], [0, -1]]), 2) == 1
+
+
 @given(st.integers(0, 1000), st.integers(6, 9))
 @quick
 def test_top5_agrees_with_scikit_learn_where_no_logits_are_equal(seed: int, count: int) -> None:
