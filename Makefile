@@ -18,13 +18,13 @@ demo: setup  ## synthesise a small dataset, evaluate the bundled M2D, the same u
 	$(BIN)/evar demo
 
 test: setup  ## the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2  # one thread a process: two of each only wait
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal  # more threads a process only wait
 
 test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (Debian: apt install chromium chromium-driver)
 	$(BIN)/python -m pytest tests/browser
 
 .venv/browser: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt selenium
 	touch $@
 
 check: setup  ## style, types, import direction

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.coverage`: how often the 95 % intervals hold the truth, and how often equals are told apart.
+"""`python -m benchmarks.coverage`: how often the 95 % intervals hold the truth, and how often equals are separated.
 
 Test sets are drawn from populations whose truth is known, and scored as a task is. Clips of a group share a difficulty:
 its chance of being right is drawn from a beta distribution of which two clips of a group correlate by `likeness`; for
@@ -273,7 +273,7 @@ ACCURACIES: dict[str, tuple[Population, ...]] = {
 }
 METRICS = {
     "mAP, 5 classes, 200 groups of 1": Scored("mAP", 5, equal(200, 1), 1.0),
-    "mAP, 5 classes, 200 groups of 1, well told apart": Scored("mAP", 5, equal(200, 1), 2.5),
+    "mAP, 5 classes, 200 groups of 1, well separated": Scored("mAP", 5, equal(200, 1), 2.5),
     "mAP, 5 classes, 50 groups of 5": Scored("mAP", 5, equal(50, 5), 1.0, 0.7),
     "mAP, 20 classes, 100 groups of 4": Scored("mAP", 20, equal(100, 4), 1.5, 0.5),
     "mAP, 50 classes, 400 groups of 1": Scored("mAP", 50, equal(400, 1), 2.0),

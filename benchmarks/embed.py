@@ -23,7 +23,8 @@ import torch
 from benchmarks.limits import flops_a_clip, matrix_rate
 from benchmarks.stages import Stages
 from evar.base import machine, provenance
-from evar.cli.terminal import size, table
+from evar.base.byte_size import size
+from evar.cli.terminal import table
 from evar.data.store import Store, prepare
 from evar.embeddings import forward
 from evar.embeddings.batches import make_plan

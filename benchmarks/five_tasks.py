@@ -24,10 +24,11 @@ from benchmarks.limits import flops_a_clip, matrix_rate
 from benchmarks.stages import Stages
 from evar import encoders, fitting, pipeline, probes
 from evar.base import machine, provenance
+from evar.base.byte_size import size
 from evar.base.errors import EvarError, UsageError
 from evar.base.progress import say, show_progress
 from evar.cli.options import argument
-from evar.cli.terminal import size, table
+from evar.cli.terminal import table
 from evar.config import Config, share
 from evar.data.task import CORE, Task, load_task
 from evar.embeddings.device import choose_device, choose_precision, describe

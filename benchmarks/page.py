@@ -1,7 +1,7 @@
 """`python -m benchmarks.page`: the leaderboard's page of 2,000 made-up rows: how long, how large, how fast it sorts.
 
 One line a size of the board: seconds from the runs to the HTML text (Python's start not counted) at first, with every
-paired comparison with the best of a column, and again, when these are known; bytes, runs told in full, and, where
+paired comparison with the best of a column, and again, when these are known; bytes, runs shown in full, and, where
 Chromium and Selenium are installed, milliseconds until the page has loaded and until its largest table is sorted and
 laid out again: the fastest, the median and the slowest of ten.
 """
@@ -57,12 +57,12 @@ def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 200
     of_processor = time.process_time() - begin
     file = results / "page.html"
     file.write_text(page, encoding="utf-8")
-    told = page.count('<details class="run"')
+    shown = page.count('<details class="run"')
     browser = in_browser(file)
     print(
         f"{rows} rows, {encoders:4} encoders, {len(tasks)} tasks  first {first:5.2f} s, again {took:5.2f} s "
         f"({of_processor:.2f} s of CPU)  "
-        f"{file.stat().st_size / 1e6:5.2f} MB  {told} runs in full  {browser}",
+        f"{file.stat().st_size / 1e6:5.2f} MB  {shown} runs in full  {browser}",
         flush=True,
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from evar.embeddings.device import choose_device, describe
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.probes.contract import Examples, Problem, Rows
 from evar.probes.m2d_paper import BATCH_SIZE
 from evar.probes.training import Data, Job, NetworkRecipe, SlotBlock, slots
@@ -27,10 +27,11 @@ def main(device: torch.device, counts: list[int]) -> None:
     draws = np.random.default_rng(0)
     x, y = draws.normal(size=(CLIPS, DIM)).astype(np.float32), draws.integers(CLASSES, size=CLIPS)
     problem = Problem(np.arange(CLIPS), NO_ROWS, None, 0)
-    data = Data.of(Examples(x, y, np.zeros(CLIPS, dtype=np.str_), CLASSES), [problem], device)
+    examples = Examples(x, y, np.zeros(CLIPS, dtype=np.str_), CLASSES)
     print(f"{describe(device)}  torch {torch.__version__}")
     for name, hidden in (("linear", ()), ("512 units", (512,))):
-        recipe = NetworkRecipe(hidden, 1, 1, BATCH_SIZE, decoupled=True)
+        recipe = NetworkRecipe(hidden, 1, 1, BATCH_SIZE, decoupled=True, rounds=False)
+        data = Data.of(examples, [problem], recipe, device)
         steps = -(-CLIPS // BATCH_SIZE)
         said = []
         for count in counts:
@@ -38,7 +39,7 @@ def main(device: torch.device, counts: list[int]) -> None:
             with exact_float32():
                 took = min(seconds(block) for block in blocks)
             said.append(f"{count} {1000 * took / steps / count:.2f}")
-        chosen = slots(BATCH_SIZE, data.sizes(recipe), device)
+        chosen = slots(BATCH_SIZE, data.sizes, device)
         print(f"{name:<10} ms a step and network, by slots: {'  '.join(said)}  (chosen: {chosen})")
 
 

@@ -11,7 +11,7 @@ from evar.base.errors import few
 from evar.base.progress import progress
 from evar.data.manifest import Manifest
 from evar.embeddings.extract import Embeddings
-from evar.probes import selection, sweep
+from evar.probes import selection
 from evar.probes import shots as few_shots
 from evar.probes.contract import Chosen, Examples, Probe
 from evar.probes.predictions import Predictions, predict, together
@@ -72,13 +72,33 @@ def choose_output(clips: Manifest, fits: Sequence[ProbeFit], seed: int) -> Probe
     """The fit of each round's best output by validation score, as one."""
     begin = time.perf_counter()
     by_output = {fit.output: fit for fit in fits}
-    best = sweep.best_outputs({fit.output: list(fit.chosen.values()) for fit in fits})
-    outputs = {each.name: output for each, output in zip(clips.rounds(), best, strict=True)}
+    outputs = {each.name: best_output(fits, each.name) for each in clips.rounds()}
     chosen = {name: by_output[output].chosen[name] for name, output in outputs.items()}
-    predictions = sweep.assemble({fit.output: fit.predictions for fit in fits}, outputs)
+    predictions = assemble({fit.output: fit.predictions for fit in fits}, outputs)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
     seconds = time.perf_counter() - begin + sum(fit.seconds for fit in fits)
     return ProbeFit(fits[0].probe, CHOSEN, chosen, predictions, score, seconds, outputs)
+
+
+def best_output(fits: Sequence[ProbeFit], name: str) -> str:
+    """The output whose chosen setting has the best mean validation score in a round, the first of equals."""
+    scores = {fit.output: valid for fit in fits if (valid := fit.chosen[name].valid) is not None}
+    if len(scores) < len(fits):
+        raise ValueError("an output can be chosen only where its validation score was asked for (`judge`)")
+    return max(scores, key=scores.__getitem__)
+
+
+def assemble(by_output: Mapping[str, Predictions], outputs: Mapping[str, str]) -> Predictions:
+    """Each round's predictions by the output chosen for it.
+
+    by_output: output -> predictions of the same rows; outputs: round -> output
+    """
+    first = next(iter(by_output.values()))
+    logits = first.logits.copy()
+    for name, output in outputs.items():
+        clips = np.flatnonzero(first.folds == name)
+        logits[:, clips] = by_output[output].logits[:, clips]
+    return replace(first, logits=logits)
 
 
 def fit_probe(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 
 MILLISECONDS = 1000
 

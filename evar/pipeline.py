@@ -69,7 +69,7 @@ def evaluate(
     `[result.row() for result in results]` makes a table. Embeddings are cached by the network's tensors, its sources,
     and what it does to a test signal; those of a class whose source cannot be read (typed at a prompt) are removed
     again. `evar.show_progress()` shows bars and notes.
-    Raises EvarError for anything that the user can mend.
+    Raises EvarError for anything that the user can fix.
     """
     if isinstance(task, nn.Module):
         raise UsageError("evar.evaluate: a task comes first, then an encoder")
@@ -210,4 +210,4 @@ def _forget(cache: Path, code: str) -> None:
     """Remove the cached embeddings of an encoder with this `code`."""
     for item in inventory.inventory(cache):
         if item.code == code:
-            inventory.remove(item)
+            inventory.remove(item, even_if_held=True)

@@ -21,8 +21,9 @@ from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
 from evar.data.leaks import Leaks, find_leaks
 from evar.data.manifest import Manifest, find_root, read_manifest
+from evar.data.promised import Promised, short_clips
 from evar.data.report import Report
-from evar.data.store import Store, short_clips
+from evar.data.store import Store
 from evar.data.task import Task, load_task, load_tasks, task_files
 from evar.near_duplicates.record import NearDuplicates, find, known
 
@@ -76,7 +77,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class ListedTask:
-    """A task that can be named. data: where its dataset was found, or that it was not; broken: what its file lacks."""
+    """A task that can be named. data: where its dataset was found, that it was not, or how its file is broken."""
 
     task: str
     title: str = ""
@@ -185,7 +186,8 @@ def require_coverage(prepared: Prepared, config: Config) -> None:
 
 def _decoded(manifest: Manifest, rate: int, config: Config) -> Store:
     paths = manifest.clips["path"].tolist()
-    return stores.prepare(manifest.root, paths, rate, config.cache, workers=config.workers)
+    promised = Promised(manifest.clips["seconds"].to_numpy(), manifest.task.seconds)
+    return stores.prepare(manifest.root, paths, rate, config.cache, workers=config.workers, promised=promised)
 
 
 def _found(task: Task, data: Path) -> str:

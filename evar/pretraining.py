@@ -78,7 +78,7 @@ def pretrain_encoder(
     save_as:             precision of the weights in the encoder's own file
     config:              the settings; `settings` are settings by name, which go before
 
-    Raises EvarError for anything that the user can mend, TrainingError where the numbers are lost.
+    Raises EvarError for anything that the user can fix, TrainingError where the numbers are lost.
     """
     config = config_of(settings, config)
     recipe = recipe if isinstance(recipe, Recipe) else make_recipe(recipe, {})

@@ -43,7 +43,7 @@ class Scored(ResultPart):
     """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups their recordings, speakers or such.
 
     parts: score of each fold (or of "test"); seeds: of each seed; draw_scores: of each draw of few shots.
-    classes_left_out: of means over classes, for want of positive test clips. metrics: the other metrics of this kind of
+    classes_left_out: of means over classes, without positive test clips. metrics: the other metrics of this kind of
     task, each a mean over folds and seeds as the score is; None where it is not finite.
     """
 
@@ -93,11 +93,11 @@ class DataUsed(ResultPart):
 @dataclass(frozen=True, kw_only=True)
 class Standing(ResultPart):
     """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep, few shots, test clips
-    of a single group, folds without a clip, an unstable encoder, or a task that only bears an official one's name.
+    of a single group, folds without a clip, an unstable encoder, or a task that only has an official one's name.
 
     sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it;
     empty_folds: of the task, that had no clip to test; unstable: how the encoder gives other embeddings of the
-    same clip, empty where it was not seen to.
+    same clip, empty where it was not checked.
     """
 
     ranked: bool

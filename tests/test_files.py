@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from evar.base.byte_size import read_size, size
 from evar.base.errors import StorageError
 from evar.base.files import (
     UNFINISHED,
@@ -16,6 +18,7 @@ from evar.base.files import (
     open_regular,
     read_regular,
     remove_unfinished,
+    unheld,
     write_atomic,
 )
 from evar.base.json_file import read_json, write_json
@@ -82,6 +85,30 @@ def test_a_file_that_is_used_is_held_until_its_last_map_is_gone(tmp_path):
     os.close(map_of_it)
     assert not is_held(tmp_path / "file")
     assert not is_held(tmp_path / "none")
+
+
+def test_none_begins_to_use_a_file_while_it_is_known_to_be_unheld(tmp_path):
+    write_atomic(tmp_path / "file", "x")
+    with open_regular(tmp_path / "file") as file:
+        holder = threading.Thread(target=hold, args=(file,))
+        with unheld([tmp_path / "file", tmp_path / "none"]) as free:
+            assert free
+            holder.start()
+            holder.join(0.2)
+            assert holder.is_alive()
+        holder.join(10)
+        assert not holder.is_alive()
+        with unheld([tmp_path / "file"]) as free:
+            assert not free
+
+
+def test_sizes_are_read_as_they_are_written_and_in_full():
+    assert [read_size(text) for text in ("20GB", "1.5 TB", "500mb", "0", "4096", "7 B")] == [
+        20 * 10**9, 1_500 * 10**9, 500 * 10**6, 0, 4096, 7]  # fmt: skip
+    assert [read_size(size(count)) for count in (0, 999, 12_300, 5 * 10**12)] == [0, 999, 12_300, 5 * 10**12]
+    for wrong in ("", "GB", "20QB", "20 G B", "-1", "1e9", "nan", "1.GB", "२GB"):
+        with pytest.raises(ValueError, match="must be bytes, such as 20GB or 500MB"):
+            read_size(wrong)
 
 
 def test_what_a_killed_process_left_is_deleted_and_what_a_living_one_writes_is_not(tmp_path):

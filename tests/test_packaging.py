@@ -84,8 +84,8 @@ def test_installed_command_works_from_any_folder(built, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    for door in (["-c", "from evar.cli import console; console()"], ["-m", "evar"]):
-        command = [sys.executable, *door, "--task", "list"]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    console = ["-c", "from evar.cli import console; console()", "--task", "list"]
+    for line, said in ((console, "UrbanSound8K"), (["-m", "evar", "--help"], "check-encoder")):
+        done = subprocess.run([sys.executable, *line], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert "UrbanSound8K" in done.stdout
+        assert said in done.stdout

@@ -17,7 +17,7 @@ from benchmarks.gpu.report import Report
 from benchmarks.gpu.speed import CHUNK, CHUNKS, opened, waveforms
 from benchmarks.limits import settled, timed
 from evar.encoders.m2d import M2D
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.nn.frontend import EPS, LogMel
 
 LOW = 2e-2  # may be off: bfloat16 in another order of summation

@@ -28,7 +28,7 @@ from evar.embeddings.batches import make_plan
 from evar.embeddings.device import choose_precision, describe
 from evar.embeddings.feed import feed
 from evar.embeddings.forward import READERS
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.pretrain.recipe import make_recipe
 
 ROOT = Path(__file__).parents[2]

@@ -4,10 +4,10 @@ import torch
 
 from benchmarks.gpu.report import Report
 from benchmarks.limits import flops_a_clip, matrix_rate, settled
+from evar.embeddings.batch_size import AUDIO_SECONDS_A_BATCH
 from evar.embeddings.device import PRECISIONS, choose_precision, fix_numerics, peak_memory_bytes
-from evar.embeddings.sizes import AUDIO_SECONDS_A_BATCH
 from evar.encoders.m2d import M2D, open_random
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.nn.pooling import frames_of, mean_over_frames
 
 MODEL = {True: "m2d_vit_tiny-80x608p16x16", False: "m2d_vit_base-80x608p16x16"}  # whether quick -> model

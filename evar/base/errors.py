@@ -1,4 +1,4 @@
-"""Errors that a user can mend: printed as one line, without a traceback, exit code 2.
+"""Errors that a user can fix: printed as one line, without a traceback, exit code 2.
 
 Every message says what is wrong, where, and what to do. Anything else that is raised is a fault of this project.
 """

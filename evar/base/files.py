@@ -10,19 +10,22 @@ import fcntl
 import logging
 import os
 import re
+import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
+from evar.base.byte_size import size
 from evar.base.errors import EvarError, StorageError
 
 log = logging.getLogger(__name__)
 
 UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part")  # what `atomic_path` names its temporary files
+KEY = "key.json"  # of a folder of the cache: what it is, readable; its time of change is that of the last use
 FLAGS = {"rb": os.O_RDONLY, "r+b": os.O_RDWR, "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT}
 
 
@@ -51,16 +54,30 @@ def hold(file: BinaryIO) -> None:
 
 def is_held(path: Path) -> bool:
     """Whether a process uses a file (see `hold`), or may do so where the file system has no locks."""
-    if not path.is_file():
-        return False
-    try:
-        with open_regular(path, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+    with unheld([path]) as free:
+        return not free
+
+
+@contextlib.contextmanager
+def unheld(paths: Iterable[Path]) -> Iterator[bool]:
+    """Whether no process uses any of these files; then none begins to within the block: `hold` waits for its end."""
+    with contextlib.ExitStack() as files:
+        free = True
+        for path in filter(Path.is_file, paths):
+            try:
+                fcntl.flock(files.enter_context(open_regular(path, "r+b")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                free = False
+                break
+        yield free
+
+
+def mark_used(folder: Path) -> None:
+    """Set the time of change of a cache folder's key to now; in a cache that is read-only it stays as it is."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / KEY)
 
 
 @contextlib.contextmanager
@@ -126,6 +143,14 @@ def reserve(path: Path) -> None:
             file.write(block)
 
 
+def require_space(folder: Path, wanted: int, purpose: str, advice: str = "free some or choose another folder") -> None:
+    """Raise StorageError, naming both sizes, where `folder`'s disk has less than `wanted` bytes left."""
+    if (free := shutil.disk_usage(folder).free) < wanted:
+        raise StorageError(
+            f"{purpose} needs {size(wanted)} in {folder}, {size(free)} are free: {advice}; finished parts are kept"
+        )
+
+
 @contextlib.contextmanager
 def locked(path: Path, waiting: str = "", busy: EvarError | None = None) -> Iterator[None]:
     """Hold the lock `path`.lock.
@@ -165,7 +190,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno is None:  # no word of the system's: a damaged archive, say
             raise
         raise StorageError(
-            f"cannot write {path}: {error.strerror}; choose another folder or mend its rights"
+            f"cannot write {path}: {error.strerror}; choose another folder or change its rights"
         ) from error
 
 

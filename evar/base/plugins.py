@@ -1,7 +1,7 @@
 """Plug-ins: a file of a folder is a plug-in, its name is its name on the command line, its options are a function's.
 
-A file is a plug-in where it defines the folder's opening function (`open_encoder`, `open_probe`, `open_reader`) at its
-top level. Files are recognised by their text, so that listing names imports nothing.
+A file is a plug-in where it defines the folder's opening function (`open_encoder`, `open_probe`, `open_reader`,
+`open_format`) at its top level. Files are recognised by their text, so that listing names imports nothing.
 """
 
 import importlib

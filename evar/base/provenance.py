@@ -8,9 +8,10 @@ import importlib.metadata
 import json
 import subprocess
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import evar
@@ -29,10 +30,11 @@ def new_run_id() -> str:
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
-def versions() -> dict[str, str]:
+@functools.cache
+def versions() -> Mapping[str, str]:
     """Versions of this package and of those whose numbers end up in a score."""
     outside = {name: importlib.metadata.version(name) for name in ("torch", "scikit-learn", "nnAudio", "numpy", "soxr")}
-    return {"evar": evar.__version__, **outside}
+    return MappingProxyType({"evar": evar.__version__, **outside})
 
 
 @functools.cache
@@ -94,18 +96,29 @@ def imported_modules(file: Path) -> set[tuple[str, ...]]:
     return {tuple(name.split(".")[1:]) for name in imported_names(file) if name.startswith("evar.")}
 
 
-def imported_names(file: Path) -> set[str]:
+def imported_names(file: Path) -> frozenset[str]:
     """Dotted names of all that a source file imports anywhere, of a `from` with and without what it takes.
 
     Raises SyntaxError and ValueError for a file that is no Python.
     """
+    return _imported_names(file.read_bytes(), str(file))
+
+
+@functools.cache
+def _imported_names(source: bytes, file: str) -> frozenset[str]:
+    """See `imported_names`. Remembered: a network's sources are looked through whenever it is scored again."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+    waiting: list[ast.AST] = [ast.parse(source, file)]
+    while waiting:  # ast.walk would look into expressions too, which import nothing: twice as long
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+        elif not isinstance(node, ast.expr):
+            for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+                waiting += getattr(node, block, ())
+    return frozenset(names)
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,6 +1,6 @@
 """Independent fits side by side in threads, one thread of linear algebra each.
 
-Sums whose order hangs on the number of threads would make a score hang on the machine's load; and for products of
+Sums whose order depends on the number of threads would make a score depend on the machine's load; and for products of
 this size one thread a fit is also faster than two (measured: twice as fast for 8,732 x 3,840).
 """
 
@@ -22,7 +22,7 @@ P = ParamSpec("P")
 
 
 class Threads(ThreadPoolExecutor):
-    """A pool whose want of threads is one clear error: StorageError, see `submit`."""
+    """A pool that lacks threads with one clear error: StorageError, see `submit`."""
 
     def submit(self, work: Callable[P, Result], /, *args: P.args, **named: P.kwargs) -> Future[Result]:
         """Have `work` done. Raises StorageError where the system starts no more threads."""

@@ -1,6 +1,6 @@
 """The command line: `evar VERB ...`, `run_eval.py ...`; arguments, progress, exit codes.
 
-Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend, 130 interrupted. Results go to stdout,
+Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can fix, 130 interrupted. Results go to stdout,
 everything else to stderr.
 """
 

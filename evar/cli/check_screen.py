@@ -9,13 +9,13 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from evar.base.byte_size import size
 from evar.base.errors import few, printable
-from evar.cli.terminal import size
 from evar.data import ffmpeg
 from evar.data.audio import QUIET_PEAK
 from evar.data.check import CLIPPED_SHARE
+from evar.data.promised import SHORT_SECONDS
 from evar.data.report import Class, Durations, Report
-from evar.data.store import SHORT_SECONDS
 from evar.near_duplicates.record import NearDuplicates
 
 LABEL_CHARACTERS = 17  # of the column of headings

@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: sizes, widths, tables."""
+"""What a person sees on a terminal: lines, widths, tables."""
 
 import os
 import shutil
@@ -31,15 +31,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     The first one names a line, and is repeated where the table is cut.
     """
     return on_screen(text_table(header, rows), width(otherwise=FULL_WIDTH))
-
-
-def size(count: float) -> str:
-    """Bytes for people: 12.3 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def width(otherwise: int = 100) -> int:

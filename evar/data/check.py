@@ -18,8 +18,9 @@ from evar.base.errors import DataError, few, shown
 from evar.data.audio import MISSING, QUIET_PEAK
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest, Rows
+from evar.data.promised import short_clips
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
-from evar.data.store import Store, short_clips
+from evar.data.store import Store
 
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
 SAMPLE_BYTES = 2
@@ -92,9 +93,9 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
     except DataError as error:
         return str(error)
     for each in rounds:
-        taught = sorted({name for names in clips.table["labels"].iloc[each.train] for name in names})
+        taught = np.flatnonzero(_class_counts(clips, each.train))
         if len(taught) < 2:
-            classes = f"one class, {taught[0]}" if taught else "no class"
+            classes = f"one class, {clips.classes[taught[0]]}" if len(taught) else "no class"
             return (
                 f"all training clips{_tested_in(clips, [each.name])} are of {classes}: at least two classes are needed"
             )

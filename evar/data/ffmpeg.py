@@ -82,7 +82,7 @@ def installed() -> bool:
 
 
 def advice(files: int) -> str:
-    """What to do about that many files for which the command is wanting, in one line."""
+    """What to do about that many files for which the command is missing, in one line."""
     return (
         f"{files:,} files need ffmpeg, which is not installed: install it and run again, or convert each elsewhere "
         f"and keep its name: {CONVERT}"
@@ -94,7 +94,7 @@ class Run:
 
     output: a pipe that gives an AU file. Once the block has ended: stopped and error say what went wrong, "" where
     nothing did; stopped is no fault of the file. promised: seconds, 0.0 where the file states none; tolerance: how
-    many of them may be wanting in a whole file; decoder: the command with its version.
+    many of them may be missing in a whole file; decoder: the command with its version.
     """
 
     def __init__(self, file: BinaryIO, kind: Kind) -> None:

@@ -190,9 +190,8 @@ def read_manifest(task: Task, data: Path) -> Manifest:
 
 
 def _beside(task: Task) -> list[Path]:
-    """The dataset's folder beside a task file outside the tree."""
-    outside = task.file.parent not in (BUNDLED.resolve(), Path("tasks").resolve())
-    return [task.file.parent / task.folder] if outside else []
+    """The dataset's folder beside a task's file that is not of the package."""
+    return [] if task.file.parent == BUNDLED.resolve() else [task.file.parent / task.folder]
 
 
 def _below(task: Task, data: Path) -> list[Path]:

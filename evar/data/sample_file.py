@@ -17,6 +17,7 @@ keeps its clips, whatever is appended meanwhile. One file, whatever the number o
 import contextlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,8 @@ from evar.base.errors import StorageError
 from evar.base.files import hold, open_regular, refuse_if_too_many_open, storage_errors, write_atomic
 
 JOURNAL = "samples.jsonl"
-GROUP_CLIPS = 64  # a line of the journal: few enough that a kill loses little
+GROUP_SECONDS = 1.0  # a line of the journal is written so often: little is lost by a kill, little time by writing
+GROUP_CLIPS = 4096  # and after so many clips or bytes
 GROUP_BYTES = 1 << 26
 SAMPLE = np.dtype("<i2")
 PLACE = {"offset": "i8", "length": "i8", "checksum": "S32"}  # bytes into the file, samples, xxh3_128
@@ -193,6 +195,7 @@ class Appender:
         self._begins = samples is None
         self._end = self._written = samples.end if samples else 0
         self._group: dict[str, list[Any]] = {}
+        self._begun = time.monotonic()
 
     def __enter__(self) -> Self:
         with storage_errors(self.data):
@@ -234,7 +237,8 @@ class Appender:
         """Note a clip whose samples lie in the file already; `entry` has its place too."""
         for name, value in {"clip": clip, **entry}.items():
             self._group.setdefault(name, []).append(value)
-        if len(self._group["clip"]) >= GROUP_CLIPS or self._written - self._end >= GROUP_BYTES:
+        full = len(self._group["clip"]) >= GROUP_CLIPS or self._written - self._end >= GROUP_BYTES
+        if full or time.monotonic() - self._begun >= GROUP_SECONDS:
             self._finish_group()
 
     def _finish_group(self) -> None:
@@ -243,7 +247,7 @@ class Appender:
         with storage_errors(self.data):
             os.fsync(self._file.fileno())
             _write(self._lines, memoryview(_line(self._group)))
-        self._end, self._group = self._written, {}
+        self._end, self._group, self._begun = self._written, {}, time.monotonic()
 
 
 def _write(file: BinaryIO, content: memoryview) -> None:

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from evar import __version__
 from evar.base import provenance
 from evar.base.errors import StorageError
-from evar.base.files import locked, remove_unfinished
+from evar.base.files import KEY, locked, mark_used, remove_unfinished
 from evar.base.json_file import write_json
 from evar.data import sample_file, store_writer
+from evar.data.promised import Promised
 from evar.data.sample_file import FACTS, SampleFile
 
 FORMAT = 4  # of the layout and of what decoding means; another number is another store
 NAME_CHARACTERS = 40  # of the dataset's folder in the store's
-SHORT_SECONDS = 0.5  # how much less than promised a clip may hold before it is worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +85,14 @@ def prepare(
     cache: Path,
     *,
     workers: int,
+    promised: Promised | None = None,
 ) -> Store:
     """The store of `paths` (relative to `root`, or absolute) at `rate` Hz, decoded where it is not there already.
 
-    workers: decoding threads. Where another process prepares the same store, its work is waited for and used.
-    Raises StorageError where the cache cannot be written; what is finished is kept, as after any interruption.
+    workers: decoding threads; promised: how long the clips are, in the order of `paths`, to look for room before any is
+    decoded. Where another process prepares the same store, its work is waited for and used.
+    Raises StorageError where the cache cannot be written or surely has too little room; what is finished is kept, as
+    after any interruption.
     """
     root, paths = root.resolve(), list(paths)
     folder, base = store_folder(root, paths, rate, cache), str(root)
@@ -99,9 +102,10 @@ def prepare(
         with locked(folder, f"waiting for another process that prepares {folder.name}"):
             remove_unfinished(folder)
             _write_key(folder, root, rate, len(paths))
-            decoded = store_writer.finish(folder, sources, rate, workers=workers)
+            decoded = store_writer.finish(folder, sources, rate, workers=workers, promised=promised)
             if (samples := sample_file.read(folder, len(sources))) is not None:
                 samples.hold()
+    mark_used(folder)
     return _opened(folder, rate, paths, samples, decoded)
 
 
@@ -110,15 +114,6 @@ def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path) -> Pa
     request = provenance.hash_rows(paths, FORMAT, str(root.resolve()), rate)
     name = re.sub(r"[^\w.-]", "_", root.resolve().name)[:NAME_CHARACTERS]
     return cache / "stores" / f"{name}-{rate}-{request[:12]}"
-
-
-def short_clips(index: pd.DataFrame, promised: "pd.Series[float]") -> pd.DataFrame:
-    """Usable clips that hold over half a second less than a table promises: path, promised and duration in seconds.
-
-    promised: seconds in the order of `index`; NaN promises nothing.
-    """
-    table = pd.DataFrame({"path": index["path"], "promised": promised.to_numpy(), "duration": index["duration"]})
-    return table[(index["reason"] == "") & (table["promised"] - table["duration"] > SHORT_SECONDS)]
 
 
 def _fresh(folder: Path, sources: Sequence[str]) -> SampleFile | None:
@@ -135,7 +130,7 @@ def _fresh(folder: Path, sources: Sequence[str]) -> SampleFile | None:
 
 def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
     key = {"root": str(root), "rate": rate, "clips": clips, "format": FORMAT, "evar": __version__}
-    write_json(folder / "key.json", key)
+    write_json(folder / KEY, key)
 
 
 def _opened(folder: Path, rate: int, paths: list[str], samples: SampleFile | None, decoded: int) -> Store:

@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.files import storage_errors
 from evar.base.progress import progress
 from evar.base.threads import Threads, in_order, pieces
 from evar.data import audio, ffmpeg, sample_file
+from evar.data.promised import Promised
 from evar.data.sample_file import FACTS, Appender, SampleFile
 
 NO_FILE = (-1, -1)  # the signature of what cannot be opened
@@ -49,11 +51,12 @@ def stale(samples: SampleFile | None, sources: Sequence[str]) -> list[int]:
     return sorted({*changed, *waiting}) if waiting and ffmpeg.installed() else changed
 
 
-def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int) -> int:
+def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, promised: Promised | None = None) -> int:
     """Decode what is not there or changed; gives how many clips that were. What is decoded stays, whatever ends it.
 
     What a changed source leaves behind in the file is freed once it outweighs the rest: then all is decoded anew.
-    Raises StorageError where the disk refuses.
+    promised: how long they are; then the room for them is looked for before anything is decoded. Raises StorageError
+    where the disk refuses or surely has too little room.
     """
     samples = sample_file.read(folder, len(sources))
     if samples is not None and samples.end > 2 * samples.live:
@@ -61,6 +64,9 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int) -> 
     rows = stale(samples, sources)
     if not rows and samples is not None:  # another process did it meanwhile
         return 0
+    if promised is not None:
+        with storage_errors(folder):
+            promised.require_room(_new(samples, rows, sources), rate, folder, _spare(folder, samples))
 
     def decode(row: int) -> tuple[int, Entry, NDArray[np.int16] | None]:
         if (kept := _unchanged(samples, row, sources[row])) is not None:
@@ -100,6 +106,20 @@ def signature(source: str) -> Signature:
 def content_hash(samples: NDArray[np.int16]) -> str:
     """Hash of a clip's samples (sample,), in hexadecimal: what the clip is, wherever it lies."""
     return hashlib.blake2b(np.ascontiguousarray(samples).data, digest_size=16).hexdigest()
+
+
+def _new(samples: SampleFile | None, rows: Sequence[int], sources: Sequence[str]) -> list[int]:
+    """Those of the rows that will take room: their source is there, and not of the size of what was decoded from it."""
+    had = np.full(len(sources), NO_FILE[0])
+    if samples is not None:
+        known = (samples.columns["length"] != sample_file.ABSENT) & (samples.columns["crc"] >= 0)
+        had[known] = samples.columns["size"][known]
+    return [row for row in rows if signature(sources[row])[0] not in (NO_FILE[0], had[row])]
+
+
+def _spare(folder: Path, samples: SampleFile | None) -> int:
+    """Bytes that appending frees first: files of samples that are begun anew, or what lies behind the last clip."""
+    return sum(file.stat().st_size for file in folder.glob("samples-*.bin")) - (samples.end if samples else 0)
 
 
 def _unchanged(samples: SampleFile | None, row: int, source: str) -> Entry | None:

@@ -21,8 +21,12 @@ INT16_SCALE = 1 / 32768  # 16-bit samples to [-1, 1)
 
 @dataclass(frozen=True)
 class Batch:
-    """waveforms (clip, sample) int16; rows (clip,) in the plan, which may be fewer: what fills a batch up has none."""
+    """Clips of block number `block`.
 
+    waveforms: (clip, sample) int16; rows: (clip,) in the plan, which may be fewer: what fills a batch up has none.
+    """
+
+    block: int
     waveforms: Tensor
     rows: NDArray[np.int64]
 
@@ -60,7 +64,7 @@ class Plan:
         waveforms = self.buffer(size) if into is None else into
         part = slice(first, first + size)
         self.store.copy(self.store_rows[part], self.starts[part], waveforms.numpy())
-        return Batch(waveforms, rows)
+        return Batch(block, waveforms, rows)
 
     def buffer(self, size: int, *, pinned: bool = False) -> Tensor:
         """Memory for a batch of `size` clips; pinned: from which a CUDA device copies without waiting."""

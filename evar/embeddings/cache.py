@@ -24,7 +24,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from evar.base import provenance
-from evar.base.files import hold, open_regular, read_regular, reserve, storage_errors
+from evar.base.files import KEY, hold, open_regular, read_regular, reserve, storage_errors
 from evar.base.json_file import read_json, write_json
 
 Floats = NDArray[np.float32]
@@ -64,7 +64,7 @@ class Entry:
 
     def begin(self, shape: Shape) -> dict[str, Floats]:
         """Write the readable key and lay out empty arrays: {output: (clip, dim)}, memory-mapped for writing."""
-        write_json(self.folder / "key.json", {"key": dict(self.key), "store": self.store})
+        write_json(self.folder / KEY, {"key": dict(self.key), "store": self.store})
         with storage_errors(self.folder):
             for name in ("blocks.csv", "done.json", "shape.json", *(self._file(output).name for output in shape.dims)):
                 (self.folder / name).unlink(missing_ok=True)  # who has mapped an array keeps it

@@ -96,6 +96,6 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def fix_numerics() -> None:
-    """Let nothing autotune per process. (That float32 is exact is the encoders' own affair: `nn/exact.py`.)"""
+    """Let nothing autotune per process. (That float32 is exact is the encoders' own affair: `nn/exact_float32.py`.)"""
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from evar.base import provenance
 from evar.base.errors import DataError
-from evar.base.files import locked, remove_unfinished
+from evar.base.files import locked, mark_used, remove_unfinished
 from evar.base.progress import progress
+from evar.embeddings.batch_size import Remembered, automatic_batch_size, remembered
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
 from evar.embeddings.device import PRECISIONS, Runtime, fix_numerics
 from evar.embeddings.forward import embed_blocks
 from evar.embeddings.key import cache_key
-from evar.embeddings.sizes import Remembered, automatic_batch_size, remembered
 from evar.encoders.contract import Encoder
 from evar.nn.memory import enough_memory, out_of_memory
 
@@ -79,6 +79,7 @@ def embed(
                 found = _read(entry, len(plan))
     if found is None:
         raise DataError(f"{entry.folder}: what was written is not what is read; the disk or the memory is faulty")
+    mark_used(entry.folder)
     outputs, size, rate = found
     seconds = time.perf_counter() - begin
     return Embeddings(outputs, entry.digest, runtime.device, runtime.precision, size, cached, seconds, rate)

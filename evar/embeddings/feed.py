@@ -12,10 +12,8 @@ from evar.base.threads import Threads, in_order
 from evar.embeddings.batches import Batch, Plan
 
 
-def feed(
-    plan: Plan, blocks: Iterable[int], size: int, *, readers: int, pinned: bool = False
-) -> Iterator[tuple[int, Batch]]:
-    """(block, its batch of `size` clips) for each of `blocks`. A batch may be used until the next but one is asked for.
+def feed(plan: Plan, blocks: Iterable[int], size: int, *, readers: int, pinned: bool = False) -> Iterator[Batch]:
+    """The batch of `size` clips of each of `blocks`. It may be used until two more are asked for.
 
     readers: threads that read ahead; 0 for none, where the caller's own cores are all busy. pinned: memory from which
     a CUDA device copies without waiting. Raises StorageError where the disk changed a clip.
@@ -23,9 +21,9 @@ def feed(
     ring = [plan.buffer(size, pinned=pinned) for _ in range(readers + 2)]
     turns = ((block, ring[turn % len(ring)]) for turn, block in enumerate(blocks))
 
-    def read(turn: tuple[int, Tensor]) -> tuple[int, Batch]:
+    def read(turn: tuple[int, Tensor]) -> Batch:
         block, into = turn
-        return block, plan.batch(block, size, into)
+        return plan.batch(block, size, into)
 
     if not readers:
         yield from map(read, turns)

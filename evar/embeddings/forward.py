@@ -26,9 +26,8 @@ Values = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Pending:
-    """A block on its way back: its batch, its results in host memory, and what to wait for before they are read."""
+    """A batch on its way back: its results in host memory, and what to wait for before they are read."""
 
-    block: int
     batch: Batch
     results: dict[str, Tensor]
     copied: torch.cuda.Event | None
@@ -44,41 +43,41 @@ def embed_blocks(
     pending: Pending | None = None
     cuda = device.type == "cuda"
     batches = feed(plan, blocks, size, readers=min(READERS, cores()) if cuda else 0, pinned=cuda)
-    for block, batch, samples in _sent(batches, device):
-        started = _start(encoder, block, batch, samples)
+    for batch, samples in _sent(batches, device):
+        started = _start(encoder, batch, samples)
         if pending is not None:
-            yield pending.block, _collect(encoder, plan, pending)
+            yield pending.batch.block, _collect(encoder, plan, pending)
         pending = started
     if pending is not None:
-        yield pending.block, _collect(encoder, plan, pending)
+        yield pending.batch.block, _collect(encoder, plan, pending)
 
 
-def _sent(batches: Iterable[tuple[int, Batch]], device: torch.device) -> Iterator[tuple[int, Batch, Tensor]]:
+def _sent(batches: Iterable[Batch], device: torch.device) -> Iterator[tuple[Batch, Tensor]]:
     """Batches with their samples on the device; on CUDA these travel while the batch before is computed."""
     if device.type != "cuda":
-        yield from ((block, batch, batch.waveforms.to(device)) for block, batch in batches)
+        yield from ((batch, batch.waveforms.to(device)) for batch in batches)
         return
     aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    for block, batch in batches:
+    for batch in batches:
         with torch.cuda.stream(aside):
             samples = batch.waveforms.to(device, non_blocking=True)
         current = torch.cuda.current_stream(device)
         current.wait_stream(aside)
         samples.record_stream(current)
-        yield block, batch, samples
+        yield batch, samples
 
 
-def _start(encoder: Encoder, block: int, batch: Batch, samples: Tensor) -> Pending:
+def _start(encoder: Encoder, batch: Batch, samples: Tensor) -> Pending:
     """Embed a block, and send what comes of it to the host. Every clip is as long as the block: padding is signal."""
     embedded = encoder.embed(to_float(samples), torch.full((len(samples),), samples.shape[1]))
     if not samples.is_cuda:
-        return Pending(block, batch, embedded, None)
+        return Pending(batch, embedded, None)
     results = {output: torch.empty(values.shape, pin_memory=True) for output, values in embedded.items()}
     for output, values in embedded.items():
         results[output].copy_(values, non_blocking=True)
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record(torch.cuda.current_stream(samples.device))
-    return Pending(block, batch, results, copied)
+    return Pending(batch, results, copied)
 
 
 def _collect(encoder: Encoder, plan: Plan, pending: Pending) -> Values:

@@ -5,13 +5,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from evar.base.files import is_held, remove_unfinished, storage_errors
+from evar.base.files import KEY, locked, remove_unfinished, storage_errors, unheld
 from evar.base.json_file import read_json
 
 SECONDS_A_DAY = 86_400
@@ -24,9 +24,10 @@ class Item:
     kind:      "store" or "embeddings"
     owner:     what it belongs to, for people
     size:      bytes on disk
-    used:      when it was last written or read, seconds since the epoch
+    used:      when it, or embeddings of the store, were last written or opened; seconds since the epoch
     leftover:  why it is of no use any more; "" where it is
-    code:      what code outside this package the embeddings hinge on, see `Identity`
+    store:     the folder's name of the store that embeddings were made of
+    code:      what code outside this package the embeddings depend on, see `Identity`
     """
 
     kind: Literal["store", "embeddings"]
@@ -35,30 +36,65 @@ class Item:
     size: int
     used: float
     leftover: str
+    store: str = ""
     code: str = ""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What `prune` removed, what it kept because a process uses it, and the bytes that are left."""
+
+    removed: list[Item]
+    kept: list[Item]
+    left: int
 
 
 def inventory(cache: Path) -> list[Item]:
     """Everything in the cache, largest first."""
     stores = [_store(folder) for folder in _folders(cache / "stores")]
     names = {item.folder.name for item in stores if not item.leftover}
+    latest: dict[str, float] = {}
     embeddings = [_embeddings(folder, names) for folder in _folders(cache / "embeddings")]
+    for item in embeddings:
+        latest[item.store] = max(latest.get(item.store, 0.0), item.used)
+    stores = [replace(item, used=max(item.used, latest.get(item.folder.name, 0.0))) for item in stores]
     return sorted([*stores, *embeddings], key=lambda item: (-item.size, item.folder))
 
 
-def prunable(items: list[Item], *, older_than_days: int | None, everything: bool) -> list[Item]:
-    """Those that are leftovers, not used for `older_than_days`, or simply all."""
+def prune(
+    cache: Path, *, older_than_days: int | None = None, everything: bool = False, most: int | None = None
+) -> Pruned:
+    """Delete leftovers, what was not used for `older_than_days`, or all; never what a process uses.
+
+    most: then also what was used longest ago, until stores and embeddings take at most so many bytes. Embeddings go
+    before the store that they were made of. Two at once take turns. Raises StorageError where the disk refuses.
+    """
+    if not cache.is_dir():
+        return Pruned([], [], 0)
     before = time.time() - older_than_days * SECONDS_A_DAY if older_than_days is not None else None
-    return [item for item in items if everything or item.leftover or (before is not None and item.used < before)]
+    with locked(cache / "prune", f"waiting for another process that prunes {cache}"):
+        _remove_left_over(cache)
+        items = inventory(cache)
+        due = [item for item in items if everything or item.leftover or (before is not None and item.used < before)]
+        rest = [] if most is None else [item for item in items if item not in due]
+        left, removed, kept = sum(item.size for item in items), [], []
+        for item in due + sorted(rest, key=lambda item: (item.used, item.kind == "store")):
+            if most is not None and left <= most and item not in due:
+                break
+            if remove(item):
+                removed.append(item)
+            elif item.folder.exists():
+                kept.append(item)
+                continue
+            left -= item.size
+    return Pruned(removed, kept, left)
 
 
-def in_use(item: Item) -> bool:
-    """Whether a process has mapped what lies in the folder."""
-    return any(map(is_held, _files(item.folder)))
+def remove(item: Item, *, even_if_held: bool = False) -> bool:
+    """Delete one folder; False where it is gone, or a process writes to it or has mapped what lies in it.
 
-
-def remove(item: Item) -> bool:
-    """Delete one folder; False where a process writes to it, or deletes it. Who has mapped its files keeps the maps."""
+    even_if_held: also where it is mapped; the maps stay with who has them. Raises StorageError where the disk refuses.
+    """
     lock = FileLock(item.folder.with_name(item.folder.name + ".lock"))
     with storage_errors(item.folder):
         try:
@@ -66,15 +102,17 @@ def remove(item: Item) -> bool:
         except Timeout:
             return False
         try:
-            item.folder.unlink() if item.folder.is_symlink() else shutil.rmtree(item.folder)
+            with unheld(() if even_if_held else _files(item.folder)) as free:
+                if free:
+                    item.folder.unlink() if item.folder.is_symlink() else shutil.rmtree(item.folder)
+                return free
         except FileNotFoundError:
             return False
         finally:
             lock.release()
-    return True
 
 
-def remove_left_over(cache: Path) -> None:
+def _remove_left_over(cache: Path) -> None:
     """Delete, all over the cache, the temporary files that killed processes left."""
     for folder, _, _ in os.walk(cache):
         remove_unfinished(Path(folder))
@@ -89,7 +127,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _store(folder: Path) -> Item:
-    key = read_json(folder / "key.json")
+    key = read_json(folder / KEY)
     root = key.get("root", "")
     leftover = "" if key and Path(root).exists() else f"its dataset {root} is gone" if root else "it has no key"
     return Item(
@@ -98,12 +136,12 @@ def _store(folder: Path) -> Item:
 
 
 def _embeddings(folder: Path, stores: set[str]) -> Item:
-    content, record = read_json(folder / "key.json"), read_json(folder / "done.json")
+    content, record = read_json(folder / KEY), read_json(folder / "done.json")
     key, store = content.get("key", {}), content.get("store", "?")
     owner = f"{key.get('encoder', '?')} {key.get('precision', '')} on {store}"
     owner += "" if record else " (unfinished)"
     leftover = "" if store in stores else "its store is gone" if key else "it has no key"
-    return Item("embeddings", folder, owner, *_use(folder), leftover, key.get("code", ""))
+    return Item("embeddings", folder, owner, *_use(folder), leftover, store, key.get("code", ""))
 
 
 def _use(folder: Path) -> tuple[int, float]:
@@ -112,4 +150,4 @@ def _use(folder: Path) -> tuple[int, float]:
     for file in _files(folder):
         with contextlib.suppress(OSError):  # it has just gone
             states.append(file.stat())
-    return sum(state.st_size for state in states), max((max(s.st_mtime, s.st_atime) for s in states), default=0.0)
+    return sum(state.st_size for state in states), max((state.st_mtime for state in states), default=0.0)

@@ -39,7 +39,7 @@ class ContractBroken(AssertionError):
 
 
 def require(kept: bool, what: str) -> None:
-    """Raise ContractBroken that tells `what` unless it is `kept`."""
+    """Raise ContractBroken that states `what` unless it is `kept`."""
     if not kept:
         raise ContractBroken(what)
 
@@ -248,7 +248,7 @@ def unstable(encoder: Encoder, samples: int, device: torch.device) -> str:
     except Exception as error:
         if not out_of_memory(error):
             raise
-        log.info(f"{encoder.identity.name}: whether it is stable was not looked at, for want of memory")
+        log.info(f"{encoder.identity.name}: whether it is stable was not checked: memory is short")
     return ""
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from evar.base.errors import UsageError
 from evar.encoders.outside import outside_code
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from evar.base.provenance import PACKAGE, imported_names
 from evar.nn.memory import out_of_memory
 
 INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of installed packages, which a version tells apart; other folders are the user's, and change any time."""
+"""Folders of installed packages, which a version identifies; other folders are the user's, and change any time."""
 
 LONGEST_MESSAGE = 1000  # characters of somebody's error
 

@@ -13,7 +13,7 @@ from typing import Any
 from evar.base.errors import DataError, UsageError, unknown
 from evar.base.spec import split_calls
 from evar.leaderboard import leaderboard_csv
-from evar.leaderboard.names import rivals, row_of, run_of, tasks_of
+from evar.leaderboard.find_row import rivals, row_of, run_of, tasks_of
 from evar.leaderboard.runs import read_predictions, read_rows
 from evar.result import Result
 from evar.scoring import compare as scoring

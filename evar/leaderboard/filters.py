@@ -8,8 +8,8 @@ from itertools import chain
 from typing import TypeVar
 
 from evar.base.errors import unknown
+from evar.leaderboard.find_row import is_by, is_named, names_of
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.names import is_by, is_named, names_of
 from evar.leaderboard.published import Published
 from evar.leaderboard.runs import moment
 from evar.result import Result

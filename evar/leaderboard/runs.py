@@ -1,8 +1,8 @@
 """The runs of a results folder: `runs/RUN.json`, a run's record, and `runs/RUN.npz`, its predictions.
 
 The record is written last: where it lies, the run is there. Two leaderboards are merged by copying files. Whatever lies
-in the folder is read strictly and within bounds, and nothing of it is executed; what cannot be read is said in one line
-that names the file.
+in the folder is read strictly and within bounds, and nothing of it is executed; what cannot be read is reported in one
+line that names the file.
 """
 
 import contextlib

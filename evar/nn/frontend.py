@@ -9,7 +9,7 @@ from nnAudio.features.mel import MelSpectrogram
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 
 MELS = 80
 LOWEST_HZ = 50.0

@@ -2,7 +2,7 @@
 
 Source of both: He et al., arXiv:2111.06377, appendix A.1, and its official settings. A table of positions has one row a
 token: first CLS (zeros), then the patches in the order of a ViT's tokens, all columns (time) of the lowest row
-(frequency), then of the next. The first half of a position's numbers tells its column, the second half its row.
+(frequency), then of the next. The first half of a position's numbers states its column, the second half its row.
 """
 
 from collections.abc import Mapping

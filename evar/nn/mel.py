@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 
 HZ_A_MEL = 200 / 3  # Slaney's scale is linear up to 1 kHz ...
 LINEAR_UP_TO_HZ = 1000.0

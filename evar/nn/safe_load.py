@@ -45,7 +45,7 @@ def load_file_safely(path: pathlib.Path) -> Any:
     """What the file at `path` holds; tensors on the CPU, mapped from the file where its format allows it.
 
     Raises CheckpointError where the file cannot be read, is broken, or asks for more than tensors and plain data.
-    Want of memory passes.
+    An error that says that memory is short passes.
     """
     try:
         require_whole(path)

@@ -109,7 +109,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(clip, mel, frame) of whole patches -> (clip, row, column, width).
 
-        A product over cut-out patches: equal to the convolution, and its result hinges on no choice of cuDNN's.
+        A product over cut-out patches: equal to the convolution, and its result depends on no choice of cuDNN's.
         """
         return F.linear(self.cut(spectrogram), self.proj.weight.flatten(1), self.proj.bias)
 

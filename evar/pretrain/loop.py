@@ -21,6 +21,7 @@ from evar.base.errors import UsageError, few
 from evar.base.progress import advance, progress
 from evar.data.store import Store
 from evar.pretrain import checkpoint, journal
+from evar.pretrain.alarms import Watch
 from evar.pretrain.checkpoint import Training
 from evar.pretrain.crops import Epochs, measure_norm_stats
 from evar.pretrain.interrupt import Stop
@@ -29,7 +30,6 @@ from evar.pretrain.recipe import Recipe
 from evar.pretrain.schedule import schedule_of
 from evar.pretrain.team import Team
 from evar.pretrain.trainer import Trainer
-from evar.pretrain.watch import Watch
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from evar.data.audio import FULL_SCALE
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Crops
 from evar.pretrain.masking import split_patches

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from evar.base.threads import fit_each, one_thread, pieces
 from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
-from evar.probes.cosine import units
 from evar.probes.linear import Standardiser
 
 NEVER = np.float32(-2.0)  # below every cosine
@@ -51,10 +50,10 @@ class CentroidFit:
     def of(cls, examples: Examples, train: Rows) -> "CentroidFit":
         """The centroids of training rows."""
         x, y, classes = examples.x, examples.y, examples.classes
-        standardise = Standardiser.of(x[train])
+        standardise = Standardiser.of(x, train)
         count, positive, whole = np.zeros(classes), np.zeros((classes, x.shape[1])), np.zeros(x.shape[1])
         for span in pieces(len(train), BLOCK_ROWS):
-            rows = units(x[train[span]], standardise).astype(np.float64)
+            rows = standardise.units(x[train[span]]).astype(np.float64)
             positive += sums(y[train[span]], rows, classes)
             whole += rows.sum(axis=0)
             count += sums(y[train[span]], np.ones((len(rows), 1)), classes)[:, 0]
@@ -70,7 +69,7 @@ class CentroidFit:
     def logits(self, x: Floats) -> Floats:
         """(clip, dim) -> (clip, class) cosine similarities."""
         with one_thread():
-            similarities = units(x, self.standardise) @ self.centroids.T
+            similarities = self.standardise.units(x) @ self.centroids.T
         return np.where(np.isnan(self.constant), similarities, self.constant)
 
 

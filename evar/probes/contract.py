@@ -7,9 +7,11 @@ A plug-in is one file of this folder; its name is its name on the command line. 
 A row number says which of the task's clips is meant. Higher scores are better.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, Literal, Protocol
 
 import numpy as np
@@ -126,3 +128,17 @@ class Probe(ABC, Generic[S]):
         Statistics of any kind come from a problem's own training rows alone; `score` is for early stopping.
         Deterministic: the same problems with the same seeds give the same bits, however many cores there are.
         """
+
+
+def union(sets: Iterable[Rows]) -> Rows:
+    """The rows of any of the sets, rising, each once: by a mask, which sorts nothing."""
+    listed = list(sets)
+    there = np.zeros(1 + max((int(each.max()) for each in listed if len(each)), default=-1), dtype=np.bool_)
+    for each in listed:
+        there[each] = True
+    return np.flatnonzero(there)
+
+
+def rises(values: Sequence[float]) -> bool:
+    """Whether there are finite values, each higher than the last."""
+    return bool(values) and all(map(math.isfinite, values)) and all(low < high for low, high in pairwise(values))

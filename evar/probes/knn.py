@@ -9,7 +9,6 @@ that is the neighbours' mean label vector, by the same weights. Where there are 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,9 +16,8 @@ import torch
 from evar.base.errors import UsageError
 from evar.base.progress import advance
 from evar.base.threads import fit_each, pieces
-from evar.nn.exact import exact_float32
-from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets
-from evar.probes.cosine import units
+from evar.nn.exact_float32 import exact_float32
+from evar.probes.contract import Examples, Fitted, Floats, Probe, Problem, Rows, ScoreFunction, Targets, rises
 from evar.probes.linear import Standardiser, standardisers
 
 K = (1, 3, 5, 10, 20, 50)
@@ -45,7 +43,7 @@ class KNN(Probe[float]):
     """See the module's docstring. Its grid starts with the most neighbours, the smoothest."""
 
     def __init__(self, k: Sequence[int], temperature: float) -> None:
-        if not k or k[0] < 1 or k[-1] > MOST_K or any(high <= low for low, high in pairwise(k)):
+        if not rises(k) or not 1 <= k[0] <= k[-1] <= MOST_K:
             raise UsageError(f"probe knn: k must be a rising list of whole numbers from 1 to {MOST_K:,}, not {k!r}")
         if not 1e-3 <= temperature <= 1e3:
             raise UsageError(f"probe knn: temperature must be from 0.001 to 1000, not {temperature!r}")
@@ -118,7 +116,7 @@ class Index:
 
     def _search(self, x: Floats) -> Neighbours:
         filled = np.zeros((-(-len(x) // CLIPS) * CLIPS, x.shape[1]), dtype=np.float32)
-        filled[: len(x)] = units(x, self.standardise)
+        filled[: len(x)] = self.standardise.units(x)
         clips = torch.from_numpy(filled).to(self.device).view(-1, CLIPS, x.shape[1])
         nothing = torch.empty((CLIPS, 0), device=self.device)
         found = [(nothing, nothing.long())] * len(clips)
@@ -126,7 +124,7 @@ class Index:
         try:
             with exact_float32():
                 for span in pieces(len(self.train), TRAIN_ROWS):
-                    rows = torch.from_numpy(units(self.x[self.train[span]], self.standardise)).to(self.device)
+                    rows = torch.from_numpy(self.standardise.units(self.x[self.train[span]])).to(self.device)
                     found = self._nearer(clips, rows, span.start, found)
         finally:
             torch.set_num_threads(before)

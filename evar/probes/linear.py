@@ -24,12 +24,19 @@ class Standardiser:
     scale: NDArray[np.float64]
 
     @classmethod
-    def of(cls, x: Floats) -> "Standardiser":
-        """The standardiser of training rows (clip, dim), in float64 and in bounded memory."""
-        mean = sum(x[block].sum(axis=0, dtype=np.float64) for block in pieces(len(x), BLOCK_ROWS)) / len(x)
-        variance = sum(np.square(x[block] - mean).sum(axis=0) for block in pieces(len(x), BLOCK_ROWS)) / len(x)
-        varies = x.max(axis=0) > x.min(axis=0)
-        return cls(mean, np.divide(1.0, np.sqrt(variance), out=np.zeros_like(variance), where=varies))
+    def of(cls, x: Floats, rows: Rows | None = None) -> "Standardiser":
+        """The standardiser of x (clip, dim), or of some of its rows, which are gathered block by block; in float64."""
+        clips = len(x) if rows is None else len(rows)
+        blocks = [part if rows is None else rows[part] for part in pieces(clips, BLOCK_ROWS)]
+        total, low, high = np.zeros(x.shape[1]), np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
+        for block in blocks:
+            read = x[block]
+            total += read.sum(axis=0, dtype=np.float64)
+            np.minimum(low, read.min(axis=0), out=low)
+            np.maximum(high, read.max(axis=0), out=high)
+        mean = total / clips
+        variance = sum(np.square(x[block] - mean).sum(axis=0) for block in blocks) / clips
+        return cls(mean, np.divide(1.0, np.sqrt(variance), out=np.zeros_like(variance), where=high > low))
 
     def __call__(self, x: Floats) -> Floats:
         """(clip, dim) -> the same, standardised, float32."""
@@ -38,11 +45,18 @@ class Standardiser:
             standardised[block] = (x[block] - self.mean) * self.scale
         return standardised
 
+    def units(self, x: Floats) -> Floats:
+        """(clip, dim) -> the same, standardised and scaled to length 1, float32; what has length 0 keeps it."""
+        z = self(x)
+        lengths = np.sqrt(np.square(z).sum(axis=1, keepdims=True, dtype=np.float64)).astype(np.float32)
+        scaled: Floats = np.divide(z, lengths, out=np.zeros_like(z), where=lengths > 0)
+        return scaled
+
 
 def standardisers(x: Floats, trains: Iterable[Rows]) -> dict[bytes, Standardiser]:
     """The standardiser of each different set of training rows of x (clip, dim), by the set's `tobytes`."""
     sets = {train.tobytes(): train for train in trains}
-    found = fit_each(lambda train: Standardiser.of(x[train]), list(sets.values()))
+    found = fit_each(lambda train: Standardiser.of(x, train), list(sets.values()))
     return dict(zip(sets, found, strict=True))
 
 

@@ -9,20 +9,17 @@ cannot teach keep their column, with a constant logit: LOWEST without positives,
 problems are solved together, to a certified optimum; see `solver/`.
 """
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from evar.base.errors import UsageError
 from evar.base.progress import advance
-from evar.probes.contract import Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets
+from evar.probes.contract import Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets, rises
 from evar.probes.linear import LinearFit, Standardiser
 from evar.probes.solver.solve import LogisticProblem, Optimum, solve
 
@@ -51,7 +48,7 @@ class Logistic(Probe[float]):
     """See the module's docstring."""
 
     def __init__(self, grid: Sequence[float], max_iter: int) -> None:
-        if not _is_grid(grid):
+        if not rises(grid) or grid[0] <= 0:
             raise UsageError(f"probe logistic: grid must be a rising list of positive numbers, not {grid!r}")
         if max_iter < 1:
             raise UsageError(f"probe logistic: max_iter must be at least 1, not {max_iter!r}")
@@ -63,13 +60,14 @@ class Logistic(Probe[float]):
         del score  # the objective alone decides when a fit ends
         y, classes = examples.y, examples.classes
         designs, design_of = _distinct([problem.train for problem in problems])
-        learnable = [_learnable(y[train]) for train in designs]
+        known = [_known(y[train], classes) for train in designs]
+        learnable = [_learnable(each, multi_label=y.ndim == 2) for each in known]
         jobs = [
             (number, LogisticProblem(design, problem.setting, label))
             for number, (problem, design) in enumerate(zip(problems, design_of, strict=True))
             for label in learnable[design]
         ]
-        drafts = [_Draft.of(y[designs[design]], examples.x.shape[1], classes) for design in design_of]
+        drafts = [_Draft(examples.x.shape[1], known[design], multi_label=y.ndim == 2) for design in design_of]
         awaited = Counter(number for number, _ in jobs)
         advance(len(problems) - len(awaited))
         for own in ([job for job in jobs if job[1].label is None], [job for job in jobs if job[1].label is not None]):
@@ -91,20 +89,10 @@ class Logistic(Probe[float]):
 class _Draft:
     """Weights and bias of a fit, part by part."""
 
-    def __init__(self, weights: Floats, bias: Floats, present: NDArray[np.int64], *, multi_label: bool) -> None:
-        self.weights, self.bias, self.present, self.multi_label = weights, bias, present, multi_label
+    def __init__(self, dim: int, known: Floats, *, multi_label: bool) -> None:
+        self.weights, self.bias = np.zeros((dim, len(known)), dtype=np.float32), known.copy()
+        self.present, self.multi_label = np.flatnonzero(known == 0), multi_label
         self.optima: list[Optimum] = []
-
-    @classmethod
-    def of(cls, y: Targets, dim: int, classes: int) -> "_Draft":
-        """What is known before any fit: the bias of classes that the training targets `y` cannot teach."""
-        weights, bias = np.zeros((dim, classes), dtype=np.float32), np.full(classes, LOWEST, dtype=np.float32)
-        if y.ndim == 2:
-            bias[y.all(axis=0)] = -LOWEST
-            return cls(weights, bias, np.arange(classes), multi_label=True)
-        present = np.unique(y).astype(np.int64)
-        bias[present] = 0
-        return cls(weights, bias, present, multi_label=False)
 
     def take(self, optimum: Optimum, label: int | None) -> None:
         """Put an optimum in its columns."""
@@ -139,16 +127,16 @@ def _distinct(trains: Sequence[Rows]) -> tuple[list[Rows], list[int]]:
     return distinct, own
 
 
-def _learnable(y: Targets) -> list[int | None]:
-    """What training targets ask for: one softmax (None), or one logit for each of these labels or classes."""
+def _known(y: Targets, classes: int) -> Floats:
+    """(class,) what is known before any fit: the logits of classes that training targets cannot teach; 0 for others."""
     if y.ndim == 2:
-        return list(map(int, np.flatnonzero(y.any(axis=0) & ~y.all(axis=0))))
-    present = np.unique(y)
-    if len(present) > 2:
-        return [None]
-    return [int(present[1])] if len(present) == 2 else []
+        return np.where(y.all(axis=0), -LOWEST, np.where(y.any(axis=0), np.float32(0), LOWEST)).astype(np.float32)
+    return np.where(np.bincount(y, minlength=classes) > 0, np.float32(0), LOWEST).astype(np.float32)
 
 
-def _is_grid(grid: Sequence[float]) -> bool:
-    """Whether `grid` is a rising list of positive finite numbers."""
-    return bool(grid) and grid[0] > 0 and math.isfinite(grid[-1]) and all(low < high for low, high in pairwise(grid))
+def _learnable(known: Floats, *, multi_label: bool) -> list[int | None]:
+    """What training targets ask for: one softmax (None), or one logit for each of these labels or classes."""
+    present = list(map(int, np.flatnonzero(known == 0)))
+    if multi_label:
+        return list(present)
+    return [None] if len(present) > 2 else list(present[1:])

@@ -55,7 +55,7 @@ class M2DPaper(Probe[None]):
             if not 1 <= value <= MOST:
                 raise UsageError(f"probe m2d_paper: {option} must be from 1 to {MOST:,}, not {value!r}")
         self.lr = float(lr)
-        self.recipe = NetworkRecipe((), epochs, patience, batch_size, decoupled=False)
+        self.recipe = NetworkRecipe((), epochs, patience, batch_size, decoupled=False, rounds=False)
 
     def fit(self, examples: Examples, problems: Sequence[Problem[None]], score: ScoreFunction) -> list[LinearFit]:
         """Fit every problem, all together, each from its own generator."""

@@ -5,19 +5,21 @@ ended 20 after the best one by validation score, the latest of equals, whose wei
 decay are chosen on validation rows from a grid of pairs. Loss as for `m2d_paper`: cross-entropy, multi-label binary
 cross-entropy, averaged over batch and classes.
 
+On a CPU with matrix instructions for bfloat16 the products of training, and of its judging for early stopping, round
+what they multiply to it; sums, weights, gradients and the steps of AdamW are float32, and a fitted network answers in
+float32. For 512 units on 3,840 dimensions the products take a third of the time so.
+
 Without a valid split a tenth of the training clips, in whole groups, is held out anew for each seed: it stops the
 training and judges the settings, and takes no part in the final fit. A fit on all training clips would have to be given
 when to stop by fits on others.
 """
 
-import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 
 from evar.base.errors import UsageError
-from evar.probes.contract import Examples, Probe, Problem, ScoreFunction
+from evar.probes.contract import Examples, Probe, Problem, ScoreFunction, rises
 from evar.probes.networks import NetworkFit
 from evar.probes.training import Job, NetworkRecipe, train
 
@@ -56,14 +58,16 @@ def open_probe(
             raise UsageError(f"probe mlp: {option} must be from 1 to {MOST:,}, not {value!r}")
     if not hidden or not all(1 <= units <= MOST_UNITS for units in hidden):
         raise UsageError(f"probe mlp: hidden must be a list of whole numbers from 1 to {MOST_UNITS:,}, not {hidden!r}")
-    if not _rises(lr) or not 0 < lr[0] <= lr[-1] <= MOST_LR:
+    if not rises(lr) or not 0 < lr[0] <= lr[-1] <= MOST_LR:
         raise UsageError(f"probe mlp: lr must be a rising list of numbers above 0, at most {MOST_LR:g}, not {lr!r}")
-    if not _rises(weight_decay) or not 0 <= weight_decay[0] <= weight_decay[-1] <= MOST_WEIGHT_DECAY:
+    if not rises(weight_decay) or not 0 <= weight_decay[0] <= weight_decay[-1] <= MOST_WEIGHT_DECAY:
         raise UsageError(
             f"probe mlp: weight_decay must be a rising list of numbers from 0 to {MOST_WEIGHT_DECAY:g}, "
             f"not {weight_decay!r}"
         )
-    return MLP(lr, weight_decay, NetworkRecipe(tuple(hidden), epochs, patience, batch_size, decoupled=True))
+    return MLP(
+        lr, weight_decay, NetworkRecipe(tuple(hidden), epochs, patience, batch_size, decoupled=True, rounds=True)
+    )
 
 
 class MLP(Probe[str]):
@@ -91,8 +95,3 @@ class MLP(Probe[str]):
         jobs = [Job(problem, *self.pairs[problem.setting]) for problem in problems]
         trained = train(examples, jobs, score, self.recipe, torch.device(self.device))
         return [NetworkFit(each.standardise, each.layers, each.ended) for each in trained]
-
-
-def _rises(values: Sequence[float]) -> bool:
-    """Whether there are finite values, each higher than the last."""
-    return bool(values) and all(map(math.isfinite, values)) and all(low < high for low, high in pairwise(values))

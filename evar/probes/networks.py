@@ -30,13 +30,13 @@ def initial(sizes: Sequence[int], generator: torch.Generator) -> Parameters:
 
 
 def stack(networks: Sequence[Parameters], device: torch.device) -> Parameters:
-    """Networks of one shape as one stack that gradients can be taken of."""
-    return [torch.stack(each).to(device).requires_grad_() for each in zip(*networks, strict=True)]
+    """Networks of one shape as one stack."""
+    return [torch.stack(each).to(device) for each in zip(*networks, strict=True)]
 
 
 def slot(parameters: Parameters, number: int) -> Parameters:
     """A stack of that slot alone, which shares its memory."""
-    return [each.detach()[number : number + 1] for each in parameters]
+    return [each[number : number + 1] for each in parameters]
 
 
 def forward(parameters: Parameters, features: Tensor) -> Tensor:
@@ -50,6 +50,29 @@ def forward(parameters: Parameters, features: Tensor) -> Tensor:
         units = torch.baddbmm(parameters[number + 1], parameters[number], units)
         units = units.relu() if number < last else units
     return units.transpose(1, 2)
+
+
+def gradients(
+    parameters: Parameters, features: Tensor, targets: Tensor, weights: Tensor, out: Sequence[Tensor]
+) -> None:
+    """The gradient of the clips' weighted losses, into `out` of the parameters' shapes.
+
+    features (slot, clip, dim), targets (slot, clip) or (slot, clip, class), weights (slot, clip). Written out, since
+    memory that is new at every step costs a hidden layer as much as its product.
+    """
+    units = [features.transpose(1, 2)]
+    with torch.no_grad():
+        for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+            units.append(torch.baddbmm(bias, weight, units[-1].relu_() if len(units) > 1 else units[-1]))
+    logits = units.pop().transpose(1, 2).requires_grad_()
+    (slope,) = torch.autograd.grad((losses(logits, targets) * weights).sum(), logits)
+    slope = slope.transpose(1, 2)
+    with torch.no_grad():
+        for layer in reversed(range(len(units))):
+            torch.bmm(slope, units[layer].transpose(1, 2), out=out[2 * layer])
+            torch.sum(slope, dim=2, keepdim=True, out=out[2 * layer + 1])
+            if layer:
+                slope = (parameters[2 * layer].mT @ slope).mul_(units[layer] > 0)
 
 
 def losses(logits: Tensor, targets: Tensor) -> Tensor:

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.threads import pieces
 from evar.data.manifest import Round
-from evar.probes.contract import Chosen, Examples, Floats, Rows, Targets
+from evar.probes.contract import Chosen, Examples, Fitted, Floats, Rows, Targets
+
+BLOCK_ROWS = 1 << 14  # clips whose logits are asked for at a time
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Predictions:
             raise ValueError("logits must be finite")
 
 
+def logits(fit: Fitted, x: Floats, rows: Rows) -> Floats:
+    """A fit's logits (row, class) of these rows of x (clip, dim), which may be a memory map: gathered by block."""
+    return np.concatenate([fit.logits(x[rows[part]]) for part in pieces(len(rows), BLOCK_ROWS)])
+
+
 def together(draws: Sequence[Predictions]) -> Predictions:
     """Predictions of the same clips by several draws, as one with all their seeds, draw by draw."""
     return replace(draws[0], logits=np.concatenate([each.logits for each in draws]), draws=len(draws))
@@ -59,13 +67,13 @@ def predict(examples: Examples, rounds: Sequence[Round], chosen: Sequence[Chosen
 
     One of `chosen` a round.
     """
-    logits = [
-        np.stack([fit.logits(examples.x[each.test]) for fit in final.fits])
+    found = [
+        np.stack([logits(fit, examples.x, each.test) for fit in final.fits])
         for each, final in zip(rounds, chosen, strict=True)
     ]
     rows = np.concatenate([each.test for each in rounds])
     folds = np.concatenate([np.full(len(each.test), each.name) for each in rounds])
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
-    ordered = np.concatenate(logits, axis=1)[:, order]
+    ordered = np.concatenate(found, axis=1)[:, order]
     return Predictions(ordered, examples.y[rows], rows, examples.groups[rows], folds[order])

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from evar.base.errors import DataError
+from evar.base.threads import pieces
 from evar.data.manifest import Round
 from evar.probes import by_label, holdout
-from evar.probes.contract import Chosen, Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting
+from evar.probes.contract import Chosen, Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, union
 from evar.probes.holdout import Trial
+from evar.probes.predictions import logits
 
 BLOCK_ROWS = 4096
 TIE_DIGITS = 12  # means that agree so far are equal: the order of a sum may change what comes after
@@ -116,7 +118,7 @@ class _Run:
             scores: list[list[float]] = [[] for _ in self.rounds]
             for fit, trial in zip(own, trials, strict=True):
                 for number, valid in trial.judged:
-                    scores[number].append(self.score(fit.logits(x[valid]), y[valid]))
+                    scores[number].append(self.score(logits(fit, x, valid), y[valid]))
             for number, each in enumerate(scores):
                 curves[number][setting] = round(float(np.mean(each)), TIE_DIGITS)
         return curves
@@ -147,8 +149,7 @@ def _check(x: Floats, rounds: Sequence[Round]) -> None:
     for each in rounds:
         if not len(each.train) or not len(each.test):
             raise DataError(f"round {each.name}: {len(each.train)} training and {len(each.test)} test clips")
-    used = np.unique(np.concatenate([part for r in rounds for part in (r.train, r.valid, r.test) if part is not None]))
-    for start in range(0, len(used), BLOCK_ROWS):
-        block = used[start : start + BLOCK_ROWS]
-        if len(bad := block[~np.isfinite(x[block]).all(axis=1)]):
+    used = union(part for each in rounds for part in (each.train, each.valid, each.test) if part is not None)
+    for block in pieces(len(used), BLOCK_ROWS):
+        if len(bad := used[block][~np.isfinite(x[used[block]]).all(axis=1)]):
             raise DataError(f"the embedding of row {bad[0]} is not finite: check the encoder's precision and weights")

@@ -8,7 +8,8 @@ How many slots a block has follows from the work of one step and from the device
 last block is filled up: a fit is the same whatever is trained beside it. On a CPU it is one slot, and the blocks go
 side by side in threads: there a stack saves a linear probe of 3,840 dimensions a tenth and costs a hidden layer half as
 much again (`python -m benchmarks.stacks`), since weights and moments push each other out of the caches; and the bits of
-some products would hang on where in memory a slot lies.
+some products would hang on where in memory a slot lies. There a step's clips are gathered from the embeddings where
+they lie, a memory map perhaps; to another device the clips that are needed are copied once.
 """
 
 from collections.abc import Sequence
@@ -17,19 +18,20 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from evar.base.threads import fit_each
-from evar.nn.exact import exact_float32
+from evar.base.threads import fit_each, pieces
+from evar.nn.exact_float32 import exact_float32
 from evar.probes.adam import Adam
-from evar.probes.batches import Order
-from evar.probes.contract import Examples, Floats, Problem, Rows, ScoreFunction, Targets
+from evar.probes.contract import Examples, Floats, Problem, Rows, ScoreFunction, union
 from evar.probes.linear import Standardiser, standardisers
-from evar.probes.networks import Parameters, forward, initial, losses, slot, stack
+from evar.probes.networks import Parameters, forward, gradients, initial, slot, stack
+from evar.probes.solver.precision import fast_products
 
 MOST_SLOTS = 64
 STEP_FLOPS = 2e10  # of one step for all slots; about half a millisecond of a large GPU in float32
-VALID_ROWS = 4096  # validation clips that are judged at a time
+READ_ROWS = 4096  # clips that are judged at a time, or copied to a device
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class NetworkRecipe:
     patience:    epochs after the best one at which training ends
     batch_size:  clips a step
     decoupled:   whether weight decay is decoupled or L2 (`adam.py`)
+    rounds:      whether products may round what is multiplied to bfloat16, where a CPU is faster so (`mlp.py`)
     """
 
     hidden: tuple[int, ...]
@@ -48,6 +51,7 @@ class NetworkRecipe:
     patience: int
     batch_size: int
     decoupled: bool
+    rounds: bool
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,13 @@ def train(
     """Train every job; the open bar advances as each ends. One without validation rows trains all epochs."""
     before = torch.get_num_threads()
     try:
-        data = Data.of(examples, [job.problem for job in jobs], device)
-        numbers = blocks(jobs, data.sizes(recipe), recipe, device)
-        with exact_float32():
+        data = Data.of(examples, [job.problem for job in jobs], recipe, device)
+        numbers = blocks(jobs, data.sizes, recipe, device)
+        with fast_products(device) if recipe.rounds and device.type == "cpu" else exact_float32():
             found = fit_each(
                 lambda members: SlotBlock.of(data, [jobs[number] for number in members], score, recipe).train(),
                 numbers,
-                prepare_thread=lambda: torch.set_num_threads(1),
+                prepare_thread=lambda: _prepare_thread(recipe),
                 at_once=None if device.type == "cpu" else 1,
                 steps=len,
             )
@@ -92,6 +96,12 @@ def train(
         for number, each in zip(members, block, strict=True)
     }
     return [trained[number] for number in range(len(jobs))]
+
+
+def _prepare_thread(recipe: NetworkRecipe) -> None:
+    torch.set_num_threads(1)
+    if recipe.rounds:
+        torch.set_flush_denormal(True)  # gradients of clips that are fitted: numbers below 1e-38 take ten times as long
 
 
 def slots(width: int, sizes: Sequence[int], device: torch.device) -> int:
@@ -119,97 +129,160 @@ def width(job: Job, recipe: NetworkRecipe) -> int:
     return min(recipe.batch_size, len(job.problem.train))
 
 
-@dataclass(frozen=True)
-class Data:
-    """The rows that any of the problems may read, on the device, and no others.
+class OnHost:
+    """The task's clips where they lie, a memory map perhaps: a step's clips are gathered as it takes them."""
 
-    rows:          their numbers, rising
-    features:      (row, dim) float32, as they are; targets: (row,) or (row, class), also on the host
-    classes:       how many the task has
-    standardisers: of each set of training rows, by `tobytes`
-    """
+    device = torch.device("cpu")
 
-    rows: Rows
-    features: Tensor
-    targets: Tensor
-    on_host: Targets
-    classes: int
-    standardisers: dict[bytes, Standardiser]
-
-    @classmethod
-    def of(cls, examples: Examples, problems: Sequence[Problem], device: torch.device) -> "Data":
-        """What these problems read."""
-        rows = np.unique(np.concatenate([part for each in problems for part in (each.train, each.valid)]))
-        features, on_host = torch.from_numpy(examples.x[rows]).to(device), examples.y[rows]
-        targets, moments = torch.from_numpy(on_host).to(device), standardisers(examples.x, [p.train for p in problems])
-        return cls(rows, features, targets, on_host, examples.classes, moments)
-
-    def sizes(self, recipe: NetworkRecipe) -> tuple[int, ...]:
-        """Units of the embedding, of each hidden layer, and of the output."""
-        return self.features.shape[1], *recipe.hidden, self.classes
+    def __init__(self, examples: Examples) -> None:
+        self._x, self._y = examples.x, examples.y
 
     def places(self, rows: Rows) -> Tensor:
         """Where these row numbers lie: (clip,) int64 on the host."""
-        return torch.from_numpy(np.searchsorted(self.rows, rows))
+        return torch.from_numpy(rows)
+
+    def read(self, places: Tensor, out: Tensor) -> Tensor:
+        """The embeddings of these places, into `out` (clip, dim), and their targets (clip, ...)."""
+        np.take(self._x, places.numpy(), axis=0, out=out.numpy(), mode="clip")  # another mode would copy twice
+        return torch.from_numpy(self._y[places.numpy()])
+
+
+class OnDevice:
+    """The clips that any of the problems may read, and no others, copied to the device block by block."""
+
+    def __init__(self, examples: Examples, problems: Sequence[Problem], device: torch.device) -> None:
+        self.device = device
+        self._rows = union(part for each in problems for part in (each.train, each.valid))
+        self._features = torch.empty((len(self._rows), examples.x.shape[1]), device=device)
+        for part in pieces(len(self._rows), READ_ROWS):
+            self._features[part] = torch.from_numpy(examples.x[self._rows[part]])
+        self._targets = torch.from_numpy(examples.y[self._rows]).to(device)
+
+    def places(self, rows: Rows) -> Tensor:
+        """Where these row numbers lie: (clip,) int64 on the host."""
+        return torch.from_numpy(np.searchsorted(self._rows, rows))
+
+    def read(self, places: Tensor, out: Tensor) -> Tensor:
+        """The embeddings of these places, into `out` (clip, dim), and their targets (clip, ...)."""
+        places = places.to(self.device)
+        torch.index_select(self._features, 0, places, out=out)
+        return self._targets[places]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the jobs read.
+
+    sizes:          units of the embedding, of each hidden layer, and of the output
+    standardisers:  of each set of training rows, by `tobytes`
+    """
+
+    examples: Examples
+    clips: OnHost | OnDevice
+    sizes: tuple[int, ...]
+    standardisers: dict[bytes, Standardiser]
+
+    @classmethod
+    def of(cls, examples: Examples, problems: Sequence[Problem], recipe: NetworkRecipe, device: torch.device) -> "Data":
+        """What these problems read."""
+        clips = OnHost(examples) if device.type == "cpu" else OnDevice(examples, problems, device)
+        sizes = (examples.x.shape[1], *recipe.hidden, examples.classes)
+        return cls(examples, clips, sizes, standardisers(examples.x, [each.train for each in problems]))
+
+
+class Order:
+    """Which clips each step of an epoch reads, for all slots.
+
+    Every network goes through its own clips in its own random order, in batches of one width. The last batch of an
+    epoch is filled up with clips of weight 0; a network with fewer clips takes no part in the others' last steps.
+
+    weights: (step, slot, clip) float32: 1 / the batch's clips, 0 for what fills it up
+    live:    (step, slot) whether a slot takes part
+    """
+
+    weights: Tensor
+    live: NDArray[np.bool_]
+
+    def __init__(self, places: Sequence[Tensor], generators: Sequence[torch.Generator], width: int) -> None:
+        """places: each slot's training clips; generators: what each draws its order from; width: clips of a batch."""
+        self.places, self.generators, self.width = places, generators, width
+        self.steps = max(-(-len(each) // width) for each in places)
+        position = np.arange(self.steps * width).reshape(self.steps, 1, width)
+        there = position < np.array([len(each) for each in places])[:, None]  # (step, slot, clip)
+        clips = there.sum(axis=2, keepdims=True)
+        self.live = clips[..., 0] > 0
+        self.weights = torch.from_numpy((there / clips.clip(min=1)).astype(np.float32))
+
+    def epoch(self) -> Tensor:
+        """The places of the next epoch: (step, slot, clip) int64."""
+        order = torch.zeros(len(self.places), self.steps * self.width, dtype=torch.int64)
+        for number, (places, generator) in enumerate(zip(self.places, self.generators, strict=True)):
+            shuffled = torch.randperm(len(places), generator=generator)
+            order[number, : len(places)] = places[shuffled]
+        return order.view(len(self.places), self.steps, self.width).transpose(0, 1)
 
 
 class SlotBlock:
     """Jobs of one batch width that are trained together, one a slot."""
 
     def __init__(self, data: Data, jobs: Sequence[Job], score: ScoreFunction, recipe: NetworkRecipe, size: int) -> None:
-        self.data, self.score, self.recipe, self.count = data, score, recipe, len(jobs)
-        device, sizes = data.features.device, data.sizes(recipe)
+        self.data, self.score, self.recipe, self.jobs = data, score, recipe, jobs
         filled = [*jobs, *[jobs[-1]] * (size - len(jobs))]
         generators = [torch.Generator().manual_seed(job.problem.seed) for job in filled]
         self.standardisers = [data.standardisers[job.problem.train.tobytes()] for job in filled]
         moments = np.array([[[each.mean], [each.scale]] for each in self.standardisers], dtype=np.float32)
-        self.mean, self.scale = torch.from_numpy(moments).to(device).unbind(dim=1)  # (slot, 1, dim)
-        self.parameters = stack([initial(sizes, generator) for generator in generators], device)
+        self.mean, self.scale = torch.from_numpy(moments).to(data.clips.device).unbind(dim=1)  # (slot, 1, dim)
+        self.parameters = stack([initial(data.sizes, generator) for generator in generators], data.clips.device)
         self.adam = Adam(
             self.parameters,
             [job.lr for job in filled],
             [job.weight_decay for job in filled],
             decoupled=recipe.decoupled,
         )
-        self.order = Order([data.places(job.problem.train) for job in filled], generators, width(jobs[0], recipe))
-        self.valid = [data.places(job.problem.valid) for job in jobs]
+        places = [data.clips.places(job.problem.train) for job in filled]
+        self.order = Order(places, generators, width(jobs[0], recipe))
 
     @classmethod
     def of(cls, data: Data, jobs: Sequence[Job], score: ScoreFunction, recipe: NetworkRecipe) -> "SlotBlock":
         """A block with as many slots as the device and the work ask for; those without a job repeat the last one."""
-        return cls(data, jobs, score, recipe, slots(width(jobs[0], recipe), data.sizes(recipe), data.features.device))
+        return cls(data, jobs, score, recipe, slots(width(jobs[0], recipe), data.sizes, data.clips.device))
 
     def train(self) -> list[Trained]:
         """One a job."""
-        best = Best(self.parameters, self.count, self.recipe.patience)
+        best = Best(self.parameters, len(self.jobs), self.recipe.patience)
         for _ in range(self.recipe.epochs):
             self._epoch()
             best.see(self.parameters, [self._judge(number) for number in best.going])
             if not best.going:
                 break
-        return [self._trained(best, number) for number in range(self.count)]
+        return [self._trained(best, number) for number in range(len(self.jobs))]
 
     def _epoch(self) -> None:
-        device = self.mean.device
-        factors, weights = self.adam.plan(self.order.live), self.order.weights.to(device)
-        features = torch.empty((weights[0].numel(), self.mean.shape[2]), device=device)  # one place for every step
-        for step, places in enumerate(self.order.epoch().to(device)):
-            torch.index_select(self.data.features, 0, places.flatten(), out=features)
-            batch = features.view(*places.shape, -1).sub_(self.mean).mul_(self.scale)
-            loss = (losses(forward(self.parameters, batch), self.data.targets[places]) * weights[step]).sum()
-            self.adam.step(torch.autograd.grad(loss, self.parameters), factors[step])
+        factors, weights = self.adam.plan(self.order.live), self.order.weights.to(self.mean.device)
+        clips = self._room(weights[0].numel())  # one place for every step
+        for step, places in enumerate(self.order.epoch()):
+            targets = self.data.clips.read(places.flatten(), clips)
+            targets = targets.view(*places.shape, *targets.shape[1:])
+            batch = clips.view(*places.shape, -1).sub_(self.mean).mul_(self.scale)
+            gradients(self.parameters, batch, targets, weights[step], self.adam.gradients)
+            self.adam.step(factors[step])
 
     def _judge(self, number: int) -> float:
         """The validation score of the network of a slot, 0 where there are no validation rows."""
-        places = self.valid[number]
-        if not len(places):
+        rows = self.jobs[number].problem.valid
+        if not len(rows):
             return 0.0
-        network, logits = slot(self.parameters, number), []
-        for start in range(0, len(places), VALID_ROWS):
-            part = places[start : start + VALID_ROWS].to(self.mean.device)
-            features = (self.data.features[part] - self.mean[number]) * self.scale[number]
+        places, network, logits = self.data.clips.places(rows), slot(self.parameters, number), []
+        for part in pieces(len(rows), READ_ROWS):
+            clips = self._room(len(rows[part]))
+            self.data.clips.read(places[part], clips)
+            features = clips.sub_(self.mean[number]).mul_(self.scale[number])
             logits.append(forward(network, features[None])[0])
-        return self.score(torch.cat(logits).cpu().numpy(), self.data.on_host[places.numpy()])
+        return self.score(torch.cat(logits).cpu().numpy(), self.data.examples.y[rows])
+
+    def _room(self, clips: int) -> Tensor:
+        """Where clips are read to: (clip, dim), float32."""
+        return torch.empty((clips, self.data.sizes[0]), device=self.mean.device)
 
     def _trained(self, best: "Best", number: int) -> Trained:
         weights = [each[number].cpu().numpy() for each in best.kept[::2]]
@@ -227,7 +300,7 @@ class Best:
     def __init__(self, parameters: Parameters, count: int, patience: int) -> None:
         self.patience = patience
         self.scores, self.ages = [float("-inf")] * count, [0] * count
-        self.kept = [each.detach().clone() for each in parameters]
+        self.kept = [each.clone() for each in parameters]
         self.going = list(range(count))
 
     def see(self, parameters: Parameters, scores: Sequence[float]) -> None:
@@ -237,5 +310,6 @@ class Best:
             self.ages[number] = 0 if number in better else self.ages[number] + 1
             self.scores[number] = score if number in better else self.scores[number]
         for kept, now in zip(self.kept, parameters, strict=True):
-            kept[better] = now.detach()[better]
+            for number in better:
+                kept[number].copy_(now[number])
         self.going = [number for number in self.going if self.ages[number] < self.patience]

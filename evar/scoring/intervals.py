@@ -56,7 +56,7 @@ class Score:
     effective:   how many groups of equal size they are worth
     parts:       fold -> its score, the mean over seeds
     seeds:       one score a seed, the unweighted mean over folds
-    left_out:    classes that means over classes leave out for want of positive clips (the most of any fold)
+    left_out:    classes that means over classes leave out, without positive clips (the most of any fold)
     """
 
     metric: str
@@ -157,9 +157,9 @@ def studentised(
     share: the score, where it lies in [0, 1] and its error depends on it as Wilson's does. A draw without an error of
     its own is judged by that of the score.
     """
-    told = [fold for fold in folds if len(fold.shares) > 1]
+    several = [fold for fold in folds if len(fold.shares) > 1]
     moved, error, own = np.zeros(resamples), np.zeros(resamples), 0.0
-    for fold in told:
+    for fold in several:
         size = len(fold.shares)
         distance = fold.pulls.mean(axis=0) / fold.shares
         for block in pieces(resamples, BLOCK):
@@ -167,9 +167,9 @@ def studentised(
             shares = fold.shares[drawn]
             shares /= shares.sum(axis=1, keepdims=True)
             off = (shares * distance[drawn]).sum(axis=1)
-            moved[block] += off / len(told)
-            error[block] += jackknifed(shares * (distance[drawn] - off[:, None]), shares) / len(told) ** 2
-        own += float(jackknifed(fold.pulls.mean(axis=0), fold.shares)) / len(told) ** 2
+            moved[block] += off / len(several)
+            error[block] += jackknifed(shares * (distance[drawn] - off[:, None]), shares) / len(several) ** 2
+        own += float(jackknifed(fold.pulls.mean(axis=0), fold.shares)) / len(several) ** 2
     error = np.where(error > own * 1e-9, error, own)
     if share is not None:
         edge = 1 / (2 * effective)

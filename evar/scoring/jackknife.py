@@ -1,4 +1,4 @@
-"""How far a run's score moves when a group of its test clips is left out, and the standard error that this tells of.
+"""How far a run's score moves when a group of its test clips is left out, and the standard error that follows.
 
 Clips of one recording or speaker err together, so groups are left out, and not clips, each from its own fold. With h
 the group's share of the fold's clips and d how far the score falls without it, its pull is e = d (1 - h): for accuracy
@@ -80,7 +80,7 @@ def effective_groups(folds: Sequence[FoldPulls]) -> float:
 def variance(pulls: Sequence[Scores], shares: Sequence[Scores]) -> float:
     """Variance of the mean over folds that the folds' pulls (part,) tell of, shares (part,); infinite where none does.
 
-    A fold of one group tells nothing: it is taken to vary as the others do.
+    A fold of one group says nothing of it: it is taken to vary as the others do.
     """
     each = [float(jackknifed(e, h)) for e, h in zip(pulls, shares, strict=True) if len(e) > 1]
     found = sum(each) / len(each) / len(pulls) if each else math.inf

@@ -36,12 +36,12 @@ def states(*parts: Part, seconds: float = 60.0) -> dict[str, str]:
         ("import no_such_thing", "failed: ModuleNotFoundError: No module named 'no_such_thing'"),
         ("os.kill(os.getpid(), 11)", "failed: killed by SIGSEGV"),
         ("os._exit(3)", "failed: exit code 3"),
-        ("time.sleep(600)", "failed: over its limit of 5 s"),
+        ("time.sleep(600)", "failed: over its limit of 2 s"),
     ],
 )  # fmt: skip
 def test_part_that_ends_badly_keeps_its_rows_and_the_others_theirs(end: str, state: str) -> None:
     kept: list[int] = []
-    parts = [part("first", ROW), part("bad", ROW + end, seconds=5.0 if "sleep" in end else 60.0), part("last", ROW)]
+    parts = [part("first", ROW), part("bad", ROW + end, seconds=2.0 if "sleep" in end else 60.0), part("last", ROW)]
     outcomes = run_parts(parts, 60.0, os.environ, lambda outcomes: kept.append(len(outcomes)))
     assert [each["state"] for each in outcomes] == ["done", state, "done"]
     assert [each["tables"] for each in outcomes] == [RATES] * 3

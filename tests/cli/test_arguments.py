@@ -58,6 +58,9 @@ def test_without_a_verb_eval_is_meant():
         ("--task us8k --seed 1 --seed 2", "argument --seed: given twice, as 1 and 2"),
         ("check --tsk us8k", "unknown option of evar check '--tsk': did you mean --task?"),
         ("prepare", "the following arguments are required: --task"),
+        ("cache prune --to 20QB", "--to: must be bytes, such as 20GB or 500MB (B, kB, MB, GB, TB), not '20QB'"),
+        ("cache prune --to=-1", "--to: must be bytes"),
+        ("cache prune --all --to 20GB", "argument --to: not allowed with argument --all"),
         ("cache lst", "unknown action 'lst': did you mean list?"),
     ],
 )

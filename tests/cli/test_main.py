@@ -350,6 +350,24 @@ def test_prepare_decodes_what_the_first_run_would(here, capsys):
     assert rows().loc[0, "prepare_seconds"] < 1
 
 
+def test_a_disk_that_is_surely_too_small_is_one_line_before_anything_is_decoded(here, capsys, small_disk):
+    disk, enlarge = small_disk
+    table = Path("data/tones/clips.csv")
+    header, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"{header},seconds", *(f"{line},0.8" for line in lines)]))
+    for verb in (["prepare"], ["eval", "--encoder", "logmel"]):
+        assert main([*verb, "--task", "tones.yaml", "--cache", str(disk)]) == 2
+        out, err = capsys.readouterr()
+        (said,) = (line for line in err.splitlines() if line.startswith("evar: error: "))
+        assert "decoding 108 clips needs 1.0 MB in " in said
+        assert "are free: free some (`evar cache prune --to SIZE`) or choose another cache" in said
+        assert not out
+        assert not list(disk.glob("stores/*/samples*"))
+    enlarge()
+    assert main(["prepare", "--task", "tones.yaml", "--cache", str(disk)]) == 0
+    assert "evar: clips to decode: 108, 2.8 MB in " in capsys.readouterr().err
+
+
 def test_cache_lists_what_lies_there_and_prunes_what_is_of_no_use(here, capsys):
     evaluate()
     capsys.readouterr()
@@ -359,6 +377,12 @@ def test_cache_lists_what_lies_there_and_prunes_what_is_of_no_use(here, capsys):
     assert "108 clips" in out
     assert main(["cache", "prune"]) == 0
     assert capsys.readouterr().out.startswith("0 B freed")
+    assert main(["cache", "prune", "--to", "1MB"]) == 0
+    removed, freed = capsys.readouterr().out.splitlines()
+    assert removed.startswith("removed embeddings logmel-")
+    assert freed.startswith(removed.rpartition("  ")[2] + f" freed in {here / 'cache'}, ")
+    evaluate()
+    capsys.readouterr()
     Path("data").rename("elsewhere")
     assert main(["cache", "prune"]) == 0
     out = capsys.readouterr().out

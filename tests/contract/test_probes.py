@@ -8,17 +8,26 @@ import pytest
 
 from evar import probes
 from evar.base import threads
+from evar.probes import predictions
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, Targets
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, examples, labels
 
 CERTIFIED = {"logistic": 2e-2}  # how far logits within the certified gap may differ; those of other probes may not
+QUICK = {"mlp": "mlp(hidden=[4], epochs=1)", "m2d_paper": "m2d_paper(epochs=1)", "logistic": "logistic(max_iter=2)"}
+ROWS, DIM = 9000, 6
 TRAIN, VALID, OTHERS = np.arange(0, 60), np.arange(60, 80), np.arange(80, 100)
 
 
-@pytest.fixture(params=probes.names())
+@pytest.fixture(scope="module", params=probes.names())
 def probe(request: pytest.FixtureRequest) -> Probe:
     return probes.open_probe(request.param)
+
+
+@pytest.fixture(scope="module")
+def fitted(probe: Probe) -> Fitted:
+    """The probe on clouds(100, 12, 3)."""
+    return fit(probe, *clouds(100, 12, 3), [problem(probe)])[0]
 
 
 def fit(
@@ -49,9 +58,9 @@ def test_grid_and_seeds_are_there(probe: Probe) -> None:
     assert probe.seeds >= 1
 
 
-def test_same_fit_every_time(probe: Probe) -> None:
+def test_same_fit_every_time(probe: Probe, fitted: Fitted) -> None:
     x, y = clouds(100, 12, 3)
-    assert np.array_equal(logits(probe, x, y), logits(probes.open_probe(probe.name), x, y))
+    assert np.array_equal(fitted.logits(x), logits(probes.open_probe(probe.name), x, y))
 
 
 def test_fit_ignores_the_other_problems_and_their_order(probe: Probe) -> None:
@@ -73,12 +82,12 @@ def test_number_of_cores_changes_no_bit(probe: Probe, monkeypatch: pytest.Monkey
     assert np.array_equal(fits[0], fits[1])
 
 
-def test_rows_outside_train_and_valid_are_never_read(probe: Probe) -> None:
+def test_rows_outside_train_and_valid_are_never_read(probe: Probe, fitted: Fitted) -> None:
     x, y = clouds(100, 12, 3)
     poisoned = x.copy()
     poisoned[OTHERS] = np.nan
-    before, after = (fit(probe, each, y, [problem(probe)])[0] for each in (x, poisoned))
-    assert np.array_equal(before.logits(x), after.logits(x))
+    after = fit(probe, poisoned, y, [problem(probe)])[0]
+    assert np.array_equal(fitted.logits(x), after.logits(x))
 
 
 def test_valid_rows_change_no_statistics_of_training(probe: Probe) -> None:
@@ -91,11 +100,10 @@ def test_valid_rows_change_no_statistics_of_training(probe: Probe) -> None:
     assert np.array_equal(before.logits(x), after.logits(x))
 
 
-def test_unit_and_offset_of_each_feature_are_irrelevant(probe: Probe) -> None:
+def test_unit_and_offset_of_each_feature_are_irrelevant(probe: Probe, fitted: Fitted) -> None:
     x, y = clouds(100, 12, 3)
     units = np.logspace(-6, 6, 12, dtype=np.float32)
-    expected = logits(probe, x, y)
-    np.testing.assert_allclose(logits(probe, units * (x + 3), y), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(logits(probe, units * (x + 3), y), fitted.logits(x), rtol=1e-3, atol=1e-3)
 
 
 def test_input_is_left_as_it_was(probe: Probe) -> None:
@@ -106,11 +114,38 @@ def test_input_is_left_as_it_was(probe: Probe) -> None:
     assert np.array_equal(y, y_before)
 
 
-def test_read_only_memory_maps_are_fitted(probe: Probe, tmp_path: pytest.TempPathFactory) -> None:
+def test_read_only_memory_maps_are_fitted(probe: Probe, fitted: Fitted, tmp_path: pytest.TempPathFactory) -> None:
     x, y = clouds(100, 12, 3)
     np.save(f"{tmp_path}/x.npy", x)
     mapped = np.load(f"{tmp_path}/x.npy", mmap_mode="r")
-    assert np.array_equal(logits(probe, mapped, y), logits(probe, x, y))
+    assert np.array_equal(logits(probe, mapped, y), fitted.logits(x))
+
+
+class InBlocks(np.ndarray):
+    """Embeddings that note how many of their rows were copied or computed with at a time."""
+
+    most = 0
+
+    def __array_finalize__(self, other: object) -> None:
+        if self.ndim == 2 and self.shape[1:] == (DIM,):
+            InBlocks.most = max(InBlocks.most, len(self) if len(self) < ROWS else 0)
+
+    def take(self, indices: Rows, axis: int | None = None, out: Floats | None = None, mode: str = "raise") -> Floats:
+        InBlocks.most = max(InBlocks.most, len(indices))
+        return np.asarray(self).take(indices, axis=axis, out=out, mode=mode)
+
+
+def test_rows_are_read_block_by_block_and_never_copied_as_a_whole(
+    probe: Probe,
+) -> None:
+    x, y = clouds(ROWS, DIM, 3)
+    few_steps = probes.open_probe(QUICK.get(probe.name, probe.name))
+    train, rest = np.arange(0, ROWS - 100), np.arange(ROWS - 100, ROWS)
+    InBlocks.most = 0
+    watched = examples(x.view(InBlocks), y)
+    (fitted,) = few_steps.fit(watched, [Problem(train, rest, few_steps.grid[0], 0)], metric("accuracy"))
+    predictions.logits(fitted, watched.x, rest)
+    assert 0 < InBlocks.most <= 4096
 
 
 def test_every_fit_is_counted_once(probe: Probe, advances: list[int]) -> None:
@@ -118,9 +153,8 @@ def test_every_fit_is_counted_once(probe: Probe, advances: list[int]) -> None:
     assert sum(advances) == 3
 
 
-def test_logits_of_a_clip_ignore_the_other_clips(probe: Probe) -> None:
-    x, y = clouds(100, 12, 3)
-    fitted = fit(probe, x, y, [problem(probe)])[0]
+def test_logits_of_a_clip_ignore_the_other_clips(fitted: Fitted) -> None:
+    x, _ = clouds(100, 12, 3)
     alone = np.concatenate([fitted.logits(x[row : row + 1]) for row in range(100)])
     np.testing.assert_allclose(alone, fitted.logits(x), rtol=1e-4, atol=1e-5)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ import soundfile
 from evar.base.errors import StorageError
 from evar.base.progress import displayed
 from evar.data import audio, sample_file, store, store_writer
-from evar.data.store import prepare, short_clips
+from evar.data.promised import Promised, short_clips
+from evar.data.store import prepare
 
 RATE = 16_000
 OPEN = Path("/proc/self/fd")
@@ -27,6 +29,7 @@ OPEN = Path("/proc/self/fd")
 @pytest.fixture(autouse=True)
 def _small_groups(monkeypatch):
     monkeypatch.setattr(sample_file, "GROUP_CLIPS", 4)
+    monkeypatch.setattr(sample_file, "GROUP_SECONDS", float("inf"))
 
 
 class Counted:
@@ -516,6 +519,59 @@ def test_clips_shorter_than_their_table_promises_are_found(root):
     short = short_clips(prepared.index, promised)
     assert short["path"].tolist() == ["2.wav"]
     assert short["promised"].iloc[0] - short["duration"].iloc[0] == pytest.approx(0.6)
+
+
+def promised(*seconds, typical=1.0):
+    return Promised(np.array(seconds), typical)
+
+
+def test_what_is_to_be_decoded_and_its_room_is_noted_before_by_the_tables_seconds(root, notes):
+    place, seconds = root.parent / "cache", [0.05] * 9
+    first = prepare(root, names(10), RATE, place, workers=1, promised=promised(*seconds, 0.05))
+    assert notes == [f"clips to decode: 10, 16.0 kB in {first.folder}"]
+    prepare(root, names(10), RATE, place, workers=1, promised=promised(*seconds, 0.05))
+    write_clip(root / "3.wav", 99, frames=900)
+    prepare(root, names(10), RATE, place, workers=1, promised=promised(*seconds, 0.05))
+    assert notes[1:] == [f"clips to decode: 1, 1.6 kB in {first.folder}"]
+
+
+def test_where_the_table_says_nothing_the_tasks_seconds_are_the_typical_length(root, notes):
+    some = promised(0.1, np.nan, np.inf, -1, *[0.1] * 6, typical=0.5)
+    prepared = prepare(root, names(10), RATE, root.parent / "cache", workers=1, promised=some)
+    assert notes == [f"clips to decode: 10, about 0.5 s each, 70.4 kB in {prepared.folder}"]
+
+
+def test_a_typical_length_that_does_not_fit_is_a_warning_and_a_promised_one_an_error(root, notes, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=320_000))
+    prepare(root, names(10), RATE, root.parent / "a", workers=1, promised=promised(*[np.nan] * 10, typical=2.0))
+    prepare(root, names(10), RATE, root.parent / "b", workers=1, promised=promised(*[1.5] * 10))  # 0.5 s may lack
+    assert len(notes) == 2
+    assert all(note.endswith("320.0 kB are free, which may be too little: `evar cache prune --to SIZE` frees some")
+               for note in notes)  # fmt: skip
+    monkeypatch.setattr(audio, "read", None)
+    with pytest.raises(StorageError, match=r"decoding 10 clips needs 323\.2 kB in .*, 320\.0 kB are free: free some"):
+        prepare(root, names(10), RATE, root.parent / "c", workers=1, promised=promised(*[1.51] * 10))
+
+
+def test_what_is_missing_or_merely_touched_needs_no_room(root, notes, monkeypatch):
+    (root / "4.wav").unlink()
+    made(root)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    for number in (0, 1):
+        os.utime(root / f"{number}.wav", (1, 1))
+    prepare(root, names(), RATE, root.parent / "cache", workers=1, promised=promised(*[9.0] * 10))
+    assert notes == []
+
+
+def test_room_that_decoding_frees_first_is_counted(root, monkeypatch):
+    data = made(root)._samples.data
+    with data.open("ab") as file:
+        file.write(bytes(320_000))  # a killed run's
+    for number in range(10):
+        write_clip(root / f"{number}.wav", number, frames=700)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    prepare(root, names(), RATE, root.parent / "cache", workers=1, promised=promised(*[1.5] * 10))
+    assert data.stat().st_size < 320_000
 
 
 def test_opening_looks_once_at_each_source(root, monkeypatch):

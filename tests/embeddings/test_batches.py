@@ -108,7 +108,7 @@ def test_feed_gives_every_batch_in_order_however_many_read(store, readers):
     plan = plan_of(store, random=True)
     blocks = [5, 0, 2, 1, 4]
     fed = [
-        (block, batch.rows.tolist(), batch.waveforms.clone()) for block, batch in feed(plan, blocks, 4, readers=readers)
+        (batch.block, batch.rows.tolist(), batch.waveforms.clone()) for batch in feed(plan, blocks, 4, readers=readers)
     ]
     assert [block for block, _, _ in fed] == blocks
     for block, rows, waveforms in fed:
@@ -120,7 +120,7 @@ def test_feed_gives_every_batch_in_order_however_many_read(store, readers):
 @pytest.mark.parametrize("readers", [0, 1, 3])
 def test_fed_batch_stays_until_the_next_but_one_is_asked_for_and_its_memory_is_used_again(store, readers):
     plan, places, before = plan_of(store), set(), None
-    for _, batch in feed(plan, list(range(plan.blocks(1))) * 3, 1, readers=readers):
+    for batch in feed(plan, list(range(plan.blocks(1))) * 3, 1, readers=readers):
         if before is not None:
             assert torch.equal(*before)
         before = batch.waveforms, batch.waveforms.clone()

@@ -1,10 +1,8 @@
 """Embedding through the cache: once, resumable to the bit, never the wrong numbers."""
 
+import itertools
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -15,12 +13,13 @@ import torch
 from evar.base.errors import DataError, StorageError, UsageError
 from evar.base.progress import displayed
 from evar.data.store import prepare
+from evar.embeddings.batch_size import automatic_batch_size
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime
 from evar.embeddings.extract import embed
-from evar.embeddings.sizes import automatic_batch_size
 from evar.encoders.adapter import behaviour_of
 from evar.encoders.contract import Encoder, Identity
+from tests import forked
 from tests.tones import write_tones
 
 CPU = torch.device("cpu")
@@ -52,6 +51,11 @@ class InAnyPrecision(Counting):
 def plan(tmp_path_factory):
     root = tmp_path_factory.mktemp("extract")
     write_tones(root, clips=4)
+    return make_a_plan(root)
+
+
+def make_a_plan(root):
+    """Of the tones there."""
     folder = root / "data" / "tones"
     store = prepare(folder, sorted(f.name for f in folder.glob("*.wav")), 16000, root / "c", workers=2)
     return make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
@@ -270,52 +274,37 @@ def test_damaged_memory_of_sizes_is_none(plan, tmp_path, content):
     assert run(Hungry(4, HOST), plan, tmp_path, size=None).batch_size == 4
 
 
-CHILD = """
-    import os, signal, sys
-    from contextlib import contextmanager, nullcontext
-    from pathlib import Path
-    import numpy as np, torch
-    from evar.base.progress import displayed
-    from evar.data.store import prepare
-    from evar.embeddings.batches import make_plan
-    from evar.embeddings.extract import embed
-    from evar.embeddings.device import Runtime
-    from tests.embeddings.test_extract import Counting
-
-    root, cache, kill_after = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    folder = root / "data" / "tones"
-    paths = sorted(file.name for file in folder.glob("*.wav"))
-    store = prepare(folder, paths, 16000, root / "c", workers=1)
-    plan = make_plan(store, store.usable, np.zeros(len(store.usable), bool), 0.25)
+def embed_as_a_process(root, cache, kill_after, sender):
+    """Send how many batches were computed, and a checksum; kills itself after so many blocks."""
+    blocks = itertools.count(1)
 
     @contextmanager
     def progress(stage, *, total, unit, initial=0):
-        blocks = 0
         def advance(amount):
-            nonlocal blocks
-            blocks += 1
-            if blocks == kill_after:
+            if next(blocks) == kill_after:
                 os.kill(os.getpid(), signal.SIGKILL)
+
         yield advance
 
     encoder = Counting()
-    with displayed(progress):
-        result = embed(encoder, plan, Runtime(torch.device("cpu"), "float32", 5), cache)
-    print(encoder.batches, float(np.abs(result.outputs["mean"]).sum()).hex())
-"""
+    result = run(encoder, make_a_plan(root), cache, progress=progress)
+    sender.send((encoder.batches, float(np.abs(result.outputs["mean"]).sum())))
 
 
-def child(plan, cache, kill_after=0):
+def start(plan, cache, kill_after=0):
+    """A process that embeds the plan, and the end of a pipe where it says how."""
+    receiver, sender = forked.context.Pipe(duplex=False)
     root = Path(plan.store.folder).parents[2]
-    command = [sys.executable, "-c", textwrap.dedent(CHILD), str(root), str(cache), str(kill_after)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = forked.context.Process(target=embed_as_a_process, args=(root, cache, kill_after, sender))
+    process.start()
+    return process, receiver
 
 
 def test_killed_run_resumes_with_the_same_bits(plan, tmp_path):
     whole = run(Counting(), plan, tmp_path / "whole").outputs["mean"]
-    killed = child(plan, tmp_path / "killed", kill_after=3)
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    killed, _ = start(plan, tmp_path / "killed", kill_after=3)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     encoder = Counting()
     resumed = run(encoder, plan, tmp_path / "killed")
     assert encoder.batches == plan.blocks(5) - 3
@@ -323,8 +312,10 @@ def test_killed_run_resumes_with_the_same_bits(plan, tmp_path):
 
 
 def test_two_processes_share_the_work_of_one(plan, tmp_path):
-    both = [child(plan, tmp_path), child(plan, tmp_path)]
-    said = [process.communicate()[0].split() for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sorted(int(batches) for batches, _ in said) == [0, plan.blocks(5)]
+    both = [start(plan, tmp_path), start(plan, tmp_path)]
+    said = [receiver.recv() for _, receiver in both]
+    for process, _ in both:
+        process.join()
+    assert [process.exitcode for process, _ in both] == [0, 0]
+    assert sorted(batches for batches, _ in said) == [0, plan.blocks(5)]
     assert len({checksum for _, checksum in said}) == 1

@@ -1,9 +1,5 @@
-"""A command in a process of its own, and a record of what it opens, renames and deletes below `cache` and `results`.
+"""A command in a process of its own, and a record of what it opens, renames and deletes below `cache` and `results`."""
 
-The processes are forked from one that has imported the harness and has run nothing: each starts at once.
-"""
-
-import multiprocessing
 import os
 import resource
 import signal
@@ -15,16 +11,14 @@ from pathlib import Path
 
 import tqdm
 
+from tests import forked
+
 SECONDS = 60  # after which a command counts as one that hangs
 MEMORY_BYTES = 16 << 30  # addresses, not memory in use: torch alone takes some
 EVENTS = {"open": 1, "os.rename": 2, "os.remove": 1, "os.truncate": 1, "os.mkdir": 1}
 """Audit event -> how many of its first arguments are paths."""
 
 FILES = ("out", "err", "events", "code")  # that a child writes into its folder
-
-forked = multiprocessing.get_context("forkserver")
-forked.set_forkserver_preload(["tests.faults.child", "evar.cli.verbs.eval", "evar.pipeline", "evar.leaderboard.read",
-                               "evar.encoders.logmel", "evar.probes.centroid", "sklearn.linear_model"])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,7 @@ def run(folder: Path, command: list[str], *, kill_at: int | None = None) -> Done
 
     The child writes its code: where several threads start processes, multiprocessing reads one's twice and says 255.
     """
-    process = forked.Process(target=_work, args=(folder, command, kill_at))
+    process = forked.context.Process(target=_work, args=(folder, command, kill_at))
     process.start()
     process.join(SECONDS)
     if hangs := process.exitcode is None:

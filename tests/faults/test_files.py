@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from evar.base.files import UNFINISHED
+from tests import forked
 from tests.faults import child
 from tests.tones import write_tones
 
@@ -234,7 +235,7 @@ def prune_for_ever(folder: Path) -> None:
 
 def test_whatever_is_pruned_meanwhile_runs_succeed(world, tmp_path):
     place = world.case(tmp_path / "case", "cache")
-    pruner = child.forked.Process(target=prune_for_ever, args=(place,))
+    pruner = forked.context.Process(target=prune_for_ever, args=(place,))
     pruner.start()
     done = [child.run(place, world.command) for _ in range(5)]
     assert pruner.is_alive()

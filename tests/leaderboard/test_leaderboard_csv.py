@@ -3,8 +3,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 import typing
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from evar.leaderboard.leaderboard_csv import NAME, append, require_writable, upd
 from evar.leaderboard.runs import Kept
 from evar.probes.predictions import Predictions
 from evar.result import COLUMNS, Result
+from tests import forked
 
 CLASSES = ("a", "b")
 CURVES = {"test": {"0.1": 0.5, "1": 0.75}}
@@ -185,24 +184,18 @@ def test_leaderboard_that_is_a_link_stays_one(tmp_path):
     assert runs_in(shared / "board.csv") == ["one", "two"]
 
 
-APPENDING = """
-import os, sys
-from pathlib import Path
-from tests.leaderboard.test_leaderboard_csv import add
-workers = []
-for worker in range(8):
-    if not (child := os.fork()):
-        for number in range(2):
-            add(Path(sys.argv[1]), run=f"{worker}-{number}", encoder="x" * 4000)
-        os._exit(0)
-    workers.append(child)
-sys.exit(any(os.waitpid(child, 0)[1] for child in workers))
-"""
+def add_two(results, worker):
+    for number in range(2):
+        add(results, run=f"{worker}-{number}", encoder="x" * 4000)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked, so that each imports nothing")
 def test_eight_processes_that_finish_at_once_lose_nothing(tmp_path):
-    subprocess.run([sys.executable, "-c", APPENDING, tmp_path], check=True, timeout=100, cwd=Path(__file__).parents[2])
+    workers = [forked.context.Process(target=add_two, args=(tmp_path, worker)) for worker in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(100)
+    assert [worker.exitcode for worker in workers] == [0] * 8
     table = pd.read_csv(tmp_path / NAME)
     assert sorted(table["run"]) == sorted(f"{worker}-{number}" for worker in range(8) for number in range(2))
     assert (table["encoder"].str.len() == 4000).all()

@@ -7,17 +7,19 @@ from evar.probes.adam import Adam
 LR, DECAY = [1e-2, 3e-1, 1e-3], [0.0, 0.5, 2.0]
 
 
+@pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("decoupled", [True, False])
-def test_every_slot_steps_as_torch_does(decoupled: bool) -> None:
+def test_every_slot_steps_as_torch_does(decoupled: bool, slots: int) -> None:
     draws = torch.Generator().manual_seed(0)
-    start = torch.randn(3, 4, 5, generator=draws)
-    gradients = torch.randn(7, 3, 4, 5, generator=draws)
+    start = torch.randn(slots, 4, 5, generator=draws)
+    gradients = torch.randn(7, slots, 4, 5, generator=draws)
     stack = start.clone()
-    ours = Adam([stack], LR, DECAY, decoupled=decoupled)
-    for gradient, factors in zip(gradients, ours.plan(np.ones((7, 3), dtype=np.bool_)), strict=True):
-        ours.step([gradient], factors)
+    ours = Adam([stack], LR[:slots], DECAY[:slots], decoupled=decoupled)
+    for gradient, factors in zip(gradients, ours.plan(np.ones((7, slots), dtype=np.bool_)), strict=True):
+        ours.gradients[0].copy_(gradient)
+        ours.step(factors)
     kind = torch.optim.AdamW if decoupled else torch.optim.Adam
-    for number in range(3):
+    for number in range(slots):
         alone = start[number].clone().requires_grad_()
         theirs = kind([alone], lr=LR[number], weight_decay=DECAY[number])
         for gradient in gradients:
@@ -34,7 +36,8 @@ def test_slot_that_takes_no_part_stays_as_it_was(decoupled: bool) -> None:
         stack = torch.ones(2, 3, 1)
         adam = Adam([stack], [0.1, 0.2], [0.5, 0.5], decoupled=decoupled)
         for number, factors in zip(order, adam.plan(np.array(live)), strict=True):
-            adam.step([gradients[number]], factors)
+            adam.gradients[0].copy_(gradients[number])
+            adam.step(factors)
         return stack
 
     paused = run([[True, True], [True, False], [True, True]], [0, 1, 2])
@@ -51,7 +54,8 @@ def test_steps_are_counted_over_plans() -> None:
         adam = Adam([stack], [0.1], [0.0], decoupled=True)
         for steps in plans:
             for factors in adam.plan(np.ones((steps, 1), dtype=np.bool_)):
-                adam.step([gradient], factors)
+                adam.gradients[0].copy_(gradient)
+                adam.step(factors)
         return stack
 
     assert torch.equal(run([5]), run([2, 3]))

@@ -82,7 +82,7 @@ def test_clip_alone_has_the_neighbours_that_it_has_among_others() -> None:
 def test_fits_of_one_training_set_search_once(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = clouds(120, 12, 3)
     made = []
-    monkeypatch.setattr(Standardiser, "of", lambda rows, of=Standardiser.of: made.append(len(rows)) or of(rows))
+    monkeypatch.setattr(Standardiser, "of", lambda x, rows, of=Standardiser.of: made.append(len(rows)) or of(x, rows))
     searched = []
     monkeypatch.setattr(knn.Index, "_search", lambda self, x, do=knn.Index._search: searched.append(x) or do(self, x))
     probe = open_probe("knn")

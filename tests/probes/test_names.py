@@ -8,18 +8,7 @@ from evar.base.errors import UsageError
 
 
 def test_supporting_files_are_no_probes() -> None:
-    assert not {
-        "adam",
-        "batches",
-        "contract",
-        "cosine",
-        "networks",
-        "selection",
-        "training",
-        "holdout",
-        "linear",
-        "predictions",
-    } & set(probes.names())
+    assert not {"adam", "contract", "holdout", "linear", "networks", "selection", "training"} & set(probes.names())
 
 
 def test_probes_are_opened_for_a_device() -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from evar import fitting
 from evar.data.manifest import Round
-from evar.probes import open_probe, selection, sweep
+from evar.probes import open_probe, selection
 from evar.probes.contract import Chosen
 from evar.probes.predictions import Predictions
 from evar.scoring.metrics import metric
@@ -12,22 +13,23 @@ from tests.probes.clouds import examples
 from tests.probes.test_holdout import folds
 
 
-def judged(*scores):
-    return [Chosen((), None, False, {}, valid=score) for score in scores]
+def judged(output, *scores):
+    chosen = {name: Chosen((), None, False, {}, valid=score) for name, score in zip("ab", scores, strict=False)}
+    return fitting.ProbeFit(None, output, chosen, None, None, 0.0)
 
 
 def test_layer_of_the_best_validation_score_wins_in_each_round():
-    by_output = {"layer00": judged(0.5, 0.9), "layer01": judged(0.6, 0.8)}
-    assert sweep.best_outputs(by_output) == ["layer01", "layer00"]
+    fits = [judged("layer00", 0.5, 0.9), judged("layer01", 0.6, 0.8)]
+    assert [fitting.best_output(fits, name) for name in "ab"] == ["layer01", "layer00"]
 
 
 def test_first_of_equal_layers_wins():
-    assert sweep.best_outputs({"layer00": judged(0.5), "layer01": judged(0.5)}) == ["layer00"]
+    assert fitting.best_output([judged("layer00", 0.5), judged("layer01", 0.5)], "a") == "layer00"
 
 
 def test_layer_without_a_validation_score_is_no_candidate():
     with pytest.raises(ValueError, match="judge"):
-        sweep.best_outputs({"layer00": judged(None)})
+        fitting.best_output([judged("layer00", None)], "a")
 
 
 def test_predictions_of_each_round_are_those_of_its_layer():
@@ -36,7 +38,7 @@ def test_predictions_of_each_round_are_those_of_its_layer():
         names = np.array(["a", "b", "a", "b"])
         return Predictions(logits, np.array([0, 1, 0, 1]), np.arange(4), names, names)
 
-    both = sweep.assemble({"x": predictions(1), "y": predictions(2)}, {"a": "y", "b": "x"})
+    both = fitting.assemble({"x": predictions(1), "y": predictions(2)}, {"a": "y", "b": "x"})
     assert both.logits[0, :, 0].tolist() == [2, 1, 2, 1]
 
 

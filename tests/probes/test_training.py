@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,13 +8,13 @@ import torch
 from evar.probes import training
 from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.networks import stack
-from evar.probes.training import Best, Job, NetworkRecipe, Trained, blocks, slots, train
+from evar.probes.training import Best, Job, NetworkRecipe, Order, Trained, blocks, slots, train
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, examples, labels
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True)
-LINEAR = NetworkRecipe((), 12, 2, 16, decoupled=False)
+RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True, rounds=True)
+LINEAR = NetworkRecipe((), 12, 2, 16, decoupled=False, rounds=False)
 NONE = np.empty(0, dtype=np.int64)
 
 
@@ -56,6 +57,20 @@ def test_network_on_a_cpu_is_to_the_bit_the_one_trained_alone(recipe: NetworkRec
     x, y = make(90, 40, 3)
     for job, together in zip(jobs(), run(recipe, jobs(), x, y), strict=True):
         assert_same(run(recipe, [job], x, y)[0], together, tolerance=0)
+
+
+def test_rounded_products_train_the_same_network_but_for_rounding() -> None:
+    x, y = clouds(90, 40, 3, apart=0.3)
+    step = NetworkRecipe((9,), 1, 2, 70, decoupled=True, rounds=True)
+    for job in jobs()[1:3]:
+        (rounded,), (exact,) = (run(each, [job], x, y) for each in (step, replace(step, rounds=False)))
+        assert_same(rounded, exact, tolerance=2.1 * job.lr)  # Adam's first step goes by the signs of gradients
+        moved = [
+            np.abs(a - b).mean()
+            for one, other in zip(rounded.layers, exact.layers, strict=True)
+            for a, b in zip(one, other, strict=True)
+        ]
+        assert max(moved) < 0.1 * job.lr
 
 
 def test_networks_of_a_stack_end_each_in_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,3 +132,38 @@ def test_score_that_is_no_number_is_no_best_one() -> None:
     for score in (0.5, float("nan"), float("nan")):
         best.see(parameters, [score])
     assert (best.scores, best.going) == ([0.5], [])
+
+
+def order(counts: list[int], width: int, seed: int = 0) -> Order:
+    places = [100 * (number + 1) + torch.arange(count) for number, count in enumerate(counts)]
+    return Order(places, [torch.Generator().manual_seed(seed) for _ in counts], width)
+
+
+def test_an_epoch_reads_every_clip_once() -> None:
+    both = order([10, 5], 4)
+    places, read = both.epoch(), both.weights > 0
+    assert places.shape == (3, 2, 4)
+    for number, count in enumerate((10, 5)):
+        own = places[:, number][read[:, number]].tolist()
+        assert sorted(own) == [100 * (number + 1) + clip for clip in range(count)]
+
+
+def test_clips_of_a_batch_weigh_one_together_and_what_fills_it_up_nothing() -> None:
+    both = order([10, 5], 4)
+    np.testing.assert_allclose(both.weights.sum(dim=2).T, [[1, 1, 1], [1, 1, 0]], rtol=1e-6)
+    assert both.live.T.tolist() == [[True, True, True], [True, True, False]]
+    assert both.weights[2, 0].tolist() == [0.5, 0.5, 0, 0]
+
+
+def test_order_is_the_generator_s_and_new_each_epoch() -> None:
+    one = order([6], 6)
+    first, second = one.epoch().flatten(), one.epoch().flatten()
+    generator = torch.Generator().manual_seed(0)
+    for epoch in (first, second):
+        assert epoch.tolist() == (100 + torch.randperm(6, generator=generator)).tolist()
+    assert not torch.equal(first, second)
+
+
+def test_order_ignores_the_other_networks() -> None:
+    alone, together = order([6], 4).epoch(), order([6, 11], 4).epoch()
+    assert torch.equal(alone[:, 0], together[: len(alone), 0])

@@ -3,8 +3,9 @@
 import argparse
 import datetime
 
-from evar.cli.options import add_settings, one_of, whole
-from evar.cli.terminal import echo, size, table
+from evar.base.byte_size import read_size, size
+from evar.cli.options import add_settings, argument, one_of, whole
+from evar.cli.terminal import echo, table
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +17,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="show what lies there, or delete what is not needed",
     )
     add_settings(parser, "cache")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument(
+        "--to",
+        type=argument(read_size),
+        metavar="SIZE",
+        help="prune: also what was used longest ago, until stores and embeddings take at most that: 20GB, 500MB "
+        "(default: keep)",
+    )
     parser.add_argument(
         "--older-than",
         type=whole(0),
         metavar="DAYS",
         help="prune: also what was not used for so many days (default: keep)",
     )
-    parser.add_argument(
+    some.add_argument(
         "--all", action="store_true", help="prune: everything that no process holds (default: leftovers only)"
     )
 
@@ -31,23 +40,22 @@ def run(arguments: argparse.Namespace) -> int:
     """List the cache, or delete what is of no use from it."""
     from evar.embeddings import inventory
 
-    items = inventory.inventory(arguments.cache)
     if arguments.action == "list":
+        items = inventory.inventory(arguments.cache)
         states = [item.leftover or f"last used {day(item.used)}" for item in items]
         rows = [(item.kind, size(item.size), item.owner, state, item.folder.name)
                 for item, state in zip(items, states, strict=True)]  # fmt: skip
         echo(table(("kind", "size", "belongs to", "state", "folder"), rows))
         echo(f"{size(sum(item.size for item in items))} in {arguments.cache}")
         return 0
-    gone = [
-        item
-        for item in inventory.prunable(items, older_than_days=arguments.older_than, everything=arguments.all)
-        if not inventory.in_use(item) and inventory.remove(item)
-    ]
-    inventory.remove_left_over(arguments.cache)
-    for item in gone:
-        echo(f"removed {item.kind} {item.folder.name}  {size(item.size)}")
-    echo(f"{size(sum(item.size for item in gone))} freed in {arguments.cache}")
+    pruned = inventory.prune(
+        arguments.cache, older_than_days=arguments.older_than, everything=arguments.all, most=arguments.to
+    )
+    for what, items in (("removed", pruned.removed), ("kept, in use:", pruned.kept)):
+        for item in items:
+            echo(f"{what} {item.kind} {item.folder.name}  {size(item.size)}")
+    freed = sum(item.size for item in pruned.removed)
+    echo(f"{size(freed)} freed in {arguments.cache}, {size(pruned.left)} are left")
     return 0
 
 

@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evar.base.byte_size import size
 from evar.base.errors import UsageError, unknown
 from evar.base.progress import say
 from evar.cli.errors import for_each
 from evar.cli.options import add_settings, one_of
-from evar.cli.terminal import echo, size, table
+from evar.cli.terminal import echo, table
 
 if TYPE_CHECKING:
     from evar.nn.releases import Releases

@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 
 from evar import __version__
 from evar.base.errors import DataError
-from evar.base.files import storage_errors, write_atomic
+from evar.base.files import require_space, storage_errors, write_atomic
 from evar.base.progress import progress
 from evar.data.downloads.sources import RemoteFile
-from evar.data.downloads.unpack import UNPACKED, require_space
+from evar.data.downloads.unpack import UNPACKED
 
 log = logging.getLogger(__name__)
 

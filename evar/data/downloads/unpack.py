@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from evar.base.errors import DataError, StorageError
-from evar.base.files import storage_errors
+from evar.base.errors import DataError
+from evar.base.files import require_space, storage_errors
 from evar.base.progress import progress
 
 ANOTHER = "delete it and get another copy"
@@ -44,16 +44,6 @@ def unpacked(archive: Path, place: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     archive.unlink()
-
-
-def require_space(folder: Path, wanted: int, purpose: str) -> None:
-    """Raise StorageError, naming both sizes, where `folder`'s disk has less than `wanted` bytes left."""
-    free = shutil.disk_usage(folder).free
-    if free < wanted:
-        raise StorageError(
-            f"{purpose} needs {wanted / 1e6:,.1f} MB in {folder}, {free / 1e6:,.1f} MB are free: "
-            "free some or choose another folder; what was fetched is kept"
-        )
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evar.leaderboard.formats import Format
-from evar.leaderboard.formats.shapes import placed, provenance, ranked_rows, task_name
+from evar.leaderboard.formats.other_harnesses import placed, provenance, ranked_rows, task_name
 from evar.leaderboard.read import Leaderboard
 from evar.result import Result
 

@@ -7,7 +7,7 @@ import json
 from pathlib import PurePosixPath
 
 from evar.leaderboard.formats import Format
-from evar.leaderboard.formats.shapes import placed, provenance, ranked_rows, task_name
+from evar.leaderboard.formats.other_harnesses import placed, provenance, ranked_rows, task_name
 from evar.leaderboard.read import Leaderboard
 from evar.result import Result
 

@@ -56,22 +56,23 @@ def certify(objective: Objective, parameters: Tensor, batch: ProblemBatch) -> Ce
 
 
 def _certify(objective: Objective, parameters: Tensor, batch: ProblemBatch) -> Certified:
-    coordinates, designs, workers = objective.coordinates, objective.designs, objective.workers
+    coordinates, designs, blocks = objective.coordinates, objective.designs, objective.coordinates.blocks
     weights = coordinates.to_columns(parameters[..., :-1])
     scale, mean = designs.scale[batch.design][:, None], designs.mean[batch.design][:, None]
     maps = weights * scale
     flat, offsets = maps.flatten(0, 1).T, (maps * mean).sum(-1)
-    forward = workers.in_order(lambda block: coordinates.blocks.read(block) @ flat, objective.slices)
+    forward = blocks.each(lambda block: blocks.read(block) @ flat)
     logits = [part.view(-1, *offsets.shape) - offsets for part in forward]
     intercepts, exact = _solve_intercepts(objective, logits, parameters[..., -1], batch)
     shift = shifts(intercepts, batch)
 
-    def backward(item: tuple[slice, Tensor]) -> tuple[Terms, Tensor]:
-        block, stored = item
-        terms = objective.terms(stored + shift, block, batch, curvature=True)
-        return terms, (terms.residual.flatten(1).T @ coordinates.blocks.read(block)).view(maps.shape)
+    stored = {block.start: part for block, part in zip(blocks.slices, logits, strict=True)}
 
-    total = Total.over(workers.in_order(backward, list(zip(objective.slices, logits, strict=True))))
+    def backward(block: slice) -> tuple[Terms, Tensor]:
+        terms = objective.terms(stored[block.start] + shift, block, batch, curvature=True)
+        return terms, (terms.residual.flatten(1).T @ blocks.read(block)).view(maps.shape)
+
+    total = Total.over(blocks.each(backward))
     strength = batch.strength[:, None]
     along = (total.gradient - total.intercepts[..., None] * mean) * scale
     gradient = strength[..., None] * along + weights

@@ -40,12 +40,12 @@ class Coordinates:
         if blocks.count < blocks.dim and not designs.several:
             return cls._of_few_rows(blocks, designs, workers)
         zero = torch.zeros((blocks.dim, blocks.dim), dtype=torch.float64, device=workers.device)
-        for part in workers.in_order(lambda block: _gram(blocks.read(block).float()), blocks.slices):
+        for part in blocks.each(lambda block: _gram(blocks.read(block).float())):
             zero += part
         spectrum, basis = torch.linalg.eigh((zero / blocks.count).float())
         features = None
         if blocks.count * blocks.dim * 4 <= RESIDENT_BYTES[workers.device.type]:
-            parts = workers.in_order(lambda block: blocks.read(block).float() @ basis, blocks.slices)
+            parts = blocks.each(lambda block: blocks.read(block).float() @ basis)
             features = torch.cat(list(parts))
         return cls(basis, spectrum.clamp(min=0), features, blocks, designs, workers)
 

@@ -32,7 +32,10 @@ class Designs:
     @classmethod
     def of(cls, blocks: RowBlocks, rows: Rows, trains: Sequence[Rows], workers: Workers) -> "Designs":
         """The designs with training rows `trains`, all of them among `rows`."""
-        member = torch.from_numpy(np.stack([np.isin(rows, train) for train in trains], axis=1)).to(workers.device)
+        there = np.zeros((len(rows), len(trains)), dtype=np.bool_)
+        for design, train in enumerate(trains):
+            there[np.searchsorted(rows, train), design] = True
+        member = torch.from_numpy(there).to(workers.device)
         count = member.sum(0).double()
 
         def moments(block: slice) -> Tensor:
@@ -40,7 +43,7 @@ class Designs:
             return torch.stack([weights.T @ z, weights.T @ z.square()])
 
         first = torch.zeros((), dtype=torch.float64, device=workers.device)
-        mean, second = sum(workers.in_order(moments, blocks.slices), start=first) / count[:, None]
+        mean, second = sum(blocks.each(moments), start=first) / count[:, None]
         variance = second - mean.square()
         for design in range(len(trains)):
             unsure = torch.nonzero(variance[design] <= SUSPECT * second[design])[:, 0]

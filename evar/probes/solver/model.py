@@ -51,7 +51,7 @@ def evaluate(
         factors = _factors(residual.flatten(1), objective)
         return terms, sum((each.T @ rows for each in factors[1:]), start=factors[0].T @ rows).view(maps.shape)
 
-    total = Total.over(objective.workers.in_order(work, objective.slices))
+    total = Total.over(coordinates.blocks.each(work))
     strength = batch.strength[:, None]
     along = coordinates.from_rows(total.gradient, total.intercepts, batch.design)
     by_weights = origin.gradient[..., :-1] + strength[..., None] * along + change[..., :-1]

@@ -4,7 +4,8 @@ The reference is mean and deviation over all rows of the group. It is no statist
 products exact for features with large offsets, and each problem's own standardisation is applied on top of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from evar.base.threads import pieces
 from evar.probes.contract import Floats, Rows
 from evar.probes.solver.workers import Workers
 
+Result = TypeVar("Result")
 BLOCK_ROWS = 1024
 BLOCKS_MULTIPLE = 4  # of several blocks, so that two or four cores end together
 KEPT_BYTES = {"cpu": 0, "cuda": 32 << 30}  # of embeddings copied to the device; more are copied at each reading
@@ -21,11 +23,15 @@ MOST_SCALE = 1e30  # a column of smaller spread than its inverse stays finite in
 
 
 class RowBlocks:
-    """x[rows], (row, dim), in blocks: x may be a memory map. `mean`, `scale` (dim,) float64: the reference."""
+    """x[rows], (row, dim), in blocks: x may be a memory map. `mean`, `scale` (dim,) float64: the reference.
+
+    passes: how often all blocks were gone through.
+    """
 
     def __init__(self, x: Floats, rows: Rows, workers: Workers) -> None:
         self._x, self._rows, self._workers = x, rows, workers
         self.count, self.dim = len(rows), x.shape[1]
+        self.passes = 0
         blocks = -(-len(rows) // BLOCK_ROWS)
         if blocks > 1:
             blocks = -(-blocks // BLOCKS_MULTIPLE) * BLOCKS_MULTIPLE
@@ -44,6 +50,11 @@ class RowBlocks:
         """Rows of a block, (row, dim) float64: (x - mean) * scale."""
         return (self._raw(block).double() - self.mean) * self.scale
 
+    def each(self, work: Callable[[slice], Result]) -> Iterator[Result]:
+        """`work` on each block, the results in order."""
+        self.passes += 1
+        return self._workers.in_order(work, self.slices)
+
     def columns(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Values of x at some rows (bool over this group's rows) and columns, (row, column) float32."""
         return torch.from_numpy(np.ascontiguousarray(self._x[self._rows[rows.cpu().numpy()]][:, columns.cpu().numpy()]))
@@ -59,11 +70,11 @@ class RowBlocks:
         return torch.from_numpy(found).to(self._workers.device)
 
     def _total(self, of_block: Callable[[Tensor], Tensor]) -> Tensor:
-        parts = self._workers.in_order(lambda block: of_block(self.read(block)), self.slices)
+        parts = self.each(lambda block: of_block(self.read(block)))
         return sum(parts, start=torch.zeros((), dtype=torch.float64, device=self._workers.device))
 
     def _varies(self) -> Tensor:
         """(dim,) bool: whether a column has two different values."""
-        ranges = list(self._workers.in_order(lambda block: torch.aminmax(self._raw(block), dim=0), self.slices))
+        ranges = list(self.each(lambda block: torch.aminmax(self._raw(block), dim=0)))
         low, high = (torch.stack(each) for each in zip(*ranges, strict=True))
         return high.amax(0) > low.amin(0)

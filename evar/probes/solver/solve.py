@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evar.base.threads import pieces
-from evar.probes.contract import Examples, Floats, Rows
+from evar.probes.contract import Examples, Floats, Rows, union
 from evar.probes.linear import Standardiser
 from evar.probes.solver.certificate import Certified, certify
 from evar.probes.solver.coordinates import Coordinates
@@ -22,6 +22,7 @@ from evar.probes.solver.rows import RowBlocks
 from evar.probes.solver.workers import Workers
 
 STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
+WIDE, WIDE_STATE_BYTES = 1024, {"cpu": 1 << 30, "cuda": 48 << 30}  # classes that fill the products of rows on their own
 VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries
 LOGIT_BYTES = 4 * 2  # a row: the logits that a model starts from, copied when others end
 SHARED = 0.5  # of a group's rows, at least, each of its designs learns from: others' rows are computed in vain
@@ -42,6 +43,7 @@ class Optimum:
 
     bound:        certified bound of (value - minimum) / value; inf where the intercepts were not to be had
     fast, exact:  evaluations, a forward and a backward product each, by the model and in float64
+    passes:       over the rows since they were opened, those for all problems that share them together
     Classes that the training rows lack have weights and intercepts of no meaning.
     """
 
@@ -51,6 +53,7 @@ class Optimum:
     bound: float
     fast: int
     exact: int
+    passes: int
 
     @property
     def converged(self) -> bool:
@@ -81,7 +84,7 @@ class _Group:
     """Designs that share one reading of their rows, one set of coordinates and every product."""
 
     def __init__(self, examples: Examples, trains: Sequence[Rows], workers: Workers) -> None:
-        rows = trains[0] if len(trains) == 1 else np.unique(np.concatenate(trains))
+        rows = union(trains)
         targets = examples.y
         self._blocks = RowBlocks(examples.x, rows, workers)
         self._designs = Designs.of(self._blocks, rows, trains, workers)
@@ -98,14 +101,17 @@ class _Group:
     ) -> Iterator[tuple[int, Optimum]]:
         """(place in `fits`, optimum) of each, in the order in which they end; `group`: numbers of its designs."""
         column = self._objective.coordinates.basis.shape[1] * VECTOR_BYTES + self._blocks.count * LOGIT_BYTES
-        at_once = max(1, STATE_BYTES[self._targets.device.type] // (column * self._classes))
+        room = (WIDE_STATE_BYTES if self._classes >= WIDE else STATE_BYTES)[self._targets.device.type]
+        at_once = max(1, room // (column * self._classes))
         place = {design: number for number, design in enumerate(group)}
         for part in pieces(len(fits), at_once):
             own = fits[part]
             batch = self._batch(own, [place[fit.design] for fit in own])
             for each in Descent(self._objective, batch, self._start(batch), max_iter).run():
                 standardise = self._standardisers[place[own[each.number].design]]
-                optimum = Optimum(standardise, each.weights, each.intercepts, each.bound, each.fast, each.exact)
+                optimum = Optimum(
+                    standardise, each.weights, each.intercepts, each.bound, each.fast, each.exact, self._blocks.passes
+                )
                 yield part.start + each.number, optimum
 
     def _batch(self, fits: Sequence[LogisticProblem], designs: Sequence[int]) -> ProblemBatch:
@@ -143,11 +149,12 @@ class _Group:
 
     def _class_shares(self) -> Tensor:
         """(design, class) float64: the share of a design's rows that are of the class, or have the label."""
-        if self._targets.ndim == 2:
-            positive = self._targets.double()
-        else:
-            positive = torch.nn.functional.one_hot(self._targets, self._classes).double()
-        return (self._designs.member.double().T @ positive) / self._designs.count[:, None]
+        count: Tensor | float = 0.0
+        for block in self._blocks.slices:
+            own = self._targets[block]
+            positive = own if own.ndim == 2 else torch.nn.functional.one_hot(own, self._classes)
+            count = count + self._designs.member[block].double().T @ positive.double()
+        return count / self._designs.count[:, None]
 
 
 def _groups(designs: Sequence[Rows], dim: int) -> list[list[int]]:
@@ -158,11 +165,10 @@ def _groups(designs: Sequence[Rows], dim: int) -> list[list[int]]:
         if len(train) < dim:
             alone.append([number])
             continue
-        for members, rows in groups:
-            union = np.union1d(rows, train)
-            if min(len(designs[member]) for member in [*members, number]) >= SHARED * len(union):
-                members.append(number)
-                groups[groups.index((members, rows))] = (members, union)
+        for place, (members, rows) in enumerate(groups):
+            both = union([rows, train])
+            if min(len(designs[member]) for member in [*members, number]) >= SHARED * len(both):
+                groups[place] = ([*members, number], both)
                 break
         else:
             groups.append(([number], train))

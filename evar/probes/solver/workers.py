@@ -1,7 +1,7 @@
 """Independent pieces of work side by side, their results in order: the same bits on any number of cores.
 
 On a CPU each piece runs in one thread of linear algebra and as many pieces at once as there are cores; how the work is
-cut into pieces never hangs on that number. On CUDA the pieces are queued one after another.
+cut into pieces never depends on that number. On CUDA the pieces are queued one after another.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -299,7 +299,7 @@ Usage = namedtuple("Usage", "total used free")
 def test_room_on_the_disk_is_looked_for_before_a_byte_is_fetched(server, fetcher, place, monkeypatch, unpack, free):
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, free))
     wanted = remote(server.play("/f", serves), unpack=unpack)
-    with pytest.raises(StorageError, match=r"fetching.* sounds.bin needs 0\.\d MB in .*, 0\.\d MB are free"):
+    with pytest.raises(StorageError, match=r"fetching.* sounds.bin needs \d+\.\d kB in .*, \d+\.\d kB are free"):
         fetcher.fetch(wanted, place)
     assert not place.with_name("sounds.bin.part").exists()
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, free + 1))

@@ -146,7 +146,7 @@ def values(found: list[LogisticFit], x: Floats, y: np.ndarray) -> list[float]:
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def usual() -> tuple[Floats, np.ndarray, list[float]]:
     """Embeddings, classes, and the values of the optima of PAIRS as they are usually found."""
     x, y = embeddings(400, 30, 4)
@@ -224,3 +224,24 @@ def test_number_of_cores_changes_no_bit_of_many_blocks(monkeypatch: pytest.Monke
 def test_designs_that_overlap_share_a_group_and_small_ones_stand_alone() -> None:
     all_, most, half, few = np.arange(100), np.arange(20, 100), np.arange(40), np.arange(10)
     assert solve._groups([all_, most, few, half], dim=20) == [[0, 1], [3], [2]]
+
+
+def test_classes_are_counted_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, of = [], torch.nn.functional.one_hot
+    monkeypatch.setattr(torch.nn.functional, "one_hot", lambda y, classes: made.append(len(y)) or of(y, classes))
+    monkeypatch.setattr(rows, "BLOCK_ROWS", 50)
+    x, y = embeddings(400, 8, 4)
+    fits(x, y, PAIRS, 4)
+    assert 0 < max(made) <= 50
+
+
+def test_passes_over_the_rows_are_those_of_all_evaluations_and_six_before_them() -> None:
+    x, y = embeddings(300, 8, 3)
+    ((optimum,),) = (each.optima for each in fits(x, y, [(np.arange(300), 1e-2)], 3))
+    assert optimum.passes == 6 + optimum.fast + 2 * optimum.exact
+
+
+def test_fits_of_one_design_share_their_passes() -> None:
+    x, y = embeddings(300, 8, 3)
+    optima = [each.optima[0] for each in fits(x, y, [(np.arange(300), c) for c in (1e-3, 1e-2, 1e-1)], 3)]
+    assert max(each.passes for each in optima) < 6 + sum(each.fast + 2 * each.exact for each in optima)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from evar.base.errors import TrainingError
-from evar.pretrain.watch import Watch
+from evar.pretrain.alarms import Watch
 
 
 def look(losses, norm=1.0):

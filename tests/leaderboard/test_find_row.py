@@ -7,7 +7,7 @@ import pytest
 from evar.base.errors import DataError, UsageError
 from evar.data.task import official_digest
 from evar.leaderboard.filters import Filters
-from evar.leaderboard.names import rivals, row_of, tasks_of
+from evar.leaderboard.find_row import rivals, row_of, tasks_of
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import short_ids
 from tests.leaderboard.test_leaderboard_csv import make_result

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from evar.nn.exact import exact_float32
+from evar.nn.exact_float32 import exact_float32
 
 
 def settings() -> tuple[bool, bool]:
