@@ -21,7 +21,7 @@ from evar.probes.contract import Problem
 from evar.probes.predictions import Predictions
 from evar.scoring.compare import RunOutput, compare
 from evar.scoring.intervals import score_predictions
-from evar.scoring.metrics import metric
+from evar.scoring.metrics import lookup, metric
 from evar.scoring.summary import mean_score
 
 NOMINAL, LEAST, MOST = 0.95, 0.93, 0.97
@@ -140,7 +140,7 @@ def of_accuracy(draws: np.random.Generator, population: Population, runs: int, r
 
 @dataclass(frozen=True)
 class Scored:
-    """Test sets of several classes with logits: mAP where each clip has labels of its own, else balanced accuracy.
+    """Test sets of several classes with logits; each clip has labels of its own where the metric is for that.
 
     separation: of a class's logit between clips with and without it; seed_spread: its standard deviation over `seeds`;
     positives: the share of clips that a label has, where groups do not shift it
@@ -161,7 +161,7 @@ class Scored:
         sizes = self.sizes(draws)
         member = np.repeat(np.arange(len(sizes)), sizes)
         clips, shape = len(member), (len(member), self.classes)
-        if self.metric == "mAP":
+        if lookup(self.metric).kind == "multi-label":
             odds = math.log(self.positives / (1 - self.positives))
             shifts = self.likeness * draws.normal(size=(len(sizes), self.classes))
             targets = marks = draws.random(shape) < 1 / (1 + np.exp(-odds - shifts[member]))
@@ -282,6 +282,8 @@ METRICS = {
     "mAP, 20 classes, one of 50 groups has 30 %": Scored("mAP", 20, one_large(50), 1.5, 0.5),
     "mAP, 20 classes, 3 seeds, 100 groups of 4": Scored("mAP", 20, equal(100, 4), 1.5, 0.5, seeds=3, seed_spread=0.2),
     "mAP, 20 classes, 5 folds of 20 groups of 8": Scored("mAP", 20, equal(100, 8), 1.5, 0.5, folds=5),
+    "lwlrap, 5 classes, 50 log-normal groups": Scored("lwlrap", 5, log_normal(50), 1.0, 0.7),
+    "lwlrap, 20 classes, 100 groups of 4": Scored("lwlrap", 20, equal(100, 4), 1.5, 0.5),
     "balanced accuracy, 5 classes, 50 groups of 5": Scored("balanced_accuracy", 5, equal(50, 5), 1.5, 0.5),
     "balanced accuracy, 5 classes, 50 log-normal groups": Scored("balanced_accuracy", 5, log_normal(50), 1.5, 0.5),
     "balanced accuracy, 5 classes, one of 50 groups has 30 %": Scored("balanced_accuracy", 5, one_large(50), 1.5, 0.5),

@@ -117,7 +117,7 @@ def fit_probe(
     total = selection.count(probe, rounds, judge=judge)
     with progress(f"probe {probe.name}", total=total, unit="fit"):
         chosen = selection.run(probe, examples, rounds, metric, seed, judge=judge)
-    predictions = predict(examples, rounds, chosen)
+    predictions = replace(predict(examples, rounds, chosen), pitches=clips.pitches)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
     by_round = {each.name: outcome for each, outcome in zip(rounds, chosen, strict=True)}
     return ProbeFit(probe, output, by_round, predictions, score, time.perf_counter() - begin)
@@ -140,7 +140,8 @@ def fit_shots(
     with progress(f"probe {probe.name}, {shots} shots", total=selection.count(probe, drawn), unit="fit"):
         chosen = selection.run(probe, examples, drawn, score, seed)
     by_draw = [chosen[start : start + len(rounds)] for start in range(0, len(chosen), len(rounds))]
-    predictions = together([predict(examples, rounds, finals) for finals in by_draw])
+    each_draw = [predict(examples, rounds, finals) for finals in by_draw]
+    predictions = replace(together(each_draw), pitches=clips.pitches)
     scored = intervals.score_predictions(predictions, clips.task.metric, seed)
     table = np.reshape(scored.seeds, (draws, probe.seeds))
     if short := few_shots.short_classes(examples, rounds, shots):

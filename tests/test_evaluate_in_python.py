@@ -1,5 +1,6 @@
 """`evar.evaluate(task, module)`: networks in memory, what stays as it was, what may be read from the cache again."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 
 import evar
@@ -14,6 +16,7 @@ from evar import encoders
 from evar.base import progress
 from evar.base.errors import UsageError
 from evar.data.task import load_task
+from evar.leaderboard.runs import read_predictions
 from evar.result import Result
 from tests.tones import RATE, write_tones
 
@@ -153,6 +156,37 @@ def test_a_task_object_is_a_task(place: Path) -> None:
     task = load_task(str(place / "tones.yaml"))
     (result,) = evar.evaluate(task, Bands(8), data=place / "data", cache=place / "cache")
     assert result.task == "tones"
+
+
+def rewritten(root: Path, said: dict[str, str], columns: str, **task: object) -> Path:
+    """The tones with each label's cells written as `said`, below these columns, for a task that is changed so."""
+    file = write_tones(root)
+    table = (root / "data" / "tones" / "clips.csv").read_text().replace("label,", f"{columns},")
+    table = re.sub(",(low|middle|high),", lambda found: f",{said[found[1]]},", table)
+    (root / "data" / "tones" / "clips.csv").write_text(table)
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | task))
+    return file
+
+
+def test_pitches_have_a_chroma_accuracy_beside_their_accuracy(tmp_path: Path) -> None:
+    task = rewritten(tmp_path, {"low": "62", "middle": "81", "high": "86"}, "label", pitches=True)
+    (result,) = evar.evaluate(task, "logmel", data=tmp_path / "data", cache=tmp_path / "cache", device="cpu")
+    assert list(result.metrics) == ["balanced_accuracy", "macro_f1", "chroma_accuracy"]
+    assert (result.metrics["chroma_accuracy"] or 0) >= result.score > 0.6
+
+
+def test_labels_that_are_known_in_part_are_scored(tmp_path: Path) -> None:
+    """Of no clip but middle ones it is known whether it is high: they are not."""
+    said = {"low": "low,middle", "middle": "middle,low;high", "high": "high,low"}
+    task = rewritten(tmp_path, said, "labels,absent", kind="multi-label", metric="lwlrap")
+    results = tmp_path / "results"
+    config = evar.Config(data=tmp_path / "data", cache=tmp_path / "cache", device="cpu")
+    for result in evar.evaluate(task, "logmel", probe="logistic, m2d_paper(lr=0.01)", results=results, config=config):
+        assert result.metric == "lwlrap"
+        assert 0.8 < result.score <= 1
+        assert all(value is None or value > 0.8 for name, value in result.metrics.items() if name != "d_prime")
+        targets = read_predictions(results, result.run).predictions.targets
+        assert sorted(set(map(tuple, targets.tolist()))) == [(-1, 1, 0), (0, 0, 1), (1, 0, -1)]
 
 
 def test_nothing_is_shown_until_it_is_asked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

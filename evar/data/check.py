@@ -111,15 +111,19 @@ def untaught(clips: Manifest) -> tuple[str, ...]:
         rounds = clips.rounds()
     except DataError:
         return ()
+    of_which = " of which they are known" if "absent" in clips.table else ""
     absent, always = dict[str, list[str]](), dict[str, list[str]]()
     for each in rounds:
         train, test = (_class_counts(clips, rows) for rows in (each.train, each.test))
-        for where, found in ((absent, train == 0), (always, (train == len(each.train)) & (train > 0))):
+        always_there = (
+            (clips.targets[each.train] != 0).all(axis=0) if clips.targets.ndim == 2 else train == len(each.train)
+        )
+        for where, found in ((absent, train == 0), (always, (train > 0) & always_there)):
             for number in np.flatnonzero(found & (test > 0)):
                 where.setdefault(clips.classes[number], []).append(each.name)
     lines = (
         ("classes are tested, and no training clip is of them", absent),
-        ("labels are on every training clip, so no probe can learn where they are absent", always),
+        (f"labels are on every training clip{of_which}, so no probe can learn where they are absent", always),
     )
     return tuple(
         f"{len(found):,} {what}: {few(shown(name) + _tested_in(clips, names) for name, names in found.items())}"
@@ -131,7 +135,7 @@ def untaught(clips: Manifest) -> tuple[str, ...]:
 def _class_counts(clips: Manifest, rows: Rows) -> Rows:
     """(class,) how many of these clips are of each class."""
     targets = clips.targets[rows]
-    return targets.sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(clips.classes))
+    return (targets == 1).sum(axis=0) if targets.ndim == 2 else np.bincount(targets, minlength=len(clips.classes))
 
 
 def _tested_in(clips: Manifest, rounds: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from evar.data.task import BUNDLED, Task
 log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
+MIDI_NUMBERS = {str(number).zfill(width) for number in range(128) for width in (1, 2, 3)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Manifest:
     """The clips of a task.
 
     table:    a row a clip: path (relative to `root`), labels (tuple of class names), part (split or fold), group,
-              seconds (as the dataset's own table promises; NaN where it says nothing)
+              seconds (as the dataset's own table promises; NaN where it says nothing), and where labels are known in
+              part absent (tuple of class names that the clip is known not to have)
     classes:  fixed once for all parts, whatever is missing
     expected: how many clips a complete copy has
     remarks:  what the reader found out about this copy, a line each
@@ -63,8 +65,8 @@ class Manifest:
         return self.table[["path", "part", "seconds"]]
 
     @cached_property
-    def targets(self) -> NDArray[np.int64] | NDArray[np.bool_]:
-        """(clip,) class numbers, or (clip, class) bool for a multi-label task."""
+    def targets(self) -> NDArray[np.int64] | NDArray[np.bool_] | NDArray[np.int8]:
+        """(clip,) class numbers; of a multi-label task (clip, class) bool, or int8 with -1 for what is unknown."""
         number = {name: index for index, name in enumerate(self.classes)}
         labels = self.table["labels"]
         if self.task.kind == "single-label":
@@ -72,7 +74,17 @@ class Manifest:
         targets = np.zeros((len(labels), len(self.classes)), dtype=np.bool_)
         for row, names in enumerate(labels):
             targets[row, [number[name] for name in names]] = True
-        return targets
+        if "absent" not in self.table:
+            return targets
+        partly = np.where(targets, 1, -1).astype(np.int8)
+        for row, names in enumerate(self.table["absent"]):
+            partly[row, [number[name] for name in names]] = 0
+        return partly
+
+    @cached_property
+    def pitches(self) -> NDArray[np.int64] | None:
+        """(class,) MIDI numbers, where the task says that its classes are pitches."""
+        return np.array([int(name) for name in self.classes]) if self.task.pitches else None
 
     @cached_property
     def part_numbers(self) -> Rows:
@@ -87,7 +99,8 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """sha256 of all that the clips' own table decides: paths, labels, parts, groups, classes."""
-        columns = (self.table[name].tolist() for name in ("path", "labels", "part", "group"))
+        names = ["path", "labels", "part", "group", *(["absent"] if "absent" in self.table else [])]
+        columns = (self.table[name].tolist() for name in names)
         return provenance.hash_rows(zip(*columns, strict=True), self.classes)
 
     @property
@@ -214,9 +227,17 @@ def _check(manifest: Manifest) -> None:
         raise DataError(
             f"{place}: unknown {part} {few(map(repr, strange))}{hint} (the task has {', '.join(task.parts)})"
         )
-    if strange := sorted({name for names in table["labels"] for name in names} - set(manifest.classes)):
+    said = [table[column] for column in ("labels", "absent") if column in table]
+    if strange := sorted({name for column in said for names in column for name in names} - set(manifest.classes)):
         hint = did_you_mean(strange[0], manifest.classes) or f"it has {few(manifest.classes)}"
         raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}: {hint}")
+    both = [bool(set(labels) & set(absent)) for labels, absent in zip(said[0], said[-1], strict=True)]
+    if len(said) > 1 and any(both):
+        raise DataError(
+            f"{place}: clips with one class in both labels and absent: {few(map(repr, table['path'][both]))}"
+        )
+    if task.pitches and (strange := [name for name in manifest.classes if name not in MIDI_NUMBERS]):
+        raise DataError(f"{place}: classes that are no pitches, MIDI numbers from 0 to 127: {few(map(repr, strange))}")
     if (twice := table["path"][table["path"].duplicated()]).size:
         raise DataError(f"{place}: clips listed twice: {few(map(repr, twice))}")
     if len(manifest.classes) < 2:

@@ -24,6 +24,7 @@ CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task
 BUNDLED = Path(__file__).parents[1] / "tasks"
 
 ENDINGS = (".yaml", ".yml")
+METRICS = {"single-label": ("accuracy",), "multi-label": ("mAP", "macro_auc", "lwlrap")}
 OWN_NAME = "a task is named by its file; remove this key"
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -55,6 +56,7 @@ class Task(Strict):
     title:       for people; the name where the file gives none
     split_file:  a CSV beside the task's file that lists the split, where the dataset has none of its own
     seconds:     clips are cut or zero-padded to this length
+    pitches:     whether the classes' names are MIDI numbers, so that chroma accuracy is reported beside accuracy
     """
 
     name: Text
@@ -68,7 +70,8 @@ class Task(Strict):
     splits: list[Literal["train", "valid", "test"]] | None = None
     folds: list[Text] | None = None
     classes: list[Text] | None = None
-    metric: Literal["accuracy", "mAP"]
+    metric: Literal["accuracy", "mAP", "macro_auc", "lwlrap"]
+    pitches: bool = False
     min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.99
     expects: Expects | None = None
     source: Text | None = None
@@ -94,8 +97,8 @@ class Task(Strict):
 
     @property
     def digest(self) -> str:
-        """sha256 of all that decides a score (not of titles, sources and pitfalls)."""
-        content = self.model_dump_json(exclude={"title", "source", "licence", "pitfalls", "file"}).encode()
+        """sha256 of all that decides a score (not of titles, sources, pitfalls, and what is reported beside it)."""
+        content = self.model_dump_json(exclude={"title", "source", "licence", "pitfalls", "pitches", "file"}).encode()
         split = (self.file.parent / self.split_file).read_bytes() if self.split_file else b""
         return hashlib.sha256(content + split).hexdigest()
 
@@ -244,8 +247,11 @@ def _contradictions(task: Mapping[str, Any], wrong: set[str]) -> Iterator[str]:
         yield "folds must be at least three different names: one to test, two to train and choose on"
     if classes is not None and (len(classes) < 2 or _repeats(classes)):
         yield "classes must be at least two different names"
-    if (sound.get("kind"), sound.get("metric")) in (("single-label", "mAP"), ("multi-label", "accuracy")):
-        yield "metric mAP goes with kind multi-label, accuracy with single-label"
+    own, metric = METRICS.get(sound.get("kind", "")), sound.get("metric")
+    if own and metric and metric not in own:
+        yield f"metric {metric} goes with another kind, {sound['kind']} with {' or '.join(own)}"
+    if sound.get("pitches") and sound.get("kind") == "multi-label":
+        yield "pitches goes with kind single-label"
     if expects is not None:
         yield from _wrong_counts(expects, folds or splits)
     split_file, folder = sound.get("split_file"), task["file"].parent

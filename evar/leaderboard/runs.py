@@ -328,7 +328,8 @@ def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: in
     targets = predictions.targets
     if len(clips) != len(predictions.rows) or predictions.logits.shape[2] != classes:
         raise ValueError("clips or classes do not fit the logits")
-    if (targets.dtype.kind, targets.ndim) not in {("i", 1), ("b", 2)}:
+    partly = targets.ndim == 2 and targets.dtype == np.int8 and -1 <= targets.min() <= targets.max() <= 1
+    if (targets.dtype.kind, targets.ndim) not in {("i", 1), ("b", 2)} and not partly:
         raise ValueError("targets are neither numbers of classes nor a table of labels")
     if targets.ndim == 1 and not 0 <= targets.min() <= targets.max() < classes:
         raise ValueError("targets are no classes")

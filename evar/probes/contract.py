@@ -20,7 +20,11 @@ from typing_extensions import TypeVar
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-Targets = NDArray[np.int64] | NDArray[np.bool_]
+Targets = NDArray[np.int64] | NDArray[np.bool_] | NDArray[np.int8]
+"""(clip,) int64 class numbers; for multi-label tasks (clip, class) bool or, where labels are known in part, int8: 1
+where the clip has the label, 0 where it has not, UNKNOWN (-1) where nobody knows, which neither teaches nor scores.
+`y == 1` is the positives of either, `y == 0` the negatives."""
+UNKNOWN = -1
 Setting = float | str | None
 """An entry of a probe's grid: a number, or a name that reads well, such as "lr=0.001 wd=0.1"."""
 S = TypeVar("S", bound=Setting, default=Any)
@@ -30,12 +34,17 @@ ScoreFunction = Callable[[Floats, Targets], float]
 """(logits (clip, class), targets) -> the task's metric; higher is better."""
 
 
+def known(y: Targets) -> NDArray[np.bool_] | None:
+    """(clip, class) which entries are known; None where all are for sure."""
+    return y != UNKNOWN if y.dtype == np.int8 else None
+
+
 @dataclass(frozen=True)
 class Examples:
     """All clips of a task, as a probe sees them.
 
     x:        (clip, dim) float32 embeddings, which may be a memory map
-    y:        (clip,) int64 class numbers, or (clip, class) bool for multi-label tasks
+    y:        see `Targets`
     groups:   (clip,) names: recording, speaker, ...
     classes:  how many there are
     """
@@ -96,6 +105,8 @@ class Probe(ABC, Generic[S]):
                  "grouped" (a tenth of the training clips in whole groups, drawn anew for each seed), or
                  "random" (a random tenth of the training clips, drawn anew for each seed, as the M2D papers do)
     device:      where it may fit, as torch names it; a probe may know the CPU alone
+    takes_unknown:
+                 whether it learns from targets with unknown entries; any other is fitted label by label (`by_label.py`)
     """
 
     name: str
@@ -104,6 +115,7 @@ class Probe(ABC, Generic[S]):
     seeds: int = 1
     validation: Literal["folds", "grouped", "random"] = "folds"
     device: str = "cpu"
+    takes_unknown: bool = False
 
     def at_edge(self, setting: S) -> bool:
         """Whether a setting lies at the edge of the grid, so that a better one may lie beyond."""

@@ -46,6 +46,7 @@ class M2DPaper(Probe[None]):
     grid = (None,)
     seeds = SEEDS
     validation = "random"
+    takes_unknown = True
 
     def __init__(self, lr: float, epochs: int, patience: int, batch_size: int) -> None:
         if not 0 < lr <= MOST_LR:

@@ -75,6 +75,7 @@ class MLP(Probe[str]):
 
     seeds = SEEDS
     validation = "grouped"
+    takes_unknown = True
 
     def __init__(self, lr: Sequence[float], weight_decay: Sequence[float], recipe: NetworkRecipe) -> None:
         self.lr, self.weight_decay, self.recipe = tuple(lr), tuple(weight_decay), recipe

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evar.base.threads import one_thread
-from evar.probes.contract import Floats
+from evar.probes.contract import UNKNOWN, Floats
 from evar.probes.linear import Standardiser
 
 Parameters = list[Tensor]
@@ -78,11 +78,14 @@ def gradients(
 def losses(logits: Tensor, targets: Tensor) -> Tensor:
     """The loss of every clip, averaged over the K classes: (slot, clip).
 
-    logits (slot, clip, class); targets (slot, clip) int64 or (slot, clip, class) bool. -log softmax(logits)_y / K; for
-    multi-label targets the mean binary cross-entropy.
+    logits (slot, clip, class); targets (slot, clip) int64 or (slot, clip, class) bool or int8 (`contract.Targets`).
+    -log softmax(logits)_y / K; for multi-label targets the mean binary cross-entropy, an unknown entry's being 0.
     """
     if targets.ndim == logits.ndim:
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none")
+        positive = (targets == 1).to(logits.dtype)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, positive, reduction="none")
+        if targets.dtype == torch.int8:
+            loss = loss * (targets != UNKNOWN)
         return loss.mean(dim=2)
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
     return loss.view(targets.shape) / logits.shape[2]

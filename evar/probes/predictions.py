@@ -18,11 +18,12 @@ class Predictions:
     """Logits of every test clip, in the order of rows.
 
     logits:   (seed, clip, class) float32, finite
-    targets:  (clip,) int64 class numbers, or (clip, class) bool
+    targets:  (clip,) class numbers, or (clip, class), see `contract.Targets`
     rows:     (clip,) int64, rising
     groups:   (clip,) names: recording, speaker, ...
     folds:    (clip,) names of the round that tested the clip
     draws:    of training clips, where few were drawn several times: the seeds lie draw by draw
+    pitches:  (class,) MIDI numbers, where the task says that its classes are pitches
     """
 
     logits: Floats
@@ -31,6 +32,7 @@ class Predictions:
     groups: NDArray[np.str_]
     folds: NDArray[np.str_]
     draws: int = 1
+    pitches: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError where shapes disagree, a row appears twice, or a logit is not finite."""

@@ -14,7 +14,7 @@ import numpy as np
 from evar.base.errors import DataError
 from evar.base.threads import pieces
 from evar.data.manifest import Round
-from evar.probes import holdout
+from evar.probes import by_label, holdout
 from evar.probes.contract import Chosen, Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, union
 from evar.probes.holdout import Trial
 from evar.probes.predictions import logits
@@ -96,7 +96,7 @@ class _Run:
         return self._scheme != "none" and (len(self.probe.grid) > 1 or self.judge)
 
     def _fit(self, problems: Sequence[Problem]) -> Sequence[Fitted]:
-        return self.probe.fit(self.examples, problems, self.score)
+        return by_label.fit(self.probe, self.examples, problems, self.score)
 
     def _refit(self, curves: Sequence[Curve]) -> list[Chosen]:
         """Fit each round's winner again on all of its training rows."""

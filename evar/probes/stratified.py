@@ -20,11 +20,11 @@ def stratified_tenth(
 ) -> tuple[Rows, Rows]:
     """Split training rows, of two groups or more, into (nine tenths, about a tenth), both in rising order.
 
-    y: (clip, class) bool; groups: (clip,), whole on one side.
+    y: (clip, class), see `Targets`; groups: (clip,), whole on one side.
     """
     names, member, sizes = np.unique(groups[train], return_inverse=True, return_counts=True)
     counts = np.zeros((len(names), y.shape[1]), dtype=np.int64)
-    np.add.at(counts, member, y[train])
+    np.add.at(counts, member, y[train] == 1)
     order = np.random.default_rng(seed).permutation(len(names))
     held = np.empty(len(names), dtype=np.bool_)
     held[order] = _mended(_dealt(counts[order], sizes[order]), counts[order])

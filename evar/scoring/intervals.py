@@ -89,7 +89,7 @@ def score_predictions(predictions: Predictions, metric: str, seed: int, resample
 
     Raises UsageError for an unknown metric, DataError where a fold leaves nothing to score.
     """
-    measure, by_fold = lookup(metric), pulls_by_fold(predictions, metric)
+    measure, by_fold = lookup(metric, predictions.pitches), pulls_by_fold(predictions, metric)
     folds, scores = list(by_fold.values()), np.stack([fold.scores for fold in by_fold.values()])
     value, effective = float(scores.mean()), effective_groups(folds)
     bounded = bool(np.isfinite([measure.low, measure.high]).all())

@@ -95,7 +95,7 @@ def jackknifed(pulls: Scores, shares: Scores) -> Scores:
 
 
 def _pulls(predictions: Predictions, clips: NDArray[np.intp], metric: str) -> FoldPulls:
-    targets, measure = predictions.targets[clips], lookup(metric)
+    targets, measure = predictions.targets[clips], lookup(metric, predictions.pitches)
     prepared = [measure.prepare(logits[clips], targets) for logits in predictions.logits]
     scores = np.array([score(each_once(len(clips)))[0] for score in prepared])
     _, member, sizes = np.unique(predictions.groups[clips], return_inverse=True, return_counts=True)

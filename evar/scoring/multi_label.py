@@ -1,4 +1,4 @@
-"""Metrics of multi-label tasks: targets (clip, class) bool; each class ranks the clips by its logit.
+"""Metrics of multi-label tasks: targets (clip, class); each class ranks the clips by its logit.
 
 - average precision (AP) of a class: the sum over thresholds of (recall - recall before) * precision, as scikit-learn
   defines it. mAP is the mean over classes.
@@ -6,10 +6,14 @@
   equals counting half: the area under the ROC curve. macro AUC is the mean over classes.
 - d': sqrt(2) times the inverse normal distribution of macro AUC, as AudioSet's papers have it (Hershey et al. 2017,
   "CNN architectures for large-scale audio classification"). It lies between minus infinity and infinity.
+- lwlrap, the label-weighted label-ranking average precision (Fonseca et al. 2019, "Audio tagging with noisy labels and
+  minimal supervision"), ranks the classes of each clip instead: a positive label's precision is the share of positives
+  among the labels of its clip with an equal or higher logit. lwlrap is its mean over all positive labels of all clips.
 
-Clips of equal logit share a threshold, so their order does not matter and sorting need not be stable. A class without a
+Equal logits share a threshold, so their order does not matter and sorting need not be stable. A class without a
 positive clip among those scored has no AP, one without a positive or without a negative no AUC; they are left out of
-the means.
+the means. An entry of the targets that is unknown is as if it were not there: its clip takes no part in the ranking of
+its class, nor its class in that of its clip.
 """
 
 from collections.abc import Callable
@@ -19,21 +23,23 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from evar.base.errors import DataError
-from evar.probes.contract import Floats, Targets
+from evar.base.threads import pieces
+from evar.probes.contract import Floats, Targets, known
 from evar.scoring.weighted import Bags, ByClass, Scores, WeightedMetric, Weights, divide, mean_over_classes, positives
+
+LABELS = 4096  # positive labels that are ranked among the others of their clips at a time
 
 
 def average_precision_by_class(logits: Floats, targets: Targets) -> ByClass:
     """AP of each class. Raises ValueError for wrong shapes, DataError where no class has a positive clip."""
-    positive = positives(logits, targets)
-    return _by_class(_average_precision, "mAP needs a positive clip", np.any(positive, axis=0), logits, positive)
+    scored = np.any(positives(logits, targets), axis=0)
+    return _by_class(_average_precision, "mAP needs a positive clip", scored, logits, targets)
 
 
 def auc_by_class(logits: Floats, targets: Targets) -> ByClass:
     """AUC of each class. Raises ValueError for wrong shapes, DataError where no class has a positive and a negative."""
-    positive = positives(logits, targets)
-    scored = np.any(positive, axis=0) & ~np.all(positive, axis=0)
-    return _by_class(_area, "AUC needs a positive and a negative clip", scored, logits, positive)
+    scored = np.any(positives(logits, targets), axis=0) & np.any(targets == 0, axis=0)
+    return _by_class(_area, "AUC needs a positive and a negative clip", scored, logits, targets)
 
 
 def mean_average_precision(logits: Floats, targets: Targets) -> WeightedMetric:
@@ -57,22 +63,48 @@ def d_prime(logits: Floats, targets: Targets) -> WeightedMetric:
     return scores
 
 
+def lwlrap(logits: Floats, targets: Targets) -> WeightedMetric:
+    """Label-weighted label-ranking average precision. Raises ValueError for wrong shapes, DataError without positives.
+
+    A clip weighs as often as it has positive labels; one without any says nothing.
+    """
+    positive, there = positives(logits, targets), known(targets)
+    clips, labels = np.nonzero(positive)
+    if not len(clips):
+        raise DataError("lwlrap needs a positive label, there is none among the clips to score")
+    precision = np.empty(len(clips))
+    for some in pieces(len(clips), LABELS):
+        rows = logits[clips[some]]
+        above = rows >= logits[clips[some], labels[some], None]
+        above &= True if there is None else there[clips[some]]
+        precision[some] = (above & positive[clips[some]]).sum(axis=1) / above.sum(axis=1)
+    of_clip = np.bincount(clips, precision, len(logits))[:, None], positive.sum(axis=1)[:, None]
+
+    def scores(weights: Weights) -> Scores:
+        over, under = ((weights * each).sum(axis=0, dtype=np.float64) for each in of_clip)
+        return divide(over, under)
+
+    return scores
+
+
 def _by_class(
     rank: Callable[[Floats, NDArray[np.bool_]], WeightedMetric],
     needs: str,
     scored: NDArray[np.bool_],
     logits: Floats,
-    targets: NDArray[np.bool_],
+    targets: Targets,
 ) -> ByClass:
-    """Rank the clips for each class that is `scored` (class,)."""
+    """Rank the clips, those of which it is known, for each class that is `scored` (class,)."""
     if not scored.any():
         raise DataError(f"{needs} of at least one class, there is none among the clips to score")
-    prepared = {int(k): rank(logits[:, k], targets[:, k]) for k in np.flatnonzero(scored)}
+    there, positive = known(targets), targets == 1
+    clips = {int(k): slice(None) if there is None else np.flatnonzero(there[:, k]) for k in np.flatnonzero(scored)}
+    prepared = {k: rank(logits[own, k], positive[own, k]) for k, own in clips.items()}
 
     def scores(weights: Weights) -> Scores:
         found = np.full((len(scored), weights.shape[1]), np.nan)
         for number, each in prepared.items():
-            found[number] = each(weights)
+            found[number] = each(weights[clips[number]])
         return found
 
     return scores

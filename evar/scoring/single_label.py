@@ -2,6 +2,8 @@
 
 - accuracy: the share of clips whose prediction, the first of equals, is the target.
 - top5: the share of clips whose target is among the five highest logits; of equals the first classes count as higher.
+- chroma accuracy: the share of clips whose prediction is the target or the same note in another octave, where classes
+  are pitches: MIDI numbers that are equal modulo 12. HEAR reports it for NSynth beside accuracy.
 - recall of a class: the share of its clips that are predicted as it. balanced accuracy is the mean over classes.
 - F1 of a class: 2 hits / (its clips + clips predicted as it). macro F1 is the mean over classes.
 
@@ -26,6 +28,7 @@ from evar.scoring.weighted import (
 )
 
 TOP = 5
+OCTAVE = 12  # semitones
 
 
 def accuracy(logits: Floats, targets: Targets) -> WeightedMetric:
@@ -39,6 +42,12 @@ def top5(logits: Floats, targets: Targets) -> WeightedMetric:
     own = np.take_along_axis(logits, target, axis=1)
     earlier = np.arange(logits.shape[1]) < target
     return _share_of(((logits > own) | ((logits == own) & earlier)).sum(axis=1) < TOP)
+
+
+def chroma_accuracy(logits: Floats, targets: Targets, pitches: NDArray[np.int64]) -> WeightedMetric:
+    """Chroma accuracy for classes of these MIDI numbers (class,). Raises ValueError as `accuracy` does."""
+    notes = pitches % OCTAVE
+    return _share_of(notes[logits.argmax(axis=1)] == notes[class_numbers(logits, targets)])
 
 
 def recall_by_class(logits: Floats, targets: Targets) -> ByClass:

@@ -20,9 +20,8 @@ def other_metrics(predictions: Predictions, main: str) -> dict[str, float | None
 
     None where a fold leaves nothing to score or the score is infinite (d' of a perfect ranking).
     """
-    classes = predictions.logits.shape[2]
-    names = [name for name in fitting(kind_of(predictions.targets), classes) if name != main]
-    return {name: mean_score(predictions, name) for name in names}
+    names = fitting(kind_of(predictions.targets), predictions.logits.shape[2], predictions.pitches)
+    return {name: mean_score(predictions, name) for name in names if name != main}
 
 
 def class_scores(predictions: Predictions, name: str) -> Scores:
@@ -37,7 +36,8 @@ def class_scores(predictions: Predictions, name: str) -> Scores:
 
 def mean_score(predictions: Predictions, name: str) -> float | None:
     try:
-        mean = float(np.mean([metric(name)(logits, targets) for logits, targets in _parts(predictions)]))
+        score = metric(name, predictions.pitches)
+        mean = float(np.mean([score(logits, targets) for logits, targets in _parts(predictions)]))
     except DataError:
         return None
     return mean if math.isfinite(mean) else None

@@ -92,9 +92,10 @@ def class_numbers(logits: Floats, targets: Targets) -> NDArray[np.int64]:
 
 
 def positives(logits: Floats, targets: Targets) -> NDArray[np.bool_]:
-    """Multi-label targets (clip, class), checked against logits alike. Raises ValueError where they do not fit."""
+    """The positives of multi-label targets (clip, class), checked against logits. Raises ValueError where unfit."""
     _check(logits, targets, logits.shape)
-    return targets.astype(np.bool_, copy=False)
+    positive: NDArray[np.bool_] = targets == 1
+    return positive
 
 
 def _check(logits: Floats, targets: Targets, wanted: tuple[int, ...]) -> None:

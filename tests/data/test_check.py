@@ -206,6 +206,16 @@ def test_label_that_is_on_every_training_clip_is_reported(tones):
     )
 
 
+def test_label_without_a_clip_that_is_known_to_lack_it_is_reported(tones):
+    make_multi_label(tones)
+    rewrite_table(tones, lambda text: re.sub(",(middle|high),", r",\1,,", text.replace("labels,", "labels,absent,")))
+    rewrite_table(tones, lambda text: text.replace(",low,", ",low,high,"))
+    assert report_of(tones).untaught == (
+        "2 labels are on every training clip of which they are known, so no probe can learn where they are absent: "
+        "low, middle",
+    )
+
+
 def test_a_copy_without_one_usable_clip_is_a_report_like_any(tones, clips):
     for path in clips.glob("*.wav"):
         path.unlink()

@@ -286,6 +286,48 @@ def test_multi_label_targets_are_a_table_of_truth(dataset):
     assert manifest.targets.tolist() == [[True, True, False], [False, False, False], [False, True, True]]
 
 
+PARTLY = [("a.wav", "x", "y", "train"), ("b.wav", "", "x;z", "train"), ("c.wav", "y; z", "", "test")]
+
+
+def partly(dataset, rows):
+    columns = ("path", "labels", "absent", "split")
+    return read_manifest(*dataset(rows, columns, kind="multi-label", metric="mAP", splits=["train", "test"]))
+
+
+def test_classes_that_are_neither_in_labels_nor_absent_are_unknown(dataset):
+    manifest = partly(dataset, PARTLY)
+    assert manifest.targets.dtype == np.int8
+    assert manifest.targets.tolist() == [[1, 0, -1], [0, -1, 0], [-1, 1, 1]]
+    assert manifest.digest != partly(dataset, [("a.wav", "x", "", "train"), *PARTLY[1:]]).digest
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [("x", "clips with one class in both labels and absent: 'a.wav'"), ("yy", "none of the task's classes: 'yy'")],
+)
+def test_absent_class_that_cannot_be_is_named(dataset, absent, said):
+    with pytest.raises(DataError, match=said):
+        partly(dataset, [("a.wav", "x", absent, "train"), *PARTLY[1:]])
+
+
+def test_column_absent_of_a_single_label_task_says_nothing(dataset):
+    rows = [(*row, "high") for row in ROWS]
+    assert read_manifest(*dataset(rows, ("path", "label", "split", "absent"))).targets.tolist() == [0, 1, 1, 0]
+
+
+def test_classes_that_are_pitches_have_their_midi_numbers(dataset):
+    rows = [("a.wav", "060", "train"), ("b.wav", "72", "test"), ("c.wav", "61", "valid")]
+    assert read_manifest(*dataset(rows, pitches=True)).pitches.tolist() == [60, 61, 72]
+    assert read_manifest(*dataset(rows)).pitches is None
+
+
+@pytest.mark.parametrize("name", ["C4", "128", "-1", "60.0"])
+def test_class_that_is_no_pitch_is_named(dataset, name):
+    rows = [("a.wav", "60", "train"), ("b.wav", name, "test"), ("c.wav", "61", "valid")]
+    with pytest.raises(DataError, match=f"no pitches, MIDI numbers from 0 to 127: '{name}'"):
+        read_manifest(*dataset(rows, pitches=True))
+
+
 def test_labels_that_are_separated_otherwise_are_remarked(dataset):
     rows = [("a.wav", "x|y", "train"), ("b.wav", "x", "train"), ("c.wav", "y", "test")]
     columns = ("path", "labels", "split")

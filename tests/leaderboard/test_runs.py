@@ -195,6 +195,28 @@ def test_predictions_read_as_what_was_kept(tmp_path):
     assert (kept.clips, kept.classes, kept.curves) == (["x.wav", "z.wav"], CLASSES, CURVES)
 
 
+def keep_partly_known(folder, targets):
+    predictions = dataclasses.replace(make_predictions(), targets=targets)
+    result = make_result(run="one", metric="mAP", score=1.0, low=0.0, high=1.0)
+    runs.keep(folder, result, dataclasses.replace(make_kept(), predictions=predictions))
+    return read_predictions(folder, "one").predictions.targets
+
+
+def test_unknown_labels_are_kept_as_such(tmp_path):
+    targets = np.array([[0, 1], [1, -1]], np.int8)
+    found = keep_partly_known(tmp_path, targets)
+    assert found.dtype == np.int8
+    np.testing.assert_array_equal(found, targets)
+
+
+@pytest.mark.parametrize(
+    "targets", [np.array([[0, 2], [1, -1]], np.int8), np.array([[0, 1], [1, -1]])], ids=["2", "64"]
+)
+def test_labels_that_are_neither_known_nor_unknown_are_refused(tmp_path, targets):
+    with pytest.raises(DataError, match="targets are neither numbers of classes nor a table of labels"):
+        keep_partly_known(tmp_path, targets)
+
+
 def test_missing_predictions_are_reported(tmp_path):
     with pytest.raises(DataError, match=r"no predictions of run one: .*one\.npz is not there"):
         read_predictions(tmp_path, "one")

@@ -53,6 +53,16 @@ def test_multi_label_loss_is_the_mean_binary_cross_entropy() -> None:
     torch.testing.assert_close(losses(logits, y), -chance.log().mean(dim=2))
 
 
+def test_unknown_entry_has_no_loss_and_no_gradient() -> None:
+    logits = torch.randn(1, 6, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    y = torch.randint(-1, 2, (1, 6, 4), generator=torch.Generator().manual_seed(1)).to(torch.int8)
+    known = y >= 0
+    chance = torch.where(y == 1, logits.sigmoid(), 1 - logits.sigmoid())
+    torch.testing.assert_close(losses(logits, y), -(chance.log() * known).mean(dim=2))
+    (gradient,) = torch.autograd.grad(losses(logits, y).sum(), logits)
+    assert torch.equal(gradient != 0, known)
+
+
 def test_fitted_network_says_what_the_stack_said() -> None:
     x, _ = clouds(20, 6, 3)
     standardise = Standardiser.of(x)

@@ -18,6 +18,14 @@ def tagged_rows(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.arange(apart, apart + clips), y, groups
 
 
+def test_unknown_labels_are_dealt_out_as_if_they_were_not_there() -> None:
+    draws = np.random.default_rng(0)
+    y = draws.random((60, 4)) < 0.3
+    partly = np.where(y, 1, -(draws.random(y.shape) < 0.5).astype(np.int8)).astype(np.int8)
+    expected, found = (stratified_tenth(np.arange(60), each, np.arange(60), 0) for each in (y, partly))
+    assert [each.tolist() for each in found] == [each.tolist() for each in expected]
+
+
 @given(tagged_rows(), st.integers(0, 5))
 @quick
 def test_class_with_two_or_more_groups_keeps_one_to_learn_from(

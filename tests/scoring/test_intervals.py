@@ -10,7 +10,7 @@ from evar.probes.predictions import Predictions
 from evar.scoring import jackknife
 from evar.scoring.intervals import score_predictions, share_interval, student
 from evar.scoring.jackknife import pulls_by_fold, variance
-from evar.scoring.metrics import lookup, metric
+from evar.scoring.metrics import METRICS, lookup, metric
 
 quick = settings(deadline=None, max_examples=20, database=None)
 
@@ -148,6 +148,33 @@ def test_variance_of_unequal_groups_is_that_of_leaving_each_out() -> None:
     (fold,) = pulls_by_fold(of_correctness(right, groups), "accuracy").values()
     without = np.array([right[groups != group].mean() for group in range(6)])
     assert variance(fold.pulls, [fold.shares]) == pytest.approx(5 / 6 * ((right.mean() - without) ** 2).sum())
+
+
+@pytest.mark.parametrize("name", [name for name, each in METRICS.items() if each.kind == "multi-label"])
+@pytest.mark.parametrize("unknown", [0, 0.5])
+def test_groups_pull_on_every_metric_as_far_as_it_moves_without_them(name: str, unknown: float) -> None:
+    predictions = dataclasses.replace(multi_label(60), groups=(np.arange(60) // 7).astype(str))
+    if unknown:
+        hidden = np.random.default_rng(1).random((60, 5)) < unknown
+        partly = np.where(hidden, -1, predictions.targets).astype(np.int8)
+        predictions = dataclasses.replace(predictions, targets=partly)
+    (fold,) = pulls_by_fold(predictions, name).values()
+    logits, targets, score = predictions.logits[0], predictions.targets, metric(name)
+    each = [predictions.groups == group for group in np.unique(predictions.groups)]
+    moved = np.array([score(logits, targets) - score(logits[~own], targets[~own]) for own in each])
+    pulls = moved * (1 - fold.shares)
+    np.testing.assert_allclose(fold.pulls[0], pulls - fold.shares * pulls.sum(), atol=1e-12)
+    found = score_predictions(predictions, name, 0)
+    assert found.low < found.value == score(logits, targets) < found.high
+
+
+def test_chroma_accuracy_has_the_interval_of_the_share_of_right_notes() -> None:
+    right = np.random.default_rng(0).random(60) < 0.6
+    predictions = of_correctness(right, np.arange(60) // 4)
+    octaves = dataclasses.replace(predictions, pitches=np.array([60, 61]))
+    assert score_predictions(octaves, "chroma_accuracy", 0).high == score_predictions(predictions, "accuracy", 0).high
+    octaves = dataclasses.replace(predictions, pitches=np.array([60, 72]))
+    assert score_predictions(octaves, "chroma_accuracy", 0).value == 1
 
 
 def test_group_that_others_cannot_be_scored_without_leaves_the_interval_open() -> None:

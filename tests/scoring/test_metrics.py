@@ -8,13 +8,14 @@ from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     f1_score,
+    label_ranking_average_precision_score,
     recall_score,
     roc_auc_score,
     top_k_accuracy_score,
 )
 
 from evar.base.errors import DataError, UsageError
-from evar.scoring import metrics
+from evar.scoring import metrics, multi_label
 from evar.scoring.metrics import METRICS, OF_CLASSES
 
 quick = settings(deadline=None, max_examples=20, database=None)
@@ -89,6 +90,118 @@ def test_d_prime_is_that_of_macro_auc(logits: np.ndarray, targets: np.ndarray, t
     )
 
 
+def lwlrap_by_hand(logits: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
+    """Its definition: labels go down each clip's list, and classes are weighed by how many positives they have."""
+    precisions: dict[int, list[tuple[float, float]]] = {}
+    for scores, positive, times in zip(logits.tolist(), targets.tolist(), weight.tolist(), strict=True):
+        for label in range(len(scores)):
+            if positive[label] and times:
+                ranked = [positive[other] for other in range(len(scores)) if scores[other] >= scores[label]]
+                precisions.setdefault(label, []).append((sum(ranked) / len(ranked), times))
+    count = {label: sum(times for _, times in own) for label, own in precisions.items()}
+    of_class = {label: sum(p * times for p, times in own) / count[label] for label, own in precisions.items()}
+    return sum(of_class[label] * count[label] for label in count) / sum(count.values()) if count else np.nan
+
+
+@given(scores, labels.filter(np.any), weights)
+@quick
+def test_lwlrap_is_the_mean_over_labels_of_their_precision_in_their_clip_s_ranking(
+    logits: np.ndarray, targets: np.ndarray, table: np.ndarray
+) -> None:
+    found = metrics.lookup("lwlrap").prepare(logits, targets)(table)
+    expected = [lwlrap_by_hand(logits, targets, column) for column in table.T]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@given(scores, labels.filter(np.any))
+@quick
+def test_lwlrap_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray) -> None:
+    """Whose score of a clip counts as often as the clip has labels."""
+    expected = label_ranking_average_precision_score(targets, logits, sample_weight=targets.sum(axis=1))
+    assert metrics.metric("lwlrap")(logits, targets) == pytest.approx(expected, abs=1e-12)
+
+
+def test_lwlrap_sees_only_the_order_within_a_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And blocks of labels make no difference."""
+    draws = np.random.default_rng(0)
+    logits, targets = draws.normal(size=(30, 8)).astype(np.float32), draws.random((30, 8)) < 0.3
+    monkeypatch.setattr(multi_label, "LABELS", 7)
+    shifted = np.exp(logits) * np.arange(1, 31, dtype=np.float32)[:, None]
+    order = draws.permutation(8)
+    found = {metrics.metric("lwlrap")(x, y) for x, y in ((logits, targets), (shifted, targets))}
+    assert len(found) == 1
+    assert metrics.metric("lwlrap")(logits[:, order], targets[:, order]) == pytest.approx(found.pop(), abs=1e-12)
+    assert metrics.metric("lwlrap")(logits[:8], np.eye(8, dtype=np.bool_)) == pytest.approx(
+        np.mean([1 / (logits[k] >= logits[k, k]).sum() for k in range(8)])
+    )
+
+
+@given(scores, classes, weights)
+@quick
+def test_chroma_accuracy_is_the_accuracy_of_notes_whatever_their_octave(
+    logits: np.ndarray, targets: np.ndarray, table: np.ndarray
+) -> None:
+    pitches = np.array([21, 33, 60, 48])  # A, A, C, C
+    found = metrics.lookup("chroma_accuracy", pitches).prepare(logits, targets)(table)
+    said, true = ([("A", "A", "C", "C")[k] for k in each] for each in (logits.argmax(axis=1), targets))
+    for column, score in zip(table.T, found, strict=True):
+        if column.any():
+            assert score == pytest.approx(accuracy_score(true, said, sample_weight=column), abs=1e-12)
+        else:
+            assert np.isnan(score)
+
+
+def test_chroma_accuracy_of_classes_that_are_no_pitches_is_refused() -> None:
+    with pytest.raises(DataError, match="pitches: true"):
+        metrics.metric("chroma_accuracy")
+    assert metrics.fitting("single-label", 4, np.arange(4))[-1] == "chroma_accuracy"
+
+
+partly_known = hnp.arrays(np.int8, (CLIPS, CLASSES), elements=st.sampled_from([-1, -1, 0, 0, 1])).filter(
+    lambda each: ((each == 1).any(axis=0) & (each == 0).any(axis=0)).any()
+)
+
+
+@pytest.mark.parametrize("name", ["average_precision", "auc"])
+@given(scores, partly_known, weights)
+@quick
+def test_class_ranks_the_clips_of_which_it_is_known(
+    name: str, logits: np.ndarray, targets: np.ndarray, table: np.ndarray
+) -> None:
+    found = OF_CLASSES[name](logits, targets)(table)
+    for k in range(CLASSES):
+        there = targets[:, k] >= 0
+        expected = [of_one_class(name, targets[there] == 1, logits[there], each[there], k) for each in table.T]
+        if name == "auc" and not (targets[:, k] == 0).any():
+            expected = [np.nan] * 3
+        np.testing.assert_allclose(found[k], expected, atol=1e-12)
+
+
+@given(scores, partly_known, weights)
+@quick
+def test_lwlrap_ranks_the_labels_that_are_known_of_a_clip(
+    logits: np.ndarray, targets: np.ndarray, table: np.ndarray
+) -> None:
+    lowest = np.where(targets >= 0, logits, -np.inf)  # below all labels that count
+    found = metrics.lookup("lwlrap").prepare(logits, targets)(table)
+    expected = [lwlrap_by_hand(lowest, targets == 1, column) for column in table.T]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mAP", "macro_auc", "d_prime", "lwlrap"])
+@given(scores, partly_known)
+@quick
+def test_logits_of_unknown_entries_score_nothing(name: str, logits: np.ndarray, targets: np.ndarray) -> None:
+    other = np.where(targets >= 0, logits, 7 - 3 * logits)
+    assert metrics.metric(name)(other, targets) == metrics.metric(name)(logits, targets)
+    known = np.where(targets >= 0, targets, 0)
+    assert metrics.metric(name)(logits, known) == metrics.metric(name)(logits, known == 1)
+
+
+def test_class_whose_positives_are_unknown_is_left_out_and_counted() -> None:
+    assert metrics.without_positives(np.int8([[-1, 1], [0, -1]]), 2) == 1
+
+
 @given(st.integers(0, 1000), st.integers(6, 9))
 @quick
 def test_top5_agrees_with_scikit_learn_where_no_logits_are_equal(seed: int, count: int) -> None:
@@ -129,13 +242,13 @@ def test_weighted_accuracy_agrees_with_scikit_learn(logits: np.ndarray, targets:
 def test_weights_count_clips_that_often(name: str) -> None:
     draws = np.random.default_rng(0)
     logits = draws.normal(size=(30, 8)).astype(np.float32)
-    single = METRICS[name].kind == "single-label"
+    single, pitches = METRICS[name].kind == "single-label", 58 + np.arange(0, 40, 5)
     targets = draws.integers(8, size=30) if single else draws.random((30, 8)) < 0.3
     drawn = draws.integers(30, size=30)
     for kind in (np.float32, np.float64):
         weights = np.bincount(drawn, minlength=30)[:, None].astype(kind)
-        repeated = metrics.metric(name)(logits[drawn], targets[drawn])
-        assert metrics.lookup(name).prepare(logits, targets)(weights)[0] == pytest.approx(repeated, abs=1e-12)
+        repeated = metrics.metric(name, pitches)(logits[drawn], targets[drawn])
+        assert metrics.lookup(name, pitches).prepare(logits, targets)(weights)[0] == pytest.approx(repeated, abs=1e-12)
 
 
 def test_classes_without_positive_clips_are_left_out_and_counted() -> None:
@@ -163,7 +276,7 @@ def test_perfect_ranking_has_an_infinite_d_prime() -> None:
     assert metrics.metric("d_prime")(np.float32([[1], [0]]), np.array([[True], [False]])) == np.inf
 
 
-@pytest.mark.parametrize("name", ["mAP", "macro_auc", "d_prime"])
+@pytest.mark.parametrize("name", ["mAP", "macro_auc", "d_prime", "lwlrap"])
 def test_without_any_positive_clip_there_is_no_ranking_to_score(name: str) -> None:
     with pytest.raises(DataError, match="positive"):
         metrics.metric(name)(np.zeros((3, 2), np.float32), np.zeros((3, 2), np.bool_))
@@ -172,7 +285,7 @@ def test_without_any_positive_clip_there_is_no_ranking_to_score(name: str) -> No
 def test_top5_says_nothing_about_five_classes() -> None:
     assert "top5" not in metrics.fitting("single-label", 5)
     assert metrics.fitting("single-label", 6) == ["accuracy", "balanced_accuracy", "macro_f1", "top5"]
-    assert metrics.fitting("multi-label", 6) == ["mAP", "macro_auc", "d_prime"]
+    assert metrics.fitting("multi-label", 6) == ["mAP", "macro_auc", "d_prime", "lwlrap"]
 
 
 def test_first_of_equal_logits_is_the_prediction() -> None:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,14 @@ from tests.scoring.test_intervals import multi_label, of_correctness
 
 def test_other_metrics_are_those_of_the_kind_of_task_without_the_main_one() -> None:
     assert list(other_metrics(of_correctness(np.arange(40) < 30), "accuracy")) == ["balanced_accuracy", "macro_f1"]
-    assert list(other_metrics(multi_label(60), "mAP")) == ["macro_auc", "d_prime"]
+    assert list(other_metrics(multi_label(60), "mAP")) == ["macro_auc", "d_prime", "lwlrap"]
+
+
+def test_chroma_accuracy_stands_beside_accuracy_where_classes_are_pitches() -> None:
+    predictions = dataclasses.replace(of_correctness(np.arange(40) < 30), pitches=np.array([60, 72]))
+    others = other_metrics(predictions, "accuracy")
+    assert list(others) == ["balanced_accuracy", "macro_f1", "chroma_accuracy"]
+    assert others["chroma_accuracy"] == 1.0
 
 
 def test_other_metrics_are_means_over_folds_and_seeds_as_the_score_is() -> None:
@@ -26,9 +35,9 @@ def test_other_metrics_are_means_over_folds_and_seeds_as_the_score_is() -> None:
 def test_metric_that_has_no_finite_value_is_none() -> None:
     predictions = multi_label(40)
     predictions.logits[0] = predictions.targets
-    assert other_metrics(predictions, "mAP") == {"macro_auc": 1.0, "d_prime": None}
+    assert other_metrics(predictions, "mAP") == {"macro_auc": 1.0, "d_prime": None, "lwlrap": 1.0}
     predictions.targets[:] = True
-    assert other_metrics(predictions, "mAP") == {"macro_auc": None, "d_prime": None}
+    assert other_metrics(predictions, "mAP") == {"macro_auc": None, "d_prime": None, "lwlrap": 1.0}
 
 
 def test_scores_of_classes_are_means_over_the_folds_that_have_the_class() -> None:

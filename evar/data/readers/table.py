@@ -1,7 +1,8 @@
 """`table`: any CSV with a row a clip.
 
 Columns: `path` (relative to the CSV's folder), `label` (or `labels`, separated by semicolons), `split` or `fold`,
-optionally `group` (else every clip is its own) and `seconds`. More columns are ignored. The functions for reading
+optionally `group` (else every clip is its own) and `seconds`; beside `labels` optionally `absent`: classes that are
+known not to be in the clip, whose other classes are then unknown. More columns are ignored. The functions for reading
 CSV tables and lists of lines serve the other readers too.
 """
 
@@ -64,6 +65,8 @@ class TableReader(Reader):
             "group": _groups(table),
             "seconds": _seconds(table, file),
         }
+        if task.kind == "multi-label" and "absent" in table:
+            clips["absent"] = table["absent"].map(lambda text: _labels(text, task.kind))
         return Reading(
             pd.DataFrame(clips), remarks=(*_unread(table), *_odd_labels(table[labels], sets.explode().dropna()))
         )

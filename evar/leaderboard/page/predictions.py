@@ -81,7 +81,7 @@ def classes_of(kept: Kept) -> Classes:
         scored, clips = "recall", np.bincount(predictions.targets, minlength=count)
         precision = _precision(predictions.logits.argmax(axis=2), predictions.targets, count)
     else:
-        scored, clips = "average precision", predictions.targets.sum(axis=0)
+        scored, clips = "average precision", (predictions.targets == 1).sum(axis=0)
         precision = np.full(count, np.nan)
     scores = class_scores(predictions, scored.replace(" ", "_"))
     rows = [
@@ -141,8 +141,9 @@ def _softmax_loss(logits: Scores, targets: Targets) -> Scores:
 
 
 def _sigmoid_loss(logits: Scores, targets: Targets) -> Scores:
-    """-log of each class's probability of being as it is, summed over classes."""
-    losses: Scores = np.logaddexp(0, np.where(targets, -logits, logits)).sum(axis=1)
+    """-log of each class's probability of being as it is, summed over the classes that are known."""
+    each = np.logaddexp(0, np.where(targets == 1, -logits, logits))
+    losses: Scores = each.sum(axis=1, where=targets >= 0)
     return losses
 
 
@@ -154,7 +155,7 @@ def _single_label(kept: Kept, clip: int) -> HardClip:
 
 def _multi_label(kept: Kept, clip: int) -> HardClip:
     """Its labels, and as many classes of the highest mean logit."""
-    true = np.flatnonzero(kept.predictions.targets[clip])
+    true = np.flatnonzero(kept.predictions.targets[clip] == 1)
     said = np.argsort(-kept.predictions.logits[:, clip].mean(axis=0), kind="stable")[: max(1, len(true))]
     named = [few((kept.classes[k] for k in each), most=5) for each in (true, said)]
     return HardClip(kept.clips[clip], named[0] or "none", named[1], None)

@@ -101,6 +101,20 @@ def test_hardest_clips_with_several_labels_name_them():
     assert clips[0].probability is None
 
 
+def test_unknown_labels_make_no_clip_hard_and_count_for_no_class():
+    predictions = make_predictions(0.6, 5, 60, 0, several=True)
+    targets = predictions.targets.astype(np.int8)
+    targets[:, 4] = targets[:2] = -1
+    targets[2, 0] = 1
+    whole = Kept(dataclasses.replace(predictions, targets=targets), [f"{k}.wav" for k in range(60)], tuple("abcde"), {})
+    loss = np.logaddexp(0, np.where(targets == 1, -1, 1) * predictions.logits[0].astype(float))
+    order = np.argsort(-(loss * (targets >= 0)).sum(axis=1), kind="stable")[:MOST_CLIPS]
+    assert [clip.path for clip in hardest_clips(whole)] == [f"{k}.wav" for k in order]
+    assert {row.name: row.clips for row in classes_of(whole).rows} == dict(
+        zip("abcde", (targets == 1).sum(axis=0), strict=True)
+    )
+
+
 def test_validation_curve_spans_its_box_and_counts_the_choices():
     curve = selection_of({"1": {"0.1": 0.5, "1": 0.7}, "2": {"0.1": 0.6, "1": 0.9}}, {"1": 1.0, "2": 1.0})
     assert [(step.setting, step.score, step.chosen) for step in curve.steps] == [("0.1", 55.0, 0), ("1", 80.0, 2)]
