@@ -9,6 +9,7 @@ import torch
 
 from evar import encoders
 from evar.base.errors import CheckpointError, UsageError
+from evar.encoders.contract import Encoder
 from tests import recipe
 
 TINY = "m2d_vit_tiny-80x64p16x16"
@@ -57,10 +58,10 @@ def test_every_number_of_frames_gives_an_embedding(name: str, frames: int) -> No
     assert torch.isfinite(embedding).all()
 
 
-_OPENED: dict[str, encoders.Encoder] = {}
+_OPENED: dict[str, Encoder] = {}
 
 
-def _tiny(name: str) -> encoders.Encoder:
+def _tiny(name: str) -> Encoder:
     if name not in _OPENED:
         _OPENED[name] = encoders.open_encoder(f"random(model={name!r})")
     return _OPENED[name]

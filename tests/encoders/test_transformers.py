@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evar import encoders
 from evar.base.errors import CheckpointError, UsageError, install_hint
+from evar.encoders.contract import Encoder
 from evar.encoders.transformers import Transformers
 from evar.encoders.transformers_families import AST, CLAP, Waveform, in_pieces
 from tests.encoders.examples import FAMILIES, save_transformers
@@ -49,12 +50,12 @@ def opened(folder: Path, more: str = "") -> Transformers:
     return encoder
 
 
-def clips(encoder: encoders.Encoder, seconds: float) -> Tensor:
+def clips(encoder: Encoder, seconds: float) -> Tensor:
     samples = round(seconds * encoder.sample_rate)
     return 0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(0))
 
 
-def embed(encoder: encoders.Encoder, waveforms: Tensor) -> dict[str, Tensor]:
+def embed(encoder: Encoder, waveforms: Tensor) -> dict[str, Tensor]:
     return encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
 
 
