@@ -194,7 +194,7 @@ def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
     tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
     folders = {each.name for place in places for each in place.parent.glob("*/")} - {task.folder}
     if tables:
-        hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
+        hint = f"options: {{table: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
     elif not data.is_dir() and data != DATA:
         hint = f"there is no folder {data}: "
     else:

@@ -16,7 +16,7 @@ import pandas as pd
 from evar.base.errors import DataError, few
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
-from evar.data.readers.table import read_lines
+from evar.data.readers.table_files import read_lines
 from evar.data.task import Task
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
