@@ -229,5 +229,7 @@ def _check(manifest: Manifest) -> None:
     if len(manifest.classes) != task.expects.classes:
         raise DataError(f"{place}: {len(manifest.classes)} classes, the task expects {task.expects.classes}")
     counts = table["part"].value_counts()
-    if more := [part for part, most in task.expects.parts.items() if counts.get(part, 0) > most]:
+    if more := [part for part, most in (task.expects.parts or {}).items() if counts.get(part, 0) > most]:
         raise DataError(f"{place}: more clips than expected in {few(more)}: not what {task.file.name} expects")
+    if len(table) > task.expects.rows:
+        raise DataError(f"{place}: {len(table):,} clips, {task.file.name} expects {task.expects.rows:,}")

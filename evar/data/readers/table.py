@@ -19,13 +19,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Never, NotRequired, TypedDict
+from typing import Any, Never
 
 import numpy as np
 import pandas as pd
-from pydantic import ConfigDict, with_config
+from pydantic import ValidationError
 
-from evar.base.errors import DataError, UsageError, did_you_mean, few, unknown
+from evar.base.errors import DataError, UsageError, did_you_mean, few, in_words, unknown
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.table_columns import (
@@ -42,23 +42,23 @@ from evar.data.readers.table_columns import (
 )
 from evar.data.readers.table_files import Header, require_columns, shown_columns
 from evar.data.split import dealt
-from evar.data.task import Task
+from evar.data.task import Strict, Task
 
 COLUMNS = ("path", "label", "labels", "split", "fold", "group", "seconds")
 LOOKS_MISSING = {"nan", "na", "n/a", "null", "none"}
 
+Name = str | int | float
 Value = str | bool | int | float
 Values = Value | list[Value]
-Tables = str | dict[Value, str]
+Tables = str | dict[Name, str]
 
 
-@with_config(ConfigDict(extra="forbid", strict=True))
-class Join(TypedDict):
-    """Another table; `on` is a column of both, or {our column: its column}."""
+class Join(Strict):
+    """Another table; `by` is a column of both, or {our column: its column}."""
 
     table: Tables
-    on: str | dict[str, str]
-    header: NotRequired[Header]
+    by: str | dict[str, str]
+    header: Header = 1
 
 
 def open_reader(
@@ -66,18 +66,19 @@ def open_reader(
     files: str | None = None,
     header: Header = 1,
     match: dict[str, str] | None = None,
-    join: Join | list[Join] | None = None,
+    join: dict[str, Any] | list[dict[str, Any]] | None = None,
     columns: dict[str, str | list[str]] | None = None,
-    values: dict[str, dict[Value, Values]] | None = None,
+    values: dict[str, dict[Name, Values]] | None = None,
     where: dict[str, Values] | None = None,
     without: dict[str, Values] | None = None,
-    deal: bool | dict[Value, int] = False,
+    deal: bool | dict[Name, int] = False,
     separator: str = ";",
     nests: list[str] | None = None,
 ) -> Reader:
     """See above, and docs/datasets.md.
 
-    separator: stands between labels of one cell. nests: folders inside the task's in which archives put the dataset.
+    separator: stands between labels of one cell. nests: folders inside the task's in which archives put the dataset,
+    `*` for any part of a name.
     """
     joins = [] if join is None else join if isinstance(join, list) else [join]
     return TableReader(
@@ -85,7 +86,7 @@ def open_reader(
         files=None if files is None else _expression(files, "files"),
         header=header,
         match={column: _expression(text, f"match of {column}", names=True) for column, text in (match or {}).items()},
-        joins=joins,
+        joins=[_join(each) for each in joins],
         columns=columns or {},
         values={column: _old_to_new(column, names) for column, names in (values or {}).items()},
         where={column: _texts(each) for column, each in (where or {}).items()},
@@ -145,15 +146,18 @@ class TableReader(Reader):
             return any((folder / table).is_file() for table in self.tables.values())
         return any(self.files.fullmatch(path) for path in audio_files(folder).paths)
 
+    def find(self, folder: Path) -> Path | None:
+        places = [folder, *(place for nest in self.nests for place in sorted(folder.glob(nest)))]
+        return next((place for place in places if self.holds(place)), None)
+
     def read(self, root: Path, task: Task) -> Reading:
         rows, remarks = self._rows(root)
         for column, expression in self.match.items():
             if column in rows.frame:
                 rows = extract(rows, column, expression)
         for each in self.joins:
-            (ours, theirs) = _pair(each["on"])
-            tables = _tables(each["table"], "join")
-            rows = join(rows, read_rows(root, tables, each.get("header", 1), self.separator), ours, theirs)
+            others = read_rows(root, _tables(each.table, "join"), each.header, self.separator)
+            rows = join(rows, others, *_pair(each.by))
         for column, expression in self.match.items():
             if not set(expression.groupindex) <= set(rows.frame):
                 rows = extract(rows, column, expression)
@@ -256,6 +260,20 @@ def _tables(given: Tables, option: str) -> dict[str, str]:
     return tables
 
 
+def _join(given: Mapping[str, Any]) -> Join:
+    try:
+        found = Join.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            raise unknown("key of option join of reader table", key, Join.model_fields) from error
+        _refuse(f"join: {key} {in_words(fault)}")
+    _tables(found.table, "join")
+    _pair(found.by)
+    return found
+
+
 def _expression(text: str, option: str, *, names: bool = False) -> re.Pattern[str]:
     try:
         expression = re.compile(text)
@@ -268,11 +286,11 @@ def _expression(text: str, option: str, *, names: bool = False) -> re.Pattern[st
     return expression
 
 
-def _pair(on: str | Mapping[str, str]) -> tuple[str, str]:
+def _pair(by: str | Mapping[str, str]) -> tuple[str, str]:
     """Our column and the other table's."""
-    pairs = [(on, on)] if isinstance(on, str) else list(on.items())
+    pairs = [(by, by)] if isinstance(by, str) else list(by.items())
     if len(pairs) != 1:
-        _refuse("join is on one column, or on {our column: its column}")
+        _refuse("join is by one column, or by {our column: its column}")
     return pairs[0]
 
 
@@ -280,7 +298,7 @@ def _texts(values: Values) -> list[str]:
     return [str(value) for value in (values if isinstance(values, list) else [values])]
 
 
-def _old_to_new(column: str, names: Mapping[Value, Values]) -> dict[str, str]:
+def _old_to_new(column: str, names: Mapping[Name, Values]) -> dict[str, str]:
     """Old value -> new one, of an option that lists the old ones for each new one."""
     found: dict[str, str] = {}
     for new, olds in names.items():

@@ -5,15 +5,18 @@ values), or an object with one list of rows in it.
 """
 
 import csv
+import gc
 import json
 import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic_core import from_json
 
 from evar.base.errors import DataError, did_you_mean, few
 
@@ -93,12 +96,14 @@ def shown_columns(table: pd.DataFrame) -> dict[str, str]:
 
 
 def as_text(cells: "pd.Series[Any]", separator: str) -> "pd.Series[str]":
-    """Cells of JSON as text: nothing as "", numbers as they are written, lists joined by the separator."""
+    """Cells as text: nothing as "", numbers of JSON as they are written, lists joined by the separator."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        return cells.fillna("")
     return pd.Series(
-        [cell if type(cell) is str else _cell_text(cell, separator) for cell in cells],
+        [cell if type(cell) is str else _cell_text(cell, separator) for cell in cells.tolist()],
         index=cells.index,
         name=cells.name,
-        dtype=object,
+        dtype=str,
     )
 
 
@@ -148,42 +153,52 @@ def _text(file: Path) -> str:
 
 def _read_json(file: Path) -> pd.DataFrame:
     try:
-        content = json.loads(_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
+        content = _parsed(_text(file))
+    except ValueError as error:
         raise DataError(f"{file}: not JSON: {error}") from error
     if isinstance(content, dict) and len(content) == 1 and _are_rows(*content.values()):
         (content,) = content.values()
     if _are_rows(content):
-        return pd.DataFrame.from_records(content)
+        return _table(content)
     if not isinstance(content, dict):
         raise DataError(f"{file}: not a table: it must hold a list or an object of rows, each with names and values")
     keys, values = list(content), list(content.values())
     if not _are_rows(values):
-        return pd.DataFrame({"key": keys, "value": values})
-    table = pd.DataFrame.from_records(values)
-    if "key" not in table:
-        table.insert(0, "key", keys)
-    return table
+        return pd.DataFrame({"key": keys, "value": values}, dtype=object)
+    table = _table(values)
+    return table if "key" in table else table.assign(key=keys)
 
 
 def _read_json_lines(file: Path) -> pd.DataFrame:
-    lines = read_lines(file)
-    try:
-        rows = json.loads(f"[{','.join(line for _, line in lines)}]")
-    except (json.JSONDecodeError, RecursionError) as error:
-        number = next((number for number, line in lines if not _is_json(line)), 1)
-        raise DataError(f"{file}, line {number}: not JSON: each line must hold one row as an object") from error
-    if not _are_rows(rows) or len(rows) != len(lines):
-        raise DataError(f"{file}: each line must hold one row as an object, with names and values")
-    return pd.DataFrame.from_records(rows)
+    rows = []
+    for number, line in read_lines(file):
+        try:
+            rows.append(_parsed(line))
+        except ValueError as error:
+            raise DataError(f"{file}, line {number}: not JSON: {error}") from error
+        if not isinstance(rows[-1], dict):
+            raise DataError(f"{file}, line {number}: not a row: it must hold an object, with names and values")
+    return _table(rows)
 
 
-def _is_json(line: str) -> bool:
+def _parsed(text: str) -> Any:
+    """What JSON holds. Raises ValueError.
+
+    A table is hundreds of thousands of small objects, none of which is rubbish: looking for some takes most of the time.
+    """
+    collects = gc.isenabled()
+    gc.disable()
     try:
-        json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
-        return False
-    return True
+        return from_json(text)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A column for each name that any row has, in the order in which they come up; values as they are."""
+    names = dict.fromkeys(chain.from_iterable(rows))
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in names})
 
 
 def _are_rows(content: object) -> bool:
