@@ -184,7 +184,7 @@ def _read_json_lines(file: Path) -> pd.DataFrame:
 def _parsed(text: str) -> Any:
     """What JSON holds. Raises ValueError.
 
-    A table is hundreds of thousands of small objects, none of which is rubbish: looking for some takes most of the time.
+    A table is hundreds of thousands of small objects; looking for rubbish among them would take most of the time.
     """
     collects = gc.isenabled()
     gc.disable()
