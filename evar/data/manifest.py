@@ -18,6 +18,7 @@ from evar.base import plugins, provenance
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.config import DATA
+from evar.data.readers.audio_files import audio_files
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
 
@@ -192,8 +193,11 @@ def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
     """The dataset is nowhere: what lies there instead."""
     places = [*_below(task, data), *_beside(task)]
     tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
+    audio = [path for place in places if place.is_dir() for path in audio_files(place).paths[:1]]
     folders = {each.name for place in places for each in place.parent.glob("*/")} - {task.folder}
-    if tables:
+    if "files" in task.options and audio:
+        hint = f"there is {few(audio)}; "
+    elif tables:
         hint = f"options: {{table: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
     elif not data.is_dir() and data != DATA:
         hint = f"there is no folder {data}: "

@@ -121,7 +121,7 @@ def nsynth(root: Path, label: str) -> Truth:
 
 
 def fsd50k(root: Path) -> Truth:
-    """As in soundata fsd50k.py: dev.csv (fname, labels, mids, split), eval.csv without split, clips_info with uploaders."""
+    """As in soundata fsd50k.py: dev.csv (fname, labels, mids, split), eval.csv without split, uploaders."""
     folder = root / "FSD50K"
     dev = {"64760": ("Electric_guitar,Guitar,Music", "train"), "16399": ("Bark,Dog,Animal", "train"),
            "21914": ("Bark,Dog,Animal", "val")}  # fmt: skip
@@ -165,9 +165,7 @@ def fsdd(root: Path) -> Truth:
 def vocalsound(root: Path) -> Truth:
     """The README: audio_16k/SPEAKER_SESSION_SOUND.wav, datafiles/{tr,val,te}.json of {"wav", "labels"} below "data"."""
     folder, truth = root / "VocalSound" / "vs_release_16k", Truth()
-    for (name, part), speaker in zip(
-        {"tr": "train", "val": "valid", "te": "test"}.items(), ("f0003", "m0004", "f3365")
-    ):
+    for name, part, speaker in (("tr", "train", "f0003"), ("val", "valid", "m0004"), ("te", "test", "f3365")):
         files = {f"{speaker}_0_{sound}.wav": sound for sound in ("cough", "throatclearing")}
         data = [{"wav": f"/data/vocalsound/audio_16k/{file}", "labels": "/m/01b_21"} for file in files]
         write(folder / "datafiles" / f"{name}.json", json.dumps({"data": data}))
@@ -228,11 +226,7 @@ def tau2020(root: Path) -> Truth:
     clips = {
         f"audio/{scene}-{city}-{number}-0-{device}.wav": (scene, part, f"{city}-{number}", device)
         for scene in ("airport", "tram")
-        for part, city, number, device in (
-            ("train", "lisbon", 1, "a"),
-            ("test", "lyon", 2, "s4"),
-            ("", "milan", 3, "s5"),
-        )
+        for part, city, number, device in places
     }
     meta = [f"{path}\t{scene}\t{place}\t{device}" for path, (scene, _, place, device) in clips.items()]
     write(folder / "meta.csv", "\n".join(["filename\tscene_label\tidentifier\tsource_label", *meta]) + "\n")

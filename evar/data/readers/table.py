@@ -122,7 +122,7 @@ class TableReader(Reader):
     def wanted(self) -> str:  # type: ignore[override]
         """The tables, or the expression for files."""
         if self.files is not None:
-            return f"audio files whose paths fit {self.files.pattern!r}"
+            return f"audio files whose paths fit {self.files.pattern}"
         return " and ".join(self.tables.values())
 
     def _check(self) -> None:
@@ -152,15 +152,14 @@ class TableReader(Reader):
 
     def read(self, root: Path, task: Task) -> Reading:
         rows, remarks = self._rows(root)
-        for column, expression in self.match.items():
-            if column in rows.frame:
-                rows = extract(rows, column, expression)
+        early = [column for column in self.match if column in rows.frame]
+        for column in early:
+            rows = extract(rows, column, self.match[column])
         for each in self.joins:
             others = read_rows(root, _tables(each.table, "join"), each.header, self.separator)
             rows = join(rows, others, *_pair(each.by))
-        for column, expression in self.match.items():
-            if not set(expression.groupindex) <= set(rows.frame):
-                rows = extract(rows, column, expression)
+        for column in sorted(self.match.keys() - early):
+            rows = extract(rows, column, self.match[column])
         rows = self._named(rows, task)
         listed = self.files is None  # else a value may lack because files do
         for column, values in self.where.items():
@@ -196,15 +195,16 @@ class TableReader(Reader):
         rows = rows.add(made)
         if self.deal and "path" in made:
             part = "fold" if task.folds else "split"
-            rows = rows.add({part: self._dealt(rows, task.parts)})
+            rows = rows.add({part: self._dealt(rows, task)})
         return rows
 
-    def _dealt(self, rows: Rows, parts: list[str]) -> "pd.Series[str]":
+    def _dealt(self, rows: Rows, task: Task) -> "pd.Series[str]":
         """The part of each clip, by its group; of a clip that is its own group, by its path without the ending."""
-        given = self.deal if isinstance(self.deal, dict) else dict.fromkeys(parts, 1)
-        if set(given) != set(parts) or min(given.values()) < 1:
-            _refuse(f"deal must give a share of 1 or more to each of {', '.join(parts)}, not {given}")
-        shares = {part: given[part] for part in parts}
+        given = self.deal if isinstance(self.deal, dict) else dict.fromkeys(task.parts, 1)
+        if set(given) != set(task.parts) or min(given.values()) < 1:
+            parts = ", ".join(task.parts)
+            raise UsageError(f"{task.file}: deal must give a share of 1 or more to each of {parts}, not {given}")
+        shares = {part: given[part] for part in task.parts}
         alone = rows.frame["path"].str.replace(r"\.\w+\Z", "", regex=True)
         groups = alone if "group" not in rows.frame else rows.frame["group"].where(rows.frame["group"] != "", alone)
         return groups.map({group: dealt(group, shares) for group in groups.unique()})

@@ -120,7 +120,7 @@ def extract(rows: Rows, column: str, expression: re.Pattern[str]) -> Rows:
     found = cells.str.extract(expression)
     if (strange := cells[~found.notna().any(axis=1)]).size:
         raise DataError(
-            f"{rows.files[0]}: column {column} of {len(strange):,} rows does not fit {expression.pattern!r}: "
+            f"{rows.files[0]}: column {column} of {len(strange):,} rows does not fit {expression.pattern}: "
             f"{few(map(repr, strange))}"
         )
     return rows.add({name: found[name].fillna("") for name in expression.groupindex})
