@@ -254,6 +254,32 @@ def fma_small(root: Path) -> Truth:
     return truth
 
 
+TAGS = """guitar, classical, slow, techno, strings, drums, electronic, rock, fast, piano, ambient, beat, violin, vocal,
+synth, female, indian, opera, male, singing, vocals, no vocals, harpsichord, loud, quiet, flute, woman, male vocal,
+no vocal, pop, soft, sitar, solo, man, classic, choir, voice, new age, dance, male voice, female vocal, beats, harp,
+cello, no voice, weird, country, metal, female voice, choral"""  # musicnn configuration.py, MTT_LABELS
+
+
+def mtt(root: Path) -> Truth:
+    """As in mir_ref magnatagatune.py: annotations_final.csv by tabs, a column for each tag, mp3_path as HEX/NAME.mp3."""
+    tags = ["banjo", *" ".join(TAGS.split("\n")).split(", ")]
+    clips = {"0/ann-a-01-b-0-29": ["guitar", "slow"], "b/bob_x-a-01-b-0-29": ["no vocal", "banjo"],
+             "c/cy-a-01-b-0-29": ["guitar"], "d/dan-a-01-b-0-29": ["slow"], "f/eve-a-01-b-0-29": ["guitar", "choral"],
+             "e/fay-a-01-b-0-29": ["banjo"]}  # fmt: skip
+    lines = ["\t".join(f'"{name}"' for name in ("clip_id", *tags, "mp3_path"))]
+    for number, (name, own) in enumerate(clips.items()):
+        marks = [str(int(tag in own)) for tag in tags]
+        lines.append("\t".join(f'"{cell}"' for cell in (str(number), *marks, f"{name}.mp3")))
+    write(root / "MagnaTagATune" / "annotations_final.csv", "\n".join(lines) + "\n")
+    record(root / "MagnaTagATune", [f"{name}.mp3" for name in clips])
+    parts = {"0": "train", "b": "train", "c": "valid", "d": "test", "f": "test"}
+    return {
+        f"{name}.mp3": (tuple(sorted({*own} - {"banjo"})), parts[name[0]], name[2:].partition("-")[0])
+        for name, own in clips.items()
+        if own != ["banjo"]
+    }
+
+
 def surge(root: Path) -> Truth:
     """EVAR's description: TONE/NOTE.ogg, the class is the MIDI note."""
     tones = [f"bank{number % 3}/tone {number}" for number in range(30)]
@@ -346,6 +372,7 @@ TREES: dict[str, Callable[[Path], Truth]] = {
     "voxlingua33": voxlingua,
     "tau2020": tau2020,
     "fma_small": fma_small,
+    "mtt": mtt,
     "surge": surge,
     "voxforge": voxforge,
     "spcv1": spcv1,
