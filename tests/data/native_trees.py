@@ -261,7 +261,7 @@ cello, no voice, weird, country, metal, female voice, choral"""  # musicnn confi
 
 
 def mtt(root: Path) -> Truth:
-    """As in mir_ref magnatagatune.py: annotations_final.csv by tabs, a column for each tag, mp3_path as HEX/NAME.mp3."""
+    """As in mir_ref magnatagatune.py: annotations_final.csv by tabs, a column for each tag, mp3_path."""
     tags = ["banjo", *" ".join(TAGS.split("\n")).split(", ")]
     clips = {"0/ann-a-01-b-0-29": ["guitar", "slow"], "b/bob_x-a-01-b-0-29": ["no vocal", "banjo"],
              "c/cy-a-01-b-0-29": ["guitar"], "d/dan-a-01-b-0-29": ["slow"], "f/eve-a-01-b-0-29": ["guitar", "choral"],

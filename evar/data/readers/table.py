@@ -121,9 +121,10 @@ class TableReader(Reader):
     @property
     def wanted(self) -> str:  # type: ignore[override]
         """The tables, or the expression for files."""
+        nests = f" (also in {few(self.nests)})" if self.nests else ""
         if self.files is not None:
-            return f"audio files whose paths fit {self.files.pattern}"
-        return " and ".join(self.tables.values())
+            return f"audio files whose paths fit {self.files.pattern}{nests}"
+        return few(self.tables.values()) + nests
 
     def _check(self) -> None:
         """Raise UsageError where options cannot be."""
