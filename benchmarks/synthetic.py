@@ -46,7 +46,14 @@ def in_shape_of(task: Task, scale: float = 1.0) -> Task:
     if scale < 1 and task.kind == "single-label":
         classes = classes[: max(LEAST_CLIPS, max(parts.values()) // LEAST_CLIPS_A_CLASS)]
     expects = Expects(rows=sum(parts.values()), classes=len(classes), parts=parts)
-    changed = {"reader": "table", "folder": task.name, "split_file": None, "classes": classes, "expects": expects}
+    changed = {
+        "reader": "table",
+        "options": {},
+        "folder": task.name,
+        "split_file": None,
+        "classes": classes,
+        "expects": expects,
+    }
     return task.model_copy(update=changed)
 
 

@@ -64,7 +64,7 @@ class Rows:
 
 
 def read_rows(root: Path, tables: Mapping[str, str], header: Header, separator: str) -> Rows:
-    """The rows of all tables (by their names, relative to `root`); of several, with the column TABLE.
+    """The rows of all tables (name -> file below `root`), with the column TABLE where they have names.
 
     Raises DataError where one cannot be read, is empty or has a column TABLE of its own.
     """
@@ -74,9 +74,9 @@ def read_rows(root: Path, tables: Mapping[str, str], header: Header, separator: 
         frame = read_table(file, header)
         if frame.empty:
             raise DataError(f"{file}: no rows below the header: it needs a line a clip")
-        if len(tables) > 1:
+        if name:
             if TABLE in frame:
-                raise DataError(f"{file}: a column {TABLE} of its own: with several tables evar makes it; rename it")
+                raise DataError(f"{file}: a column {TABLE} of its own, which named tables get: rename it")
             frame[TABLE] = name
         frames.append(frame)
         files.append(file)

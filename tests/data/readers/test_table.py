@@ -211,6 +211,11 @@ def test_several_tables_say_which_of_them_is_at_fault(read):
         read({**files, "b.csv": "path,label,table\nb.wav,y,1\n"}, **options)
 
 
+def test_a_table_with_a_name_says_it_also_where_it_is_the_only_one(read):
+    found = read({"a.csv": PLAIN}, table={"x": "a.csv"}, columns={"group": "table"})
+    assert found == {path: (label, part, "x") for path, (label, part, _) in EXPECTED.items()}
+
+
 def test_lines_of_json_and_rows_of_json_are_counted_from_one(read):
     rows = [*ROWS, {"path": "e.wav", "label": "", "split": "test"}]
     with pytest.raises(DataError, match=r"t.jsonl: empty label in line 5$"):
