@@ -40,12 +40,20 @@ def in_shape_of(task: Task, scale: float = 1.0) -> Task:
     Classes that would have too few clips each are fewer.
     """
     assert task.expects is not None
+    assert task.expects.parts is not None
     parts = {part: min(count, max(round(scale * count), LEAST_CLIPS)) for part, count in task.expects.parts.items()}
     classes = task.classes or [f"class {number:04}" for number in range(task.expects.classes)]
     if scale < 1 and task.kind == "single-label":
         classes = classes[: max(LEAST_CLIPS, max(parts.values()) // LEAST_CLIPS_A_CLASS)]
     expects = Expects(rows=sum(parts.values()), classes=len(classes), parts=parts)
-    changed = {"reader": "table", "folder": task.name, "split_file": None, "classes": classes, "expects": expects}
+    changed = {
+        "reader": "table",
+        "options": {},
+        "folder": task.name,
+        "split_file": None,
+        "classes": classes,
+        "expects": expects,
+    }
     return task.model_copy(update=changed)
 
 
@@ -56,6 +64,7 @@ def write_table(task: Task, shares: dict[str, int] | None, folder: Path, seed: i
     """
     assert task.classes is not None
     assert task.expects is not None
+    assert task.expects.parts is not None
     draws = np.random.default_rng([seed, 0])
     weights = np.array([shares[name] if shares else 1 for name in task.classes], dtype=np.float64)
     rows = pd.concat([_part(task, part, clips, weights, draws) for part, clips in task.expects.parts.items()])

@@ -164,9 +164,10 @@ def _meant(root: Path, place: Path) -> str:
 
 def _parts(manifest: Manifest, store: Store) -> tuple[PartCount, ...]:
     part, expects = manifest.table["part"], manifest.task.expects
+    counted = (expects.parts if expects else None) or {}
     listed, found = part.value_counts(), part.iloc[store.usable].value_counts()
     return tuple(
-        PartCount(name, int(found.get(name, 0)), int(listed.get(name, 0)), expects.parts.get(name) if expects else None)
+        PartCount(name, int(found.get(name, 0)), int(listed.get(name, 0)), counted.get(name))
         for name in manifest.task.parts
     )
 

@@ -18,6 +18,7 @@ from evar.base import plugins, provenance
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.config import DATA
+from evar.data.readers.audio_files import audio_files
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
 
@@ -204,9 +205,12 @@ def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
     """The dataset is nowhere: what lies there instead."""
     places = [*_below(task, data), *_beside(task)]
     tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
+    audio = [path for place in places if place.is_dir() for path in audio_files(place).paths[:1]]
     folders = {each.name for place in places for each in place.parent.glob("*/")} - {task.folder}
-    if tables:
-        hint = f"options: {{csv: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
+    if "files" in task.options and audio:
+        hint = f"there is {few(audio)}; "
+    elif tables:
+        hint = f"options: {{table: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
     elif not data.is_dir() and data != DATA:
         hint = f"there is no folder {data}: "
     else:
@@ -249,5 +253,7 @@ def _check(manifest: Manifest) -> None:
     if len(manifest.classes) != task.expects.classes:
         raise DataError(f"{place}: {len(manifest.classes)} classes, the task expects {task.expects.classes}")
     counts = table["part"].value_counts()
-    if more := [part for part, most in task.expects.parts.items() if counts.get(part, 0) > most]:
+    if more := [part for part, most in (task.expects.parts or {}).items() if counts.get(part, 0) > most]:
         raise DataError(f"{place}: more clips than expected in {few(more)}: not what {task.file.name} expects")
+    if len(table) > task.expects.rows:
+        raise DataError(f"{place}: {len(table):,} clips, {task.file.name} expects {task.expects.rows:,}")

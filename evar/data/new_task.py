@@ -183,7 +183,7 @@ def _task_text(file: Path, classes: Sequence[str], parts: dict[str, int], second
         "kind": "single-label",
         "reader": "table",
         "folder": ".",
-        "options": {"csv": f"{file.stem}.csv"},
+        "options": {"table": f"{file.stem}.csv"},
         "seconds": seconds,
         "folds" if folds else "splits": list(parts),
         "classes": list(classes),

@@ -72,3 +72,18 @@ def _cost(clips: Clips, have: Clips, totals: Clips, share: float) -> float:
 def _shuffled(name: str) -> str:
     """An order that has nothing to do with names, which often say when and by whom a clip was recorded."""
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def dealt(group: str, shares: Mapping[str, int]) -> str:
+    """The part of a group by its name alone, so that it stays where it is whatever else is there or lacks.
+
+    shares: of the groups, by part, in any unit. u = the first 8 bytes of SHA-256(group) / 2^64 is uniform in [0, 1);
+    the part is the first, in the order of `shares`, whose cumulative share of the total is above u.
+    """
+    place = int.from_bytes(hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()[:8]) * sum(shares.values())
+    end = 0
+    for part, share in shares.items():
+        end += share << 64
+        if place < end:
+            return part
+    raise AssertionError("a place is always below the total")

@@ -39,12 +39,13 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name. of_class: rows of each class, where no list of the dataset says.
+    parts: rows of each split or fold, by its name; None where evar deals them and nobody counted. of_class: rows of
+    each class, where no list of the dataset says.
     """
 
     rows: PositiveInt
     classes: PositiveInt
-    parts: dict[str, PositiveInt]
+    parts: dict[str, PositiveInt] | None = None
     of_class: dict[str, PositiveInt] | None = None
 
 
@@ -261,8 +262,9 @@ def _contradictions(task: Mapping[str, Any], wrong: set[str]) -> Iterator[str]:
 
 def _wrong_counts(expects: Mapping[str, Any], parts: Sequence[str] | None) -> Iterator[str]:
     """What does not go together in `expects`; parts: the task's, None where they are not known."""
-    if parts is not None and set(expects["parts"]) != set(parts):
-        yield f"expects.parts must name {', '.join(parts)}, not {', '.join(expects['parts'])}"
+    counted = expects.get("parts")
+    if parts is not None and counted is not None and set(counted) != set(parts):
+        yield f"expects.parts must name {', '.join(parts)}, not {', '.join(counted)}"
     for name in ("parts", "of_class"):
         counts = expects.get(name)
         if counts is not None and (total := sum(counts.values())) != expects["rows"]:

@@ -1,5 +1,6 @@
 """docs/datasets.md: what it tells people to write is what works."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from evar.cli import main
 from evar.cli.arguments import option_strings
+from evar.data.readers.table import open_reader
+from evar.data.task import CORE, load_task, task_files
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
 
@@ -52,3 +55,20 @@ def test_it_is_no_longer_than_it_promises():
 def test_its_options_exist():
     (line,) = re.findall(r"evar new-task (.*)", DOCUMENT)
     assert set(re.findall(r"--[a-z-]+", line)) == set(option_strings("new-task")) - {"--help", "--debug"}
+
+
+def test_every_task_is_in_a_table_with_its_folder_and_numbers():
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", DOCUMENT, flags=re.MULTILINE))
+    for name in task_files():
+        if name == "demo":
+            continue
+        task = load_task(name)
+        assert f"`{task.folder}/`" in rows[name]
+        if task.expects and name not in CORE:
+            assert f"{task.expects.rows:,} / {task.expects.classes} | {task.seconds}" in rows[name]
+
+
+def test_every_option_of_the_table_reader_is_explained():
+    section = DOCUMENT.split("## Any table, any paths")[1].split("\n## ")[0]
+    first_cells = " ".join(re.findall(r"^\| (.*?) \|", section, flags=re.MULTILINE))
+    assert set(re.findall(r"`(\w+): ", first_cells)) == set(inspect.signature(open_reader).parameters)

@@ -150,7 +150,7 @@ def test_fault_in_a_table_names_the_place(dataset, rows, columns, said):
         ("path,label,split,label\na,low,train,high\n", r"clips.csv: column 'label' is there twice"),
         ("\n\n", r"clips.csv: the first line is empty"),
         ("path;label;split\na.wav;low;train\n", r"clips.csv: columns are separated by semicolons: save it with commas"),
-        ("path\tlabel\tsplit\na,b.wav\tlow\ttrain\n", r"columns are separated by tabs: save it with commas"),
+        ("path|label|split\na.wav|low|train\n", r"columns are separated by bars: save it with commas"),
         (
             "path,label,split\na.wav,lów,train\n".encode("latin-1"),
             r"not UTF-8 text \(byte 24\): save it as CSV in UTF-8",
@@ -238,9 +238,9 @@ def test_missing_folder_names_the_near_one(dataset):
 
 
 def test_missing_table_names_the_others_of_the_folder(dataset):
-    task, data = dataset(options={"csv": "clip.csv"})
+    task, data = dataset(options={"table": "clip.csv"})
     with pytest.raises(
-        DataError, match=r"options: {csv: clips.csv} in tones.yaml takes .*/tones/clips.csv, or give --data"
+        DataError, match=r"options: {table: clips.csv} in tones.yaml takes .*/tones/clips.csv, or give --data"
     ):
         read_manifest(task, data)
 
@@ -273,8 +273,8 @@ def test_data_folder_may_be_the_datasets_own(dataset, tmp_path, data):
 def test_typo_in_a_reader_or_its_option_names_the_task_file(dataset):
     with pytest.raises(UsageError, match=r"tones.yaml: unknown reader 'tabel': did you mean table"):
         open_reader(dataset(reader="tabel")[0])
-    with pytest.raises(UsageError, match=r"tones.yaml: unknown option of reader table 'cvs': did you mean csv"):
-        open_reader(dataset(options={"cvs": "a.csv"})[0])
+    with pytest.raises(UsageError, match=r"tones.yaml: unknown option of reader table 'tabel': did you mean table"):
+        open_reader(dataset(options={"tabel": "a.csv"})[0])
 
 
 def test_multi_label_targets_are_a_table_of_truth(dataset):

@@ -19,7 +19,7 @@ import pandas as pd
 from evar.base.errors import DataError, few
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
-from evar.data.readers.table import read_csv, read_lines, require_columns
+from evar.data.readers.table_files import read_csv, read_lines, require_columns
 from evar.data.task import Task
 
 LISTS = {"train": "balanced_train_segments.csv", "test": "eval_segments.csv"}

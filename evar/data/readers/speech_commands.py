@@ -16,7 +16,7 @@ import pandas as pd
 from evar.base.errors import DataError, few
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
-from evar.data.readers.table import read_lines
+from evar.data.readers.table_files import read_lines
 from evar.data.task import Task
 
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
@@ -35,7 +35,7 @@ class SpeechCommands(Reader):
     """Lists the words' folders and checks the official lists."""
 
     wanted = "testing_list.txt, or folders of words with SPEAKER_nohash_N.wav"
-    nests = ("speech_commands_v0.02", "speech_commands_v2", "speech_commands")
+    nests = ("speech_commands_v0.02", "speech_commands_v2", "speech_commands_v0.01", "speech_commands")
 
     def holds(self, folder: Path) -> bool:
         return (folder / LISTS["test"]).is_file() or next(folder.glob("*/*_nohash_[0-9]*.*"), None) is not None

@@ -1,50 +1,219 @@
-"""`table`: any CSV with a row a clip.
+"""`table`: any dataset with a row a clip, or whose paths say everything; without options the CSV `clips.csv`.
 
-Columns: `path` (relative to the CSV's folder), `label` (or `labels`, separated by semicolons), `split` or `fold`,
+Columns: `path` (relative to the dataset's folder), `label` (or `labels`, separated by semicolons), `split` or `fold`,
 optionally `group` (else every clip is its own) and `seconds`; beside `labels` optionally `absent`: classes that are
-known not to be in the clip, whose other classes are then unknown. More columns are ignored. The functions for reading
-CSV tables and lists of lines serve the other readers too.
+known not to be in the clip, whose other classes are then unknown. More columns are ignored. The options say how they
+are made where they are not there; docs/datasets.md explains them by examples. They work in this order:
+
+    table, header      the rows: a CSV, TSV, JSON or JSON lines, or several, by name; or
+    files              an expression that whole paths of audio files fit; its named groups are columns
+    match              expressions searched for in columns; their named groups are columns
+    join               columns of another table, by a key
+    columns            what the reader's columns are: a column, "audio/{filename}", or a list of columns with 1 and 0
+    values             new values for old ones, in the reader's columns
+    where, without     which rows are clips
+    deal               splits or folds by a hash of the group, where nobody has made any
 """
 
-import csv
 import re
-import warnings
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Never
 
+import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
-from evar.base.errors import DataError, UsageError, did_you_mean, few
+from evar.base.errors import DataError, UsageError, did_you_mean, few, in_words, unknown
+from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
-from evar.data.task import Task
+from evar.data.readers.table_columns import (
+    EVERY_OTHER,
+    Rows,
+    check_template,
+    chosen,
+    extract,
+    fill,
+    join,
+    read_rows,
+    those_marked,
+    translate,
+)
+from evar.data.readers.table_files import Header, require_columns, shown_columns
+from evar.data.split import dealt
+from evar.data.task import Strict, Task
 
-IN_QUOTES = "put text that holds a comma in quotes"
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+COLUMNS = ("path", "label", "labels", "absent", "split", "fold", "group", "seconds")
+OF_LABELS = ("labels", "absent")  # cells that hold several
 LOOKS_MISSING = {"nan", "na", "n/a", "null", "none"}
 
+Name = str | int | float
+Value = str | bool | int | float
+Values = Value | list[Value]
+Tables = str | dict[Name, str]
 
-def open_reader(csv: str = "clips.csv") -> Reader:
-    """csv: the table's path, relative to the dataset's folder."""
-    return TableReader(csv)
+
+class Join(Strict):
+    """Another table; `by` is a column of both, or {our column: its column}."""
+
+    table: Tables
+    by: str | dict[str, str]
+    header: Header = 1
 
 
+def open_reader(
+    table: Tables = "clips.csv",
+    files: str | None = None,
+    header: Header = 1,
+    match: dict[str, str] | None = None,
+    join: dict[str, Any] | list[dict[str, Any]] | None = None,
+    columns: dict[str, str | list[str]] | None = None,
+    values: dict[str, dict[Name, Values]] | None = None,
+    where: dict[str, Values] | None = None,
+    without: dict[str, Values] | None = None,
+    deal: bool | dict[Name, int] = False,
+    separator: str = ";",
+    nests: list[str] | None = None,
+) -> Reader:
+    """See above, and docs/datasets.md.
+
+    separator: stands between labels of one cell. nests: folders inside the task's in which archives put the dataset,
+    `*` for any part of a name.
+    """
+    joins = [] if join is None else join if isinstance(join, list) else [join]
+    return TableReader(
+        tables={} if files is not None else _tables(table, "table"),
+        files=None if files is None else _expression(files, "files"),
+        header=header,
+        match={column: _expression(text, f"match of {column}", names=True) for column, text in (match or {}).items()},
+        joins=[_join(each) for each in joins],
+        columns=columns or {},
+        values={column: _old_to_new(column, names) for column, names in (values or {}).items()},
+        where={column: _texts(each) for column, each in (where or {}).items()},
+        without={column: _texts(each) for column, each in (without or {}).items()},
+        deal={str(part): share for part, share in deal.items()} if isinstance(deal, dict) else deal,
+        separator=separator,
+        nests=tuple(nests or ()),
+    )
+
+
+@dataclass(frozen=True)
 class TableReader(Reader):
-    """Reads one CSV."""
+    """Reads tables, or paths; the fields are the options. Either `tables` (name -> file) or `files` is there."""
 
+    tables: dict[str, str]
+    files: re.Pattern[str] | None
+    header: Header
+    match: dict[str, re.Pattern[str]]
+    joins: list[Join]
+    columns: dict[str, str | list[str]]
+    values: dict[str, dict[str, str]]
+    where: dict[str, list[str]]
+    without: dict[str, list[str]]
+    deal: bool | dict[str, int]
+    separator: str
+    nests: tuple[str, ...]
     distinct = False
 
-    def __init__(self, csv: str) -> None:
-        if Path(csv).is_absolute() or len(Path(csv).parts) > 1:
-            raise UsageError(f"option csv of reader table must be a file name in the task's folder, not {csv!r}")
-        self.csv = self.wanted = csv
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def wanted(self) -> str:  # type: ignore[override]
+        """The tables, or the expression for files."""
+        nests = f" (also in {few(self.nests)})" if self.nests else ""
+        if self.files is not None:
+            return f"audio files whose paths fit {self.files.pattern}{nests}"
+        return few(self.tables.values()) + nests
+
+    def _check(self) -> None:
+        """Raise UsageError where options cannot be."""
+        for option in ("columns", "values"):
+            for name in getattr(self, option):
+                if name not in COLUMNS:
+                    raise unknown(f"column in option {option} of reader table", name, COLUMNS)
+        for name, made in self.columns.items():
+            if isinstance(made, str):
+                check_template(made, f"option columns of reader table, {name}")
+            elif name not in OF_LABELS:
+                _refuse(f"column {name} must be one column or a template; a list of columns is for labels")
+        if self.deal and {"split", "fold"} & {*self.columns, *self.values}:
+            _refuse("deal makes the splits or folds: columns and values must not name them too")
+        if not self.separator:
+            _refuse("separator must not be empty")
 
     def holds(self, folder: Path) -> bool:
-        return (folder / self.csv).is_file()
+        if self.files is None:
+            return any((folder / table).is_file() for table in self.tables.values())
+        return any(self.files.fullmatch(path) for path in audio_files(folder).paths)
+
+    def find(self, folder: Path) -> Path | None:
+        places = [folder, *(place for nest in self.nests for place in sorted(folder.glob(nest)))]
+        return next((place for place in places if self.holds(place)), None)
 
     def read(self, root: Path, task: Task) -> Reading:
-        file = root / self.csv
-        table = read_csv(file)
+        rows, remarks = self._rows(root)
+        early = [column for column in self.match if column in rows.frame]
+        for column in early:
+            rows = extract(rows, column, self.match[column])
+        for each in self.joins:
+            others = read_rows(root, _tables(each.table, "join"), each.header, self.separator)
+            rows = join(rows, others, *_pair(each.by))
+        for column in sorted(self.match.keys() - early):
+            rows = extract(rows, column, self.match[column])
+        rows = self._named(rows, task)
+        listed = self.files is None  # else a value may lack because files do
+        for column, values in self.where.items():
+            rows = rows.keep(chosen(rows, column, values, listed))
+        for column, values in self.without.items():
+            rows = rows.keep(~chosen(rows, column, values, listed))
+        return self._reading(rows, task, remarks)
+
+    def _rows(self, root: Path) -> tuple[Rows, tuple[str, ...]]:
+        """The rows of the tables, or of the files, and remarks."""
+        if self.files is None:
+            return read_rows(root, self.tables, self.header, self.separator), ()
+        listing = audio_files(root)
+        matches = {path: match for path in listing.paths if (match := self.files.fullmatch(path))}
+        found, twice = one_each(matches, lambda path: path.rpartition(".")[0])
+        if not found:
+            raise DataError(f"{root}: no {self.wanted}")
+        paths = sorted(found.values())
+        frame = pd.DataFrame([{**matches[path].groupdict(""), "path": path} for path in paths], dtype=object)
+        lines = np.arange(len(paths))
+        return Rows(frame, (root,), lines * 0, lines, self.separator), (*listing.remarks, *twice)
+
+    def _named(self, rows: Rows, task: Task) -> Rows:
+        """With the reader's own columns as far as they are there or made, with their new values."""
+        made: dict[str, pd.Series[str]] = {}
+        for name in COLUMNS:
+            given = self.columns.get(name, name)
+            if name not in self.columns and name not in rows.frame:
+                continue
+            made[name] = those_marked(rows, given) if isinstance(given, list) else fill(rows, given)
+            if name in self.values and name not in OF_LABELS:
+                made[name] = translate(made[name], self.values[name])
+        rows = rows.add(made)
+        if self.deal and "path" in made:
+            part = "fold" if task.folds else "split"
+            rows = rows.add({part: self._dealt(rows, task)})
+        return rows
+
+    def _dealt(self, rows: Rows, task: Task) -> "pd.Series[str]":
+        """The part of each clip, by its group; of a clip that is its own group, by its path without the ending."""
+        given = self.deal if isinstance(self.deal, dict) else dict.fromkeys(task.parts, 1)
+        if set(given) != set(task.parts) or min(given.values()) < 1:
+            parts = ", ".join(task.parts)
+            raise UsageError(f"{task.file}: deal must give a share of 1 or more to each of {parts}, not {given}")
+        shares = {part: given[part] for part in task.parts}
+        alone = rows.frame["path"].str.replace(r"\.\w+\Z", "", regex=True)
+        groups = alone if "group" not in rows.frame else rows.frame["group"].where(rows.frame["group"] != "", alone)
+        return groups.map({group: dealt(group, shares) for group in groups.unique()})
+
+    def _reading(self, rows: Rows, task: Task, remarks: tuple[str, ...]) -> Reading:
+        table, file = rows.frame, rows.files[0]
         part, other = ("fold", "split") if task.folds else ("split", "fold")
         labels, others = ("labels", "label") if task.kind == "multi-label" else ("label", "labels")
         if part not in table and other in table:
@@ -52,99 +221,117 @@ class TableReader(Reader):
         if labels not in table and others in table:
             raise DataError(f"{file}: column {others}, but {task.file.name} is {task.kind}: its column is {labels}")
         require_columns(table, ["path", labels, part], file)
-        if table.empty:
-            raise DataError(f"{file}: no rows below the header: it needs a line a clip")
         for column in ["path", part] if task.kind == "multi-label" else ["path", labels, part]:
-            if (empty := table.index[table[column].str.strip() == ""]).size:
-                raise DataError(f"{file}: empty {column} in line {few(str(row + 2) for row in empty)}")
-        sets = table[labels].map(lambda text: _labels(text, task.kind))
+            if (empty := table[column].str.strip() == "").any():
+                file, lines = rows.places(empty)
+                raise DataError(f"{file}: empty {column} in {lines}")
+        sets = self._labels(table[labels], task.kind)
         clips = {
             "path": table["path"],
             "labels": sets,
             "part": table[part],
             "group": _groups(table),
-            "seconds": _seconds(table, file),
+            "seconds": _seconds(rows),
         }
         if task.kind == "multi-label" and "absent" in table:
-            clips["absent"] = table["absent"].map(lambda text: _labels(text, task.kind))
-        return Reading(
-            pd.DataFrame(clips), remarks=(*_unread(table), *_odd_labels(table[labels], sets.explode().dropna()))
-        )
+            clips["absent"] = self._labels(table["absent"], task.kind)
+        odd = _odd_labels(table[labels], sets.explode().dropna(), self.separator)
+        return Reading(pd.DataFrame(clips), remarks=(*remarks, *_unread(table), *odd))
+
+    def _labels(self, cells: "pd.Series[str]", kind: str) -> "pd.Series[Any]":
+        """(row,) tuples of class names."""
+        if kind == "single-label":
+            return pd.Series(list(zip(_listed(cells), strict=True)), index=cells.index, dtype=object)
+        new = self.values.get("labels", {})
+        sets = {}
+        for cell in cells.unique():
+            names = {label.strip() for label in cell.split(self.separator)} - {""}
+            sets[cell] = tuple(sorted({new.get(name, new.get(EVERY_OTHER, name)) for name in names}))
+        return pd.Series([sets[cell] for cell in _listed(cells)], index=cells.index, dtype=object)
 
 
-def read_csv(file: Path) -> pd.DataFrame:
-    """Every value of a CSV as text, empty where nothing stands. Raises DataError where it is not a CSV."""
+def _listed(cells: "pd.Series[str]") -> list[str]:
+    """Cells as a list; asked for one by one, those of pandas' own text take ten times as long."""
+    return cells.to_numpy(dtype=object).tolist()
+
+
+def _refuse(reason: str) -> Never:
+    raise UsageError(f"options of reader table: {reason}")
+
+
+def _tables(given: Tables, option: str) -> dict[str, str]:
+    """Name -> file. Raises UsageError for one outside the dataset's folder."""
+    tables = {"": given} if isinstance(given, str) else {str(name): file for name, file in given.items()}
+    for file in tables.values():
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts or path == PurePosixPath():
+            _refuse(f"{option} must be a file below the task's folder, not {file!r}")
+    if not tables:
+        _refuse(f"{option} names no file")
+    return tables
+
+
+def _join(given: Mapping[str, Any]) -> Join:
     try:
-        with file.open(encoding="utf-8-sig") as lines:
-            _require_header(lines.readline(), file)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-        return table.fillna("")  # of a line that ends early
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 text (byte {error.start}): save it as CSV in UTF-8") from error
-    except pd.errors.ParserWarning as error:
-        raise DataError(f"{file}: not a CSV table: lines have more fields than the header: {IN_QUOTES}") from error
-    except (ValueError, pd.errors.ParserError) as error:
-        reason = " ".join(str(error).split())
-        if found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason):
-            fields, line, more = found.groups()
-            reason = f"line {line} has {more} fields, the header {fields}: {IN_QUOTES}"
-        raise DataError(f"{file}: not a CSV table: {reason}") from error
+        found = Join.model_validate(given)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            raise unknown("key of option join of reader table", key, Join.model_fields) from error
+        _refuse(f"join: {key} {in_words(fault)}")
+    _tables(found.table, "join")
+    _pair(found.by)
+    return found
 
 
-def read_lines(file: Path) -> list[tuple[int, str]]:
-    """(number from 1, text without outer blanks) of each line that holds anything. Raises DataError."""
+def _expression(text: str, option: str, *, names: bool = False) -> re.Pattern[str]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 text (byte {error.start})") from error
-    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
-    return [(number, line) for number, line in lines if line]
+        expression = re.compile(text)
+    except re.error as error:
+        _refuse(f"{option}: {text!r} is no regular expression: {error}")
+    if names and not expression.groupindex:
+        _refuse(f"{option}: {text!r} names no column: write (?P<label>...)")
+    if not names and "path" in expression.groupindex:
+        _refuse(f"{option}: {text!r} names path, which is the file's own")
+    return expression
 
 
-def _require_header(header: str, file: Path) -> None:
-    """Raise DataError for a first line that is blank, names a column twice, or is separated by something else."""
-    if not header.strip():
-        raise DataError(f"{file}: the first line is empty: it must name the columns")
-    names = next(csv.reader([header]))
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"{file}: column {few(map(repr, twice))} is there twice")
-    if "," not in header:
-        for sign, name in SEPARATORS.items():
-            if sign in header:
-                raise DataError(f"{file}: columns are separated by {name}: save it with commas")
+def _pair(by: str | Mapping[str, str]) -> tuple[str, str]:
+    """Our column and the other table's."""
+    pairs = [(by, by)] if isinstance(by, str) else list(by.items())
+    if len(pairs) != 1:
+        _refuse("join is by one column, or by {our column: its column}")
+    return pairs[0]
 
 
-def require_columns(table: pd.DataFrame, columns: list[str], file: Path) -> None:
-    """Raise DataError that names the `columns` which `table` lacks, with near names."""
-    if missing := [column for column in columns if column not in table]:
-        there = _named(table)
-        hint = f": {hint}" if (hint := did_you_mean(missing[0], there)) else ""
-        raise DataError(f"{file}: no column {', '.join(missing)}{hint} (columns there: {', '.join(there.values())})")
+def _texts(values: Values) -> list[str]:
+    return [str(value) for value in (values if isinstance(values, list) else [values])]
 
 
-def _named(table: pd.DataFrame) -> dict[str, str]:
-    """Column -> how it is shown: with its quotes where blanks stand around it."""
-    return {name: name if name == name.strip() else repr(name) for name in table.columns}
+def _old_to_new(column: str, names: Mapping[Name, Values]) -> dict[str, str]:
+    """Old value -> new one, of an option that lists the old ones for each new one."""
+    found: dict[str, str] = {}
+    for new, olds in names.items():
+        for old in _texts(olds):
+            if found.setdefault(old, str(new)) != str(new):
+                _refuse(f"values of {column}: {old!r} becomes both {found[old]} and {new}")
+    return found
 
 
 def _unread(table: pd.DataFrame) -> Iterator[str]:
     """Remarks on columns that are not read, and are nearly called as those that may be."""
     for column in ("group", "seconds"):
-        if column not in table and (hint := did_you_mean(column, _named(table), cutoff=0.85)):
+        if column not in table and (hint := did_you_mean(column, shown_columns(table), cutoff=0.85)):
             yield f"no column {column} is read: {hint}"
 
 
-def _odd_labels(cells: "pd.Series[str]", labels: "pd.Series[str]") -> Iterator[str]:
+def _odd_labels(cells: "pd.Series[str]", labels: "pd.Series[str]", separator: str) -> Iterator[str]:
     """Remarks on labels that are taken as they are written, and may be meant otherwise."""
     counts = labels.value_counts()
     for sign in ("|", ","):
-        if cells.name == "labels" and cells.str.contains(sign, regex=False).any() and not cells.str.contains(";").any():
+        held = separator == ";" and cells.name == "labels" and cells.str.contains(sign, regex=False).any()
+        if held and not cells.str.contains(";").any():
             yield f"labels that hold {sign!r} are taken for one label each: semicolons separate labels"
     for name, count in counts.items():
         if str(name).strip().casefold() in LOOKS_MISSING:
@@ -164,16 +351,12 @@ def _groups(table: pd.DataFrame) -> "pd.Series[str]":
     return table["group"].where(table["group"] != "", table["path"])
 
 
-def _labels(text: str, kind: str) -> tuple[str, ...]:
-    if kind == "single-label":
-        return (text,)
-    return tuple(sorted({label.strip() for label in text.split(";")} - {""}))
-
-
-def _seconds(table: pd.DataFrame, file: Path) -> "pd.Series[float]":
+def _seconds(rows: Rows) -> "pd.Series[float]":
+    table = rows.frame
     if "seconds" not in table:
         return pd.Series(float("nan"), index=table.index)
     seconds = pd.to_numeric(table["seconds"].replace("", None), errors="coerce")
-    if (wrong := table.index[seconds.isna() & (table["seconds"] != "")]).size:
-        raise DataError(f"{file}: column seconds is not a number in line {few(str(row + 2) for row in wrong)}")
+    if (wrong := seconds.isna() & (table["seconds"] != "")).any():
+        file, lines = rows.places(wrong)
+        raise DataError(f"{file}: column seconds is not a number in {lines}")
     return seconds.astype(float)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from evar.base.errors import DataError
 from evar.data.readers.contract import Reader, Reading
-from evar.data.readers.table import read_csv, require_columns
+from evar.data.readers.table_files import read_csv, require_columns
 from evar.data.task import Task
 
 TABLES = ("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")

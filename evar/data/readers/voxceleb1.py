@@ -14,7 +14,7 @@ import pandas as pd
 from evar.base.errors import DataError
 from evar.data.readers.audio_files import audio_files, one_each
 from evar.data.readers.contract import Reader, Reading
-from evar.data.readers.table import read_lines
+from evar.data.readers.table_files import read_lines
 from evar.data.task import Task
 
 SPLIT = "iden_split.txt"

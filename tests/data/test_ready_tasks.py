@@ -1,0 +1,121 @@
+"""The tasks that come with evar, each on a small copy of its dataset in its native layout, `evar check` included."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from evar.cli import main
+from evar.data.manifest import read_manifest
+from evar.data.task import CORE, load_task, task_files
+from tests.data.native_trees import TREES
+from tests.data.readers.trees import touch
+
+READY = sorted(set(task_files()) - {*CORE, "demo"})
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Write a tree; gives its truth and the task's file for it: that of the task, but for how many clips it expects."""
+
+    def write(name):
+        truth = TREES[name](tmp_path / "data")
+        content = yaml.safe_load(task_files()[name].read_text(encoding="utf-8"))
+        content.pop("expects", None)
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(content))
+        return truth, file
+
+    return write
+
+
+def test_each_ready_task_has_a_tree():
+    assert sorted(TREES) == READY
+    assert len(READY) >= 20
+
+
+@pytest.mark.parametrize("name", READY)
+def test_clips_labels_parts_and_groups_are_those_of_the_native_layout(small, tmp_path, name):
+    truth, file = small(name)
+    task = load_task(str(file))
+    manifest = read_manifest(task, tmp_path / "data")
+    found = {
+        row.path: (row.labels if task.kind == "multi-label" else row.labels[0], row.part, row.group)
+        for row in manifest.table.itertuples()
+    }
+    assert found == truth
+    assert set(manifest.table["part"]) == set(task.parts)
+    assert all((manifest.root / path).is_file() for path in found)
+    assert not manifest.remarks
+
+
+@pytest.mark.parametrize("name", READY)
+def test_check_can_score_a_small_copy(small, tmp_path, monkeypatch, capsys, name):
+    truth, file = small(name)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    assert main(["check", "--task", str(file), "--data", str(tmp_path / "data")]) == 0
+    assert f"{len(truth)} of {len(truth)} clips (100.0%)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_ready_task_says_where_it_is_from_and_what_to_beware_of(name):
+    task = load_task(name)
+    assert task.source
+    assert task.licence
+    assert task.pitfalls
+    assert task.title != name
+    assert task.expects or "not known here" in " ".join(task.pitfalls)
+
+
+@pytest.mark.parametrize("name", ["cremad", "cremad_tfds"])
+def test_cremad_has_the_published_numbers(shared, tmp_path, name):
+    with (shared / "survey" / "cremad_files.csv").open() as lines:
+        paths = [row["path"] for row in csv.DictReader(lines)]
+    touch(tmp_path / "CREMA-D", paths)
+    table = read_manifest(load_task(name), tmp_path).table
+    assert len(table) == 7438
+    assert table["part"].value_counts().to_dict() == load_task(name).expects.parts
+    labels = Counter(label for (label,) in table["labels"])
+    assert labels == {"ANG": 1271, "DIS": 1270, "FEA": 1270, "HAP": 1271, "NEU": 1086, "SAD": 1270}
+    assert (table.groupby("group")["part"].nunique() == 1).all()
+
+
+def test_speakers_of_cremad_tfds_are_those_of_its_rule(shared, tmp_path):
+    speakers = [str(number) for number in range(1001, 1092)]
+    touch(tmp_path / "CREMA-D" / "AudioWAV", [f"{speaker}_IEO_ANG_HI.wav" for speaker in speakers])
+    task = load_task("cremad_tfds").model_copy(update={"expects": None})
+    table = read_manifest(task, tmp_path).table
+    shuffled = sorted(speakers)
+    np.random.RandomState(0).shuffle(shuffled)
+    ends = {"train": (0, int(0.7 * 91)), "valid": (int(0.7 * 91), int(0.8 * 91)), "test": (int(0.8 * 91), 91)}
+    for part, (start, end) in ends.items():
+        assert set(table.loc[table["part"] == part, "group"]) == set(shuffled[start:end])
+
+
+def test_folds_of_hear_have_the_sizes_that_its_rule_gives():
+    for name in READY:
+        task = load_task(name)
+        if task.folder == "HEAR" and name != "gunshot":  # whose folds are its firearms
+            sizes = [len(part) for part in np.array_split(np.arange(task.expects.rows), len(task.folds))]
+            assert list(task.expects.parts.values()) == sizes
+
+
+def test_fsdd_is_read_from_the_real_recordings(shared):
+    if not Path(shared / "data" / "FSDD" / "recordings").is_dir():
+        pytest.skip("no FSDD among the reference files")
+    manifest = read_manifest(load_task("fsdd"), shared / "data")
+    assert manifest.table["part"].value_counts().to_dict() == {"train": 2700, "test": 300}
+    assert Counter(manifest.groups.tolist()) == dict.fromkeys(
+        ["george", "jackson", "lucas", "nicolas", "theo", "yweweler"], 500
+    )
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_split_of_ours_is_called_so_and_says_its_rule(name):
+    task = load_task(name)
+    ours = bool(task.options.get("deal")) or "own" in task.title
+    assert name.endswith("_own") == ours
+    assert ("of evar" in task.source) == bool(task.options.get("deal"))
