@@ -3,7 +3,7 @@
 Each tested clip's nearest on other sides by fingerprint are candidates (`neighbours.py`: found by hashing, once for all
 folds), and those whose waveforms match are copies (`likeness.py`). The evaluated encoder has no part in it.
 
-Time and memory grow as the clips do (`python -m benchmarks.near_duplicates`). Memory: about 5 kB a clip, and one clip
+Time and memory grow as the clips do (`python -m benchmarks.near_duplicates`). Memory: a few kB a clip, and one clip
 or a few leaves of a tree a thread. Bits do not depend on the number of threads.
 """
 
