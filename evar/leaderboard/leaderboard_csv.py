@@ -89,11 +89,14 @@ def update(results: Path) -> None:
 
 def _there(results: Path) -> Stamps:
     """The record files that are there now, by name, which is by time."""
+    stamps: Stamps = {}
     with storage_errors(results / runs.FOLDER), contextlib.suppress(FileNotFoundError):
         with os.scandir(results / runs.FOLDER) as entries:
-            found = [(entry.name, entry.stat()) for entry in entries if runs.is_record(entry.name)]
-        return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in sorted(found)}
-    return {}
+            for entry in entries:
+                if runs.is_record(entry.name):
+                    with contextlib.suppress(OSError):  # it has just gone, or is no file
+                        stamps[entry.name] = (entry.stat().st_size, entry.stat().st_mtime_ns)
+    return dict(sorted(stamps.items()))
 
 
 def _made_from(results: Path) -> Stamps | None:

@@ -10,6 +10,7 @@ search's own sources.
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from evar.base.json_file import read_json, write_json
 from evar.data.leaks import OTHER_SIDE, number_sides
 from evar.data.manifest import Manifest
 from evar.data.store import Store
-from evar.near_duplicates.search import Found, search
+
+if TYPE_CHECKING:
+    from evar.near_duplicates.search import Found
 
 
 @dataclass(frozen=True)
