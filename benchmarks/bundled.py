@@ -13,7 +13,7 @@ from evar.cli import main as evar
 from evar.leaderboard.runs import read_rows
 
 UNTRAINED = [f"random(seed={seed}, model='m2d_vit_tiny-80x208p16x16')" for seed in range(5)]
-TASKS = f"us8k,{Path(__file__).with_name('fsdd.yaml')}"
+TASKS = f"us8k,{Path(__file__).with_name('fsdd_reference.yaml')}"
 
 
 def main(data: Path, weights: str, folder: Path) -> None:

@@ -35,7 +35,7 @@ class Theirs:
 
 
 REFERENCE = (
-    Theirs(str(Path(__file__).with_name("fsdd.yaml")), (95.0, 96.0, 95.3), 1.5, 95.7),
+    Theirs(str(Path(__file__).with_name("fsdd_reference.yaml")), (95.0, 96.0, 95.3), 1.5, 95.7),
     Theirs("us8k", (43.6, 41.0, 42.4), 3.0, 41.3),
 )
 

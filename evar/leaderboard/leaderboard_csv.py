@@ -90,12 +90,12 @@ def update(results: Path) -> None:
 def _there(results: Path) -> Stamps:
     """The record files that are there now, by name, which is by time."""
     stamps: Stamps = {}
-    with storage_errors(results / runs.FOLDER), contextlib.suppress(FileNotFoundError):
-        with os.scandir(results / runs.FOLDER) as entries:
-            for entry in entries:
-                if runs.is_record(entry.name):
-                    with contextlib.suppress(OSError):  # it has just gone, or is no file
-                        stamps[entry.name] = (entry.stat().st_size, entry.stat().st_mtime_ns)
+    place = results / runs.FOLDER
+    with storage_errors(place), contextlib.suppress(FileNotFoundError), os.scandir(place) as entries:
+        for entry in entries:
+            if runs.is_record(entry.name):
+                with contextlib.suppress(OSError):  # it has just gone, or is no file
+                    stamps[entry.name] = (entry.stat().st_size, entry.stat().st_mtime_ns)
     return dict(sorted(stamps.items()))
 
 

@@ -78,6 +78,8 @@ def find(clips: Manifest, store: Store, *, workers: int) -> NearDuplicates:
             remove_unfinished(store.folder)
             if (found := _read(file)) is None:
                 sides, asking = number_sides(clips)
+                from evar.near_duplicates.search import search  # which imports torch
+
                 pairs, uncompared = search(store, sides, asking, workers=workers)
                 found = NearDuplicates(_named(clips, pairs, np.isin(sides, asking).tolist()), uncompared, file)
                 write_json(file, {"uncompared": uncompared, "clips": [asdict(each) for each in found.clips]})
@@ -109,7 +111,7 @@ def _read(file: Path) -> NearDuplicates | None:
     return NearDuplicates(tuple(NearDuplicate(**each) for each in content["clips"]), content["uncompared"], file)
 
 
-def _named(clips: Manifest, pairs: Found, tested: list[bool]) -> tuple[NearDuplicate, ...]:
+def _named(clips: Manifest, pairs: "Found", tested: list[bool]) -> tuple[NearDuplicate, ...]:
     """Each tested clip of the pairs, once, with its best match."""
     paths, parts = clips.table["path"].tolist(), clips.table["part"].tolist()
     matches: dict[int, list[tuple[float, float, int]]] = defaultdict(list)
