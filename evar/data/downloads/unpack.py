@@ -1,7 +1,7 @@
 """Unpacking a zip, tar or tar.gz into a folder beside its place.
 
-The standard library keeps members inside the folder: `zipfile` by itself, `tarfile` by its filter for data. Links and
-devices are refused, modes, owners and times are not taken over; what unpacks to far more than audio does is a bomb.
+Members stay inside the folder: `zipfile` ensures that by itself, in tars a name that leads out of it is refused, as a
+link or a device is. Modes, owners and times are not taken over; what unpacks to far more than audio does is a bomb.
 Datasets come as archives whose checksum was verified before (`sources.yaml`).
 """
 
@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from evar.base.errors import DataError
@@ -77,8 +77,13 @@ def _members(file: BinaryIO) -> Iterator[tuple[int, Callable[[Path], object]]]:
                 yield each.file_size, partial(archive.extract, each)
         return
     with tarfile.open(fileobj=file, mode="r|*") as tar:
-        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
+        tar.extraction_filter = getattr(
+            tarfile, "data_filter", None
+        )  # later Pythons want one
         for member in tar:
             if not (member.isfile() or member.isdir()):
                 raise ValueError(f"member {member.name!r} is a link or a device")
+            path = PurePosixPath(member.name)
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"member {member.name!r} is outside the destination")
             yield member.size, partial(tar.extract, member, set_attrs=False)
