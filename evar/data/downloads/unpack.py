@@ -77,9 +77,7 @@ def _members(file: BinaryIO) -> Iterator[tuple[int, Callable[[Path], object]]]:
                 yield each.file_size, partial(archive.extract, each)
         return
     with tarfile.open(fileobj=file, mode="r|*") as tar:
-        tar.extraction_filter = getattr(
-            tarfile, "data_filter", None
-        )  # later Pythons want one
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # later Pythons want one
         for member in tar:
             if not (member.isfile() or member.isdir()):
                 raise ValueError(f"member {member.name!r} is a link or a device")
