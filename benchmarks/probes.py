@@ -66,18 +66,13 @@ def main(names: Sequence[str], scale: float) -> None:
 
 def us8k(scale: float, device: torch.device) -> None:
     """The whole selection against scikit-learn."""
-    rows, dim, classes = round(8732 * scale), round(DIM * scale), 10
-    targets = np.random.default_rng(0).integers(0, classes, rows)
-    x = embeddings(targets, classes, dim, signal=0.2 / scale**0.5)
-    folds = np.random.default_rng(1).permutation(rows) % 10
-    rounds = [Round(str(f), np.flatnonzero(folds != f), None, np.flatnonzero(folds == f)) for f in range(10)]
+    examples, rounds = in_folds(8732, 10, scale)
     probe = Kept(device)
     rates = product_rates(device)
-    examples = ungrouped(x, targets, classes)
     took, chosen = timed(lambda: select(probe, examples, rounds))
-    report("us8k", x, probe, took, rates)
+    report("us8k", examples.x, probe, took, rates)
     right = [
-        fit.logits(x[r.test]).argmax(1) == targets[r.test]
+        fit.logits(examples.x[r.test]).argmax(1) == examples.y[r.test]
         for r, c in zip(rounds, chosen, strict=True)
         for fit in c.fits
     ]
@@ -124,20 +119,28 @@ def vc1(scale: float, device: torch.device) -> list[Row]:
 
 def mlp(scale: float, device: torch.device) -> None:
     """The whole selection of `mlp`."""
-    rows, dim, classes = round(780 * scale), round(DIM * scale), 10
-    targets = np.random.default_rng(0).integers(0, classes, rows)
-    x = embeddings(targets, classes, dim, signal=0.2 / scale**0.5)
-    folds = np.random.default_rng(1).permutation(rows) % 4
-    rounds = [Round(str(f), np.flatnonzero(folds != f), None, np.flatnonzero(folds == f)) for f in range(4)]
+    examples, rounds = in_folds(780, 4, scale)
     probe = open_probe("mlp", str(device))
     begin = time.process_time()
-    took, chosen = timed(lambda: select(probe, ungrouped(x, targets, classes), rounds))
+    took, chosen = timed(lambda: select(probe, examples, rounds))
     busy = time.process_time() - begin
+    rows, dim = examples.x.shape
     print(f"mlp: {rows:,} x {dim:,}, {selection.count(probe, rounds)} networks: {took:.1f} s, {busy:.1f} s of CPU time")
     print(f"  chosen {[each.setting for each in chosen]}", flush=True)
 
 
 SIZES = {"us8k": us8k, "as20k": as20k, "vc1": vc1, "mlp": mlp}
+
+
+def in_folds(clips: int, folds: int, scale: float) -> tuple[Examples, list[Round]]:
+    """Clips of ten classes in folds, like UrbanSound8K's, scaled in number and dimensions."""
+    rows, classes = round(clips * scale), 10
+    targets = np.random.default_rng(0).integers(0, classes, rows)
+    x = embeddings(targets, classes, round(DIM * scale), signal=0.2 / scale**0.5)
+    member = np.random.default_rng(1).permutation(rows) % folds
+    tests = [(np.flatnonzero(member != fold), np.flatnonzero(member == fold)) for fold in range(folds)]
+    rounds = [Round(str(fold), train, None, test) for fold, (train, test) in enumerate(tests)]
+    return ungrouped(x, targets, classes), rounds
 
 
 def unused(logits: Floats, targets: Targets) -> float:

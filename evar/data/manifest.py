@@ -137,8 +137,9 @@ class Manifest:
         if self.task.folds:
             if len(there) < 3:
                 raise DataError(f"task {self.task.name}: clips in {len(there)} folds, at least 3 are needed")
-            number = {part: number for number, part in enumerate(self.task.parts)}
-            return [Round(part, np.flatnonzero(numbers != number[part]), None, test) for part, test in there.items()]
+            return [
+                Round(part, np.flatnonzero(numbers != numbers[test[0]]), None, test) for part, test in there.items()
+            ]
         if missing := sorted(set(rows) - set(there)):
             raise DataError(f"task {self.task.name}: no clips in split {', '.join(missing)} of {self.root}")
         return [Round("test", there["train"], there.get("valid"), there["test"])]

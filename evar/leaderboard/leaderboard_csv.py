@@ -89,14 +89,10 @@ def update(results: Path) -> None:
 
 def _there(results: Path) -> Stamps:
     """The record files that are there now, by name, which is by time."""
-    stamps: Stamps = {}
-    place = results / runs.FOLDER
+    place, found = results / runs.FOLDER, list[tuple[str, Stamp]]()
     with storage_errors(place), contextlib.suppress(FileNotFoundError), os.scandir(place) as entries:
-        for entry in entries:
-            if runs.is_record(entry.name):
-                with contextlib.suppress(OSError):  # it has just gone, or is no file
-                    stamps[entry.name] = (entry.stat().st_size, entry.stat().st_mtime_ns)
-    return dict(sorted(stamps.items()))
+        found = [(each.name, stamp) for each in entries if runs.is_record(each.name) and (stamp := _stamp(each))]
+    return dict(sorted(found))
 
 
 def _made_from(results: Path) -> Stamps | None:
@@ -128,7 +124,7 @@ def _require_own(path: Path) -> None:
         )
 
 
-def _stamp(file: Path) -> Stamp | None:
+def _stamp(file: Path | os.DirEntry[str]) -> Stamp | None:
     """None where there is no file."""
     try:
         stat = file.stat()
