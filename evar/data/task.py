@@ -24,7 +24,7 @@ CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task
 BUNDLED = Path(__file__).parents[1] / "tasks"
 
 ENDINGS = (".yaml", ".yml")
-METRICS = {"single-label": ("accuracy",), "multi-label": ("mAP", "macro_auc", "lwlrap")}
+METRICS = {"single-label": ("accuracy", "mAP"), "multi-label": ("mAP", "macro_auc", "lwlrap")}
 OWN_NAME = "a task is named by its file; remove this key"
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
