@@ -39,8 +39,8 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name; None where evar deals them and nobody counted. of_class: rows of
-    each class, where no list of the dataset says.
+    parts: rows of each split or fold, by its name; None where nobody is known to have counted. of_class: rows
+    of each class, where no list of the dataset says.
     """
 
     rows: PositiveInt
