@@ -76,14 +76,12 @@ def beside(published: Iterable[Published], own: Iterable[Result]) -> list[Publis
     """The published rows whose protocol is that of one's own: a linear classifier, on a task that comes with evar and
     by the metric of a row of `own` that may be ranked. Where there is none of one's own, those of all such tasks.
     """
-    own = list(own)
+    own, tasks = list(own), {file.stem for file in BUNDLED.glob("*.yaml")}
     scored = {(row.task, row.metric) for row in own if not row.why_unranked}
     return [
         row
         for row in published
-        if row.kind == "linear"
-        and (BUNDLED / f"{row.task}.yaml").is_file()
-        and (not own or (row.task, row.metric) in scored)
+        if row.kind == "linear" and row.task in tasks and (not own or (row.task, row.metric) in scored)
     ]
 
 

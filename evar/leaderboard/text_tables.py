@@ -16,9 +16,9 @@ from evar.result import Result
 MEAN = "mean"
 FULL_COVERAGE = 0.9995  # shown as 100.0 %
 CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there; not compared, so without marks"
-SAME_PROTOCOL = "Published: a linear classifier on a frozen encoder, same splits and metrics"
+SAME_PROTOCOL = "Published: a linear classifier on a frozen encoder, with the split and metric of evar's task"
 OTHER_PROTOCOLS: dict[Kind, str] = {
-    "linear": "Published under other protocols: a linear classifier on a frozen encoder, other splits or crops",
+    "linear": "Published under other protocols: a linear classifier on a frozen encoder, other splits, crops or metrics",
     "frozen": "Published under other protocols: another or an unknown head on a frozen encoder",
     "trained": "Published under other protocols: encoders trained on the task (fine-tuned)",
 }
@@ -40,8 +40,9 @@ def published_tables(rows: Sequence[Published], own: Iterable[Result] = ()) -> l
     A line for each model in each source and protocol.
     """
     same = beside(rows, own)
-    others = {title: [row for row in rows if row.kind == kind and row not in same]
-              for kind, title in OTHER_PROTOCOLS.items()}  # fmt: skip
+    shown = set(same)
+    left = [row for row in rows if row not in shown]
+    others = {title: [row for row in left if row.kind == kind] for kind, title in OTHER_PROTOCOLS.items()}
     return [_published_table(title, chosen) for title, chosen in {SAME_PROTOCOL: same, **others}.items() if chosen]
 
 
