@@ -18,7 +18,7 @@ FULL_COVERAGE = 0.9995  # shown as 100.0 %
 CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there; not compared, so without marks"
 SAME_PROTOCOL = "Published: a linear classifier on a frozen encoder, with the split and metric of evar's task"
 OTHER_PROTOCOLS: dict[Kind, str] = {
-    "linear": "Published under other protocols: a linear classifier on a frozen encoder, other splits, crops or metrics",
+    "linear": "Published under other protocols: a linear classifier on a frozen encoder, other split, crop or metric",
     "frozen": "Published under other protocols: another or an unknown head on a frozen encoder",
     "trained": "Published under other protocols: encoders trained on the task (fine-tuned)",
 }

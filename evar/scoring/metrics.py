@@ -1,7 +1,7 @@
 """The metrics by name; more is better. What each is stands in `single_label.py` and `multi_label.py`.
 
-    single-label   accuracy  balanced_accuracy  macro_f1  top5  chroma_accuracy  mAP    a class's: recall, f1
-    multi-label    mAP  macro_auc  d_prime  lwlrap                                      a class's: average_precision, auc
+    single-label   accuracy  balanced_accuracy  macro_f1  top5  chroma_accuracy  mAP  a class's: recall, f1
+    multi-label    mAP  macro_auc  d_prime  lwlrap                                    a class's: average_precision, auc
 
 All lie in [0, 1] but d_prime, which has no bounds. chroma_accuracy is for tasks whose classes are pitches; mAP of
 single-label tasks is for those alone whose metric it is. Classes without a positive clip among those scored are left
