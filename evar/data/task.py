@@ -24,7 +24,7 @@ CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task
 BUNDLED = Path(__file__).parents[1] / "tasks"
 
 ENDINGS = (".yaml", ".yml")
-METRICS = {"single-label": ("accuracy",), "multi-label": ("mAP", "macro_auc", "lwlrap")}
+METRICS = {"single-label": ("accuracy", "mAP"), "multi-label": ("mAP", "macro_auc", "lwlrap")}
 OWN_NAME = "a task is named by its file; remove this key"
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -39,8 +39,8 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name; None where evar deals them and nobody counted. of_class: rows of
-    each class, where no list of the dataset says.
+    parts: rows of each split or fold, by its name; None where nobody is known to have counted. of_class: rows
+    of each class, where no list of the dataset says.
     """
 
     rows: PositiveInt

@@ -10,7 +10,7 @@ from typing import TypeVar
 from evar.base.errors import unknown
 from evar.leaderboard.find_row import is_by, is_named, names_of
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.published import Published
+from evar.leaderboard.published import Published, of_same_datasets
 from evar.leaderboard.runs import moment
 from evar.result import Result
 
@@ -50,8 +50,9 @@ class Filters:
         return [row for row in self._kept(rows) if self.since is None or _day(row) >= self.since]
 
     def beside(self, rows: Iterable[Published]) -> list[Published]:
-        """Published rows that the filters of task, metric and encoder keep."""
-        return Filters(task=self.task, metric=self.metric, encoder=self.encoder)._kept(rows)
+        """Published rows that the filters of metric and encoder keep, on the datasets of the tasks to keep."""
+        kept = Filters(metric=self.metric, encoder=self.encoder)._kept(rows)
+        return kept if self.task is None else of_same_datasets(kept, self.task)
 
     def imported(self, rows: Iterable[Imported]) -> list[Imported]:
         """Imported rows that the filters of task and encoder keep; none where another filter is given."""

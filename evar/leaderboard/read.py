@@ -13,7 +13,7 @@ from evar.leaderboard import leaderboard_csv, text_tables
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_table
 from evar.leaderboard.imported import Imported, read_imported
-from evar.leaderboard.published import Kind, Published, read_published
+from evar.leaderboard.published import Kind, Published, of_same_datasets, read_published
 from evar.leaderboard.ranking import Board, build
 from evar.leaderboard.runs import read_rows, short_ids
 from evar.leaderboard.verdicts import Verdicts
@@ -61,7 +61,11 @@ class Leaderboard:
         if self.history:
             return [history_table(self.rows, self._ids)]
         own = text_tables.own_tables(self.board, self._ids if with_ids else None)
-        return [*own, *text_tables.imported_tables(self.imported), *text_tables.published_tables(self.published)]
+        return [
+            *own,
+            *text_tables.imported_tables(self.imported),
+            *text_tables.published_tables(self.published, self.rows),
+        ]
 
     @cached_property
     def _ids(self) -> dict[str, str]:
@@ -111,6 +115,5 @@ def read_leaderboard(
         log.info(f"no run in {results} is left by {given}: give other values to see rows of your own")
     beside = [row for row in wanted.beside(others) if row.kind in KINDS[published]]
     if rows and wanted.task is None:
-        tasks = {row.task for row in rows}
-        beside = [row for row in beside if row.task in tasks]
+        beside = of_same_datasets(beside, (row.task for row in rows))
     return Leaderboard(results, rows, beside, wanted.imported(imported), history)

@@ -9,18 +9,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.published import Kind, Published
+from evar.leaderboard.published import Kind, Published, beside
 from evar.leaderboard.ranking import Apart, Board, Cell, RankedTable, mean_of_core, task_order
 from evar.result import Result
 
 MEAN = "mean"
 FULL_COVERAGE = 0.9995  # shown as 100.0 %
 CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there; not compared, so without marks"
-KINDS: dict[Kind, str] = {
-    "linear": "Published: a linear classifier on a frozen encoder",
-    "frozen": "Published: another or an unknown head on a frozen encoder",
-    "trained": "Published: encoders trained on the task (fine-tuned); not comparable with frozen ones",
+SAME_PROTOCOL = "Published: a linear classifier on a frozen encoder, with the split and metric of evar's task"
+OTHER_PROTOCOLS: dict[Kind, str] = {
+    "linear": "Published under other protocols: a linear classifier on a frozen encoder, other split, crop or metric",
+    "frozen": "Published under other protocols: another or an unknown head on a frozen encoder",
+    "trained": "Published under other protocols: encoders trained on the task (fine-tuned)",
 }
+SPREAD_NOTE = "± as the source prints it, mostly over seeds of the probe, not over clips"
 
 
 def own_tables(board: Board, ids: Mapping[str, str] | None = None) -> list[TextTable]:
@@ -32,10 +34,16 @@ def own_tables(board: Board, ids: Mapping[str, str] | None = None) -> list[TextT
     return [*tables, _apart(board.apart, ids)] if board.apart else tables
 
 
-def published_tables(rows: Sequence[Published]) -> list[TextTable]:
-    """One table a kind, a line for each model in each source and protocol."""
-    of_kind = {kind: [row for row in rows if row.kind == kind] for kind in KINDS}
-    return [_published_table(KINDS[kind], chosen) for kind, chosen in of_kind.items() if chosen]
+def published_tables(rows: Sequence[Published], own: Iterable[Result] = ()) -> list[TextTable]:
+    """One table of those that have the protocol of one's `own`, one a kind of the others.
+
+    A line for each model in each source and protocol.
+    """
+    same = beside(rows, own)
+    shown = set(same)
+    left = [row for row in rows if row not in shown]
+    others = {title: [row for row in left if row.kind == kind] for kind, title in OTHER_PROTOCOLS.items()}
+    return [_published_table(title, chosen) for title, chosen in {SAME_PROTOCOL: same, **others}.items() if chosen]
 
 
 def imported_tables(rows: Sequence[Imported]) -> list[TextTable]:
@@ -152,8 +160,12 @@ def _published_table(title: str, rows: Sequence[Published]) -> TextTable:
         mean = [_mean(means[line])] if with_mean else []
         cells.append(tuple(map(Text, (line[0], *scores, *mean, f"[{origins.index(line[1:]) + 1}]"))))
     header = ("model", *(_task_header(task, metrics[task]) for task in tasks), *([MEAN] if with_mean else []), "source")
-    notes = [f"[{number}] {protocol}; {source}" for number, (protocol, source) in enumerate(origins, start=1)]
-    return TextTable(title, header, tuple(cells), (*([CORE_MEAN_NOTE] if with_mean else []), *notes))
+    splits = {task: " or ".join(dict.fromkeys(row.split for row in rows if row.task == task)) for task in tasks}
+    notes = [CORE_MEAN_NOTE] if with_mean else []
+    notes += [SPREAD_NOTE] if any(row.low is not None for row in rows) else []
+    notes += ["splits: " + "; ".join(f"{task}: {split}" for task, split in splits.items())]
+    notes += [f"[{number}] {protocol}; {source}" for number, (protocol, source) in enumerate(origins, start=1)]
+    return TextTable(title, header, tuple(cells), tuple(notes))
 
 
 def _mean(mean: float | None) -> str:

@@ -94,7 +94,7 @@ def test_task_outside_the_tree_is_named_by_its_file(write):
         ({"splits": ["train", "valid"]}, r"splits must hold train and test"),
         ({"splits": None, "folds": ["1", "2"]}, r"at least three different names"),
         ({"splits": None, "folds": ["1", "2", "2"]}, r"at least three different names"),
-        ({"metric": "lwlrap"}, r"metric lwlrap goes with another kind, single-label with accuracy"),
+        ({"metric": "lwlrap"}, r"metric lwlrap goes with another kind, single-label with accuracy or mAP"),
         (
             {"kind": "multi-label"},
             r"metric accuracy goes with another kind, multi-label with mAP or macro_auc",

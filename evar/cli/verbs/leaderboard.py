@@ -29,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--published",
         type=one_of("published rows", "none", "linear", "frozen", "all"),
         metavar="KIND",
-        help="published rows beside one's own: none, linear (on frozen encoders), frozen (other heads too), all "
-        "(fine-tuned too, in a table of their own) (default: linear; on the page all)",
+        help="published rows of the same datasets: none, linear (on frozen encoders), frozen (other heads too), all "
+        "(fine-tuned too); other protocols in tables of their own (default: linear; on the page all)",
     )
     add_format(parser, "terminal")
     parser.add_argument(
