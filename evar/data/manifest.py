@@ -6,6 +6,7 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -73,13 +74,11 @@ class Manifest:
         if self.task.kind == "single-label":
             return np.fromiter((number[only] for (only,) in labels), np.int64, len(labels))
         targets = np.zeros((len(labels), len(self.classes)), dtype=np.bool_)
-        for row, names in enumerate(labels):
-            targets[row, [number[name] for name in names]] = True
+        targets[_places(labels, number)] = True
         if "absent" not in self.table:
             return targets
         partly = np.where(targets, 1, -1).astype(np.int8)
-        for row, names in enumerate(self.table["absent"]):
-            partly[row, [number[name] for name in names]] = 0
+        partly[_places(self.table["absent"], number)] = 0
         return partly
 
     @cached_property
@@ -143,6 +142,13 @@ class Manifest:
         if missing := sorted(set(rows) - set(there)):
             raise DataError(f"task {self.task.name}: no clips in split {', '.join(missing)} of {self.root}")
         return [Round("test", there["train"], there.get("valid"), there["test"])]
+
+
+def _places(labels: Iterable[tuple[str, ...]], number: dict[str, int]) -> tuple[Rows, Rows]:
+    """The clip and the class (label,) of each label."""
+    counts = np.fromiter((len(names) for names in labels), np.int64)
+    columns = np.fromiter((number[name] for names in labels for name in names), np.int64)
+    return np.repeat(np.arange(len(counts)), counts), columns
 
 
 def open_reader(task: Task) -> Reader:
@@ -236,8 +242,7 @@ def _check(manifest: Manifest) -> None:
     if strange := sorted({name for column in said for names in column for name in names} - set(manifest.classes)):
         hint = did_you_mean(strange[0], manifest.classes) or f"it has {few(manifest.classes)}"
         raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}: {hint}")
-    both = [bool(set(labels) & set(absent)) for labels, absent in zip(said[0], said[-1], strict=True)]
-    if len(said) > 1 and any(both):
+    if len(said) > 1 and any(both := [not set(names).isdisjoint(other) for names, other in zip(*said, strict=True)]):
         raise DataError(
             f"{place}: clips with one class in both labels and absent: {few(map(repr, table['path'][both]))}"
         )

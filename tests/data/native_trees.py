@@ -381,7 +381,31 @@ def gunshot(root: Path) -> Truth:
     return truth
 
 
+def as2m(root: Path) -> Truth:
+    """As on research.google.com/audioset/download.html: lists of `YTID, start, end, "mid,mid"`, and the class list."""
+    place = root / "AudioSet"
+    write(
+        place / "class_labels_indices.csv", 'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/m/05zppz,"Male speech"\n'
+    )
+    ids = {
+        "balanced_train": ["--4gqARaEJE", "_-abcdefghi"],
+        "unbalanced_train": ["---1_cCGK4M", "---2_BBVHAA", "---B_v8ZoBY"],
+        "eval": ["--0bntG9i7E", "--0w1YA1Hm4"],
+    }
+    truth = Truth()
+    for name, videos in ids.items():
+        head = f"# Segments csv created Sun Mar  5 10:54:31 2017\n# num_ytids={len(videos)}\n# YTID, start_seconds\n"
+        lines = [f'{video}, 30.000, 40.000, "/m/09x0r{",/m/05zppz" * (video[-1] < "a")}"\n' for video in videos]
+        write(place / f"{name}_segments.csv", head + "".join(lines))
+        for video in videos:
+            labels = ("Speech", "Male speech") if video[-1] < "a" else ("Speech",)
+            truth[f"{name}/{video}_30000_40000.wav"] = (labels, "test" if name == "eval" else "train", video)
+    record(place, truth)
+    return truth
+
+
 TREES: dict[str, Callable[[Path], Truth]] = {
+    "as2m": as2m,
     "esc50": lambda root: esc50(root, ESC50_NAMES),
     "esc10": lambda root: esc50(root, ESC10_NAMES),
     "cremad": cremad(EVAR_SPEAKERS),
