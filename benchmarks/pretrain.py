@@ -23,8 +23,9 @@ from evar.pretrain.crops import Crops, Epochs
 from evar.pretrain.masking import split_patches, visible_patches
 from evar.pretrain.recipe import Recipe, make_recipe
 from evar.pretrain.schedule import schedule_of
-from evar.pretrain.team import Team
 from evar.pretrain.trainer import Trainer
+from evar.training.numerics import numerics
+from evar.training.team import Team
 
 BATCH = {"cpu": 16, "cuda": 512}
 STEPS = {"cpu": 2, "cuda": 20}  # of which the fastest counts
@@ -106,7 +107,7 @@ def stages(trainer: Trainer, crops: Crops, precision: str, steps: int) -> tuple[
             trainer.model.loss(made, visible, masked).item()
 
     front_end, made = timed(spectra)
-    with trainer.numerics():
+    with numerics(precision):
         return front_end, min(timed(forward)[0] for _ in range(steps))
 
 

@@ -25,12 +25,13 @@ from evar.data.task import Task, load_tasks
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.leaderboard import leaderboard_csv, outputs
 from evar.pipeline import Evaluator
-from evar.pretrain import journal
 from evar.pretrain.audio import AudioSource, prepare_audio, source_of_folder
+from evar.pretrain.journal import journal_in
 from evar.pretrain.loop import Saved, TrainingRun, train
 from evar.pretrain.recipe import Recipe, make_recipe
-from evar.pretrain.team import is_first, joined, local_rank
 from evar.probes import open_probes
+from evar.training.numerics import require_trainable
+from evar.training.team import is_first, joined, own_device
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,9 @@ def pretrain_encoder(
     """
     config = config_of(settings, config)
     recipe = recipe if isinstance(recipe, Recipe) else make_recipe(recipe, {})
-    device = choose_device(_own_device(config.device))
+    device = choose_device(own_device(config.device))
     precision = choose_precision(config.precision, device)
-    if precision == "float16":
-        raise UsageError("--precision float16 cannot be trained in without loss scaling: take bfloat16 or float32")
+    require_trainable(precision)
     folder = Path(out) if out is not None else Path("runs") / recipe.name
     require_own(folder, recipe.name)
     limit = scoring.limit if scoring else None
@@ -124,8 +124,8 @@ def pretrain_encoder(
 def require_own(folder: Path, name: str) -> None:
     """Raise UsageError where a run of that name would write into a results folder or over another's file."""
     outputs.require_no_results(folder)
-    header, title = journal.HEADER.encode(), f"<dc:title>{name}</dc:title>".encode()
-    outputs.output_file(folder / journal.NAME, lambda content: content.startswith(header), folder)
+    header, title = journal_in(folder).header.encode(), f"<dc:title>{name}</dc:title>".encode()
+    outputs.output_file(journal_in(folder).path, lambda content: content.startswith(header), folder)
     outputs.output_file(folder / CURVE, lambda content: title in content, folder)
 
 
@@ -144,7 +144,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def draw_loss(saved: Saved) -> None:
     """Draw log.csv as loss.svg beside it."""
-    rows = journal.read(saved.journal)
+    rows = journal_in(saved.journal.parent).read()
     plots.loss_curve(
         saved.journal.with_name(CURVE), saved.file.stem, [row.step for row in rows], [row.loss for row in rows]
     )
@@ -181,10 +181,3 @@ def _sources(folders: Sequence[str | Path], task: str | None, config: Config) ->
     if not sources:
         raise UsageError("say what to train on: evar pretrain FOLDER, or --task NAME")
     return sources
-
-
-def _own_device(name: str) -> str:
-    """The device of this process where `torchrun` started one a device."""
-    if name in ("auto", "cuda") and torch.cuda.is_available():
-        return f"cuda:{local_rank()}"
-    return str(name)

@@ -9,11 +9,12 @@ import pytest
 from evar.base.provenance import PACKAGE, imported_modules
 
 ORDER = [
-    "__main__", "cli", "pretraining", "pipeline", "row", "encoder_checks", "fitting", "preparation", "leaderboard",
-    "result", "plots", "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
+    "__main__", "cli", "pretraining", "finetuning", "pipeline", "row", "encoder_checks", "fitting", "preparation",
+    "leaderboard", "result", "plots", "tuning", "scoring", "probes", "embeddings", "hear", "encoders", "training", "nn",
+    "data", "config", "base",
 ]  # fmt: skip
 BESIDE = {  # what stands beside the order: the stages it may import, and those that may import it
-    "pretrain": ({"nn", "data", "base"}, {"cli", "pretraining"}),
+    "pretrain": ({"training", "nn", "data", "base"}, {"cli", "pretraining"}),
     "near_duplicates": ({"nn", "data", "base"}, {"cli", "preparation"}),
 }
 DOORS = {

@@ -4,7 +4,5 @@ masking                             which patches are hidden
 masked_model, m2d, msm_mae          the networks and their losses
 recipe, schedule                    settings with the papers' values; learning rate and EMA decay over the steps
 audio, crops                        what an epoch reads
-trainer, loop                       one step, and all steps of a run
-checkpoint, journal                 what is kept and reported
-watch, interrupt, team              alarms, stopping, several processes
+trainer, loop, journal              one step, all steps of a run, and their log; the rest is in `training/`
 """

@@ -3,10 +3,10 @@
 Source: Niizumi et al., arXiv:2210.14648, section 4.1; He et al., arXiv:2111.06377, table 8 (half-cycle cosine).
 """
 
-import math
 from dataclasses import dataclass
 
 from evar.pretrain.recipe import Recipe
+from evar.training.schedule import warm_cosine
 
 FIRST_MEMORIES, LAST_MEMORIES = 15, 3  # memories of a target, 1 / (1 - decay) steps long, that fit into a run
 LEAST_DECAY = 0.9  # of a run of hardly any steps
@@ -24,10 +24,7 @@ class Schedule:
 
     def learning_rate(self, step: int) -> float:
         """0 at step 0, linear to the peak at step `warmup`, then half a cosine down to 0 at step `steps`."""
-        if step < self.warmup:
-            return self.peak_lr * step / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.peak_lr * 0.5 * (1 + math.cos(math.pi * done))
+        return warm_cosine(step, self.steps, self.warmup, self.peak_lr)
 
     def ema_decay(self, step: int) -> float:
         """Linear from `ema_start` at step 0 to `ema_end` at step `steps`."""

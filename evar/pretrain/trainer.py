@@ -1,20 +1,19 @@
 """One step of pre-training: crops in, weights changed, loss and gradient norm out."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from evar.data.audio import FULL_SCALE
-from evar.nn.exact_float32 import exact_float32
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Crops
 from evar.pretrain.masking import split_patches
 from evar.pretrain.recipe import Recipe
 from evar.pretrain.schedule import Schedule
-from evar.pretrain.team import Team
+from evar.training.numerics import fix_numerics, numerics
+from evar.training.optimizers import weight_groups
+from evar.training.team import Team
 
 
 class Trainer:
@@ -45,7 +44,7 @@ class Trainer:
         sums = torch.zeros(2, device=self.device)
         sums[1].fill_(float(stop))
         self.optimizer.zero_grad(set_to_none=True)
-        with self.numerics():
+        with numerics(self.precision):
             for part in crops.parts(self.recipe.accumulate):
                 loss = self._loss(part) / self.recipe.accumulate
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -71,12 +70,6 @@ class Trainer:
         normalised: Tensor = (log_mel - mean) / deviation
         return normalised
 
-    @contextlib.contextmanager
-    def numerics(self) -> Iterator[None]:
-        """Exact float32 where that was asked for."""
-        with exact_float32() if self.precision == "float32" else contextlib.nullcontext():
-            yield
-
     def state(self) -> dict[str, Any]:
         """Everything that a step changes: tensors and plain data, under the public key "model" and "optimizer"."""
         return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
@@ -85,19 +78,3 @@ class Trainer:
         """Go on from what `state` gave."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-
-
-def fix_numerics() -> None:
-    """Make a CUDA device add up in a fixed order (attention's gradients do not, otherwise); nothing autotunes."""
-    torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, guards nothing here
-
-
-def weight_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW's groups: biases and norms, which are vectors, do not decay; everything else does."""
-    trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
-    return [
-        {"params": [tensor for tensor in trained if tensor.ndim > 1], "weight_decay": weight_decay},
-        {"params": [tensor for tensor in trained if tensor.ndim <= 1], "weight_decay": 0.0},
-    ]

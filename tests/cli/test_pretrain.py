@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evar.cli import main
-from evar.pretrain import journal
+from evar.pretrain.journal import journal_in
 from tests.pretrain import runs
 from tests.tones import write_tones
 
@@ -37,7 +37,7 @@ def here(tmp_path):
 
 
 def log_of(folder):
-    return [(row.step, row.loss, row.gradient_norm) for row in journal.read(folder / "log.csv")]
+    return [(row.step, row.loss, row.gradient_norm) for row in journal_in(folder).read()]
 
 
 def test_folder_gives_checkpoint_encoder_log_and_curve(here, capsys):

@@ -11,7 +11,7 @@ from evar.base.progress import displayed
 from evar.data.store import prepare
 from evar.pretrain.loop import TrainingRun, train
 from evar.pretrain.recipe import make_recipe
-from evar.pretrain.team import Team
+from evar.training.team import Team
 
 RATE = 16_000
 SETTINGS = {

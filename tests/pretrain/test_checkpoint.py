@@ -9,8 +9,8 @@ from safetensors import safe_open
 from evar.base.errors import StorageError
 from evar.nn.checkpoint import load_checkpoint
 from evar.nn.configuration import encoder_shapes
-from evar.pretrain import checkpoint
 from evar.pretrain.recipe import Recipe
+from evar.training import checkpoint
 from tests.pretrain import runs
 
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from evar.base.errors import CheckpointError, TrainingError, UsageError
-from evar.pretrain import checkpoint, journal
-from evar.pretrain.loop import STEPS_A_LOOK
-from evar.pretrain.trainer import Trainer, weight_groups
+from evar.pretrain.journal import journal_in
+from evar.pretrain.trainer import Trainer
+from evar.training import checkpoint
+from evar.training.optimizers import weight_groups
+from evar.training.steps import STEPS_A_LOOK
 from tests.pretrain import runs
 
 NAME = "m2d_vit_tiny-80x64p16x16"
@@ -46,7 +48,7 @@ def stop_after(steps):
 
 
 def losses(folder):
-    return [(row.step, row.loss, row.gradient_norm) for row in journal.read(folder / "log.csv")]
+    return [(row.step, row.loss, row.gradient_norm) for row in journal_in(folder).read()]
 
 
 def test_loss_falls(whole):
@@ -56,7 +58,7 @@ def test_loss_falls(whole):
 
 
 def test_log_has_a_row_a_step_with_rate_decay_and_epoch(whole):
-    rows = journal.read(whole / "log.csv")
+    rows = journal_in(whole).read()
     assert [row.step for row in rows] == list(range(len(rows)))
     assert (rows[0].learning_rate, rows[0].ema_decay, rows[0].epoch) == (0, 0.998, 0)
     assert max(row.epoch for row in rows) < 2
@@ -94,7 +96,7 @@ def test_run_goes_on_from_a_checkpoint_that_lies_behind_the_log(store, whole, tm
     with pytest.raises(Killed):
         runs.go(store, runs.run(tmp_path, minutes=1e-9), on_checkpoint=die)
     log = tmp_path / "log.csv"
-    log.write_text(log.read_text() + "3,0.6,0.123,0,0.9,1,1\n4,0.8,0.0")
+    log.write_text(log.read_text() + "3,0.6,0.123,0,1,1,0.9\n4,0.8,0.0")
     runs.go(store, runs.run(tmp_path, resume=True))
     assert losses(tmp_path) == losses(whole)
     runs.assert_equal(tmp_path / f"{NAME}.pth", whole / f"{NAME}.pth")

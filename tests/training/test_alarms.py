@@ -5,11 +5,11 @@ import math
 import pytest
 
 from evar.base.errors import TrainingError
-from evar.pretrain.alarms import Watch
+from evar.training.alarms import Watch
 
 
 def look(losses, norm=1.0):
-    watch = Watch()
+    watch = Watch("try a lower --base-lr")
     for step, loss in enumerate(losses):
         watch.look(step, loss, norm, 1e-3)
 

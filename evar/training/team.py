@@ -32,11 +32,31 @@ class Team:
 
     def average(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its mean over the processes; one message for all, in the order given."""
+        self._reduce(tensors, self.size)
+
+    def total(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by its sum over the processes, as `average`."""
+        self._reduce(tensors, 1)
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """The tensors (clip, ...) of all processes, of one shape, one behind the other in the order of the ranks."""
+        if self.size == 1:
+            return tensor
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    def share(self, count: int) -> slice:
+        """The part of this process in `count` clips, which `size` divides."""
+        each = count // self.size
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    def _reduce(self, tensors: Sequence[Tensor], divisor: int) -> None:
         if self.size == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
-        flat /= self.size
+        flat /= divisor
         pieces = torch.split(flat, [tensor.numel() for tensor in tensors])
         for tensor, piece in zip(tensors, pieces, strict=True):
             tensor.copy_(piece.view_as(tensor))
@@ -45,6 +65,11 @@ class Team:
 def local_rank() -> int:
     """The number of this process on its machine, which is that of its device."""
     return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def own_device(name: str) -> str:
+    """The device of this process by a setting's name: its own where `torchrun` started one a device."""
+    return f"cuda:{local_rank()}" if name in ("auto", "cuda") and torch.cuda.is_available() else name
 
 
 def is_first() -> bool:

@@ -1,11 +1,12 @@
 """What a run keeps: one file to go on from, which is also a checkpoint in the public format, and the encoder alone.
 
-NAME.pth          "model" with the public key names (encoder, predictor, target, norm_stats), "optimizer", "training"
-NAME.safetensors  the encoder's tensors and norm_stats, nothing else
+NAME.pth          "model" with the public key names (encoder, predictor, target, head, norm_stats), "optimizer",
+                  "training"
+NAME.safetensors  the encoder's tensors and norm_stats; of a fine-tuned one also its head
 
 NAME states the configuration, so that both load wherever a checkpoint is asked for. Everything random is drawn from
-the seed, the epoch and the sample (`crops.py`), so the step is the whole position in the data and no generator's state
-needs keeping. Files are renamed into their places: a kill leaves the old one or the new one.
+the seed, the epoch and the sample, so the step is the whole position in the data and no generator's state needs
+keeping. Files are renamed into their places: a kill leaves the old one or the new one.
 """
 
 import json
@@ -23,7 +24,6 @@ from evar.base.errors import CheckpointError, UsageError
 from evar.base.files import atomic_path, write_atomic
 from evar.nn.configuration import Configuration, encoder_shapes
 from evar.nn.safe_load import load_file_safely
-from evar.pretrain.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,10 @@ def load(path: Path) -> tuple[dict[str, Any], Training]:
 
 def require_same(path: Path, before: Training, now: Training) -> None:
     """Raise UsageError, which lists what differs, where a run would go on as another one."""
-    asked = Recipe.model_validate(now.recipe).model_dump()
-    held = Recipe.model_validate(before.recipe).model_dump()
-    differing = [f"--{key.replace('_', '-')} {held[key]}, not {asked[key]}" for key in held if held[key] != asked[key]]
+    held, asked = before.recipe, json.loads(json.dumps(now.recipe))
+    differing = [
+        f"--{key.replace('_', '-')} {held[key]}, not {asked.get(key)}" for key in held if held[key] != asked.get(key)
+    ]
     if before.precision != now.precision:
         differing.append(f"--precision {before.precision}, not {now.precision}")
     if before.processes != now.processes:
@@ -70,15 +71,23 @@ def require_same(path: Path, before: Training, now: Training) -> None:
 
 
 def write_encoder(
-    path: Path, model: Mapping[str, Tensor], configuration: Configuration, dtype: torch.dtype, training: Training
+    path: Path,
+    model: Mapping[str, Tensor],
+    configuration: Configuration,
+    dtype: torch.dtype,
+    training: Training,
+    head: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write the encoder of a training state dict as safetensors, its weights in `dtype`, norm_stats in float32.
+
+    head: tensors under keys that begin with "head.", which are written as they are
 
     The file's metadata says what it is: training (JSON) and the versions that made it. Raises StorageError where the
     disk refuses.
     """
     tensors = {key: model[key].detach().cpu().to(dtype).contiguous() for key in encoder_shapes(configuration)}
     tensors["norm_stats"] = model["norm_stats"].detach().cpu().float().contiguous()
+    tensors |= {key: tensor.detach().cpu().contiguous() for key, tensor in (head or {}).items()}
     metadata = {"format": "pt", "training": json.dumps(asdict(training)), "versions": _versions()}
     write_atomic(path, as_bytes(tensors, metadata=metadata))  # save_file makes a file that only its owner may read
 
