@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evar.data.task import load_task as load_task
     from evar.encoder_checks import check_encoder as check_encoder
     from evar.encoders import open_encoder as open_encoder
+    from evar.finetuning import finetune as finetune
     from evar.leaderboard.comparison import compare as compare
     from evar.leaderboard.imported import import_results as import_results
     from evar.leaderboard.read import read_leaderboard as read_leaderboard
@@ -40,6 +41,7 @@ _PUBLIC = {
     "check_encoder": "evar.encoder_checks",
     "compare": "evar.leaderboard.comparison",
     "evaluate": "evar.pipeline",
+    "finetune": "evar.finetuning",
     "import_results": "evar.leaderboard.imported",
     "list_tasks": "evar.preparation",
     "load_task": "evar.data.task",

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,6 +33,15 @@ class Shots:
     short: int
 
 
+class Method(Protocol):
+    """What a row names as its probe, with its options."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def options(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class ProbeFit:
     """One probe on one output of the embeddings.
@@ -41,7 +51,7 @@ class ProbeFit:
     shots:    where it was fitted on few shots
     """
 
-    probe: Probe
+    probe: Method
     output: str
     chosen: Mapping[str, Chosen]
     predictions: Predictions

@@ -8,7 +8,7 @@
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,6 @@ import torch
 
 from evar import encoders, plots
 from evar.base.errors import EvarError, UsageError
-from evar.base.files import locked, remove_unfinished
 from evar.base.progress import hidden, hidden_progress
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
@@ -31,6 +30,7 @@ from evar.pretrain.loop import Saved, TrainingRun, train
 from evar.pretrain.recipe import Recipe, make_recipe
 from evar.probes import open_probes
 from evar.training.numerics import require_trainable
+from evar.training.run_folder import alone
 from evar.training.team import is_first, joined, own_device
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def pretrain_encoder(
             read_manifest(each, config.data)  # one that is not there is an error now, not after hours
         if scoring:
             leaderboard_csv.require_writable(Path(scoring.results))
-        with alone(folder) if is_first() else contextlib.nullcontext(), joined(device) as team:
+        with alone(folder, "pretrain") if is_first() else contextlib.nullcontext(), joined(device) as team:
             store = prepare_audio(sources, recipe.sample_rate, config.cache, workers=config.workers)
 
             def on_checkpoint(saved: Saved) -> None:
@@ -127,19 +127,6 @@ def require_own(folder: Path, name: str) -> None:
     header, title = journal_in(folder).header.encode(), f"<dc:title>{name}</dc:title>".encode()
     outputs.output_file(journal_in(folder).path, lambda content: content.startswith(header), folder)
     outputs.output_file(folder / CURVE, lambda content: title in content, folder)
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other pre-trainings out of `folder`, through FOLDER/run.lock, for the block; a killed process frees it.
-
-    What such a process left half written is deleted. Raises UsageError at once where another one is there,
-    StorageError where the folder cannot be written.
-    """
-    busy = UsageError(f"another evar pretrain is writing into {folder}: wait until it ends, or give another --out")
-    with locked(folder / "run", busy=busy):
-        remove_unfinished(folder)
-        yield
 
 
 def draw_loss(saved: Saved) -> None:

@@ -18,6 +18,9 @@ from evar.base.errors import few, printable
 from evar.base.percent import rounded_percent
 from evar.data.task import official_digest
 
+FINE_TUNING = "finetune"  # the probe of a row whose encoder was trained on the task too
+PAPER = "paper"  # the protocol of a fine-tuning whose epoch was the best on test
+
 
 class ResultPart:
     """What all parts share: a record is read strictly, each field there, of its type, and no other."""
@@ -228,6 +231,8 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
         other_task = official_digest(self.task) not in (None, self.task_digest)
         if self.ranked and not other_task:
             return ""
+        if self.probe == FINE_TUNING and self.probe_options.get("protocol") == PAPER:
+            return "epoch chosen on test clips, as its authors did"
         if self.limit is not None:
             return f"smoke run of {self.limit} clips a part"
         if self.shots is not None:

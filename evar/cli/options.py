@@ -5,11 +5,14 @@ import dataclasses
 import datetime
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evar import config
 from evar.base.errors import unknown
 from evar.base.spec import split_calls
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 Value = TypeVar("Value")
 
@@ -74,6 +77,17 @@ def add_settings(parser: argparse.ArgumentParser, *names: str, **helps: str) -> 
             default=default,
             metavar=field.metadata["unit"],
             help=f"{text} (default: {field.metadata['shown'] or default})",
+        )
+
+
+def add_recipe(parser: argparse.ArgumentParser, recipe: "type[BaseModel]", about: str) -> None:
+    """An option for each field of a training's recipe, whose text the recipe reads and checks; about: above them."""
+    group = parser.add_argument_group("recipe", about)
+    for name, field in recipe.model_fields.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar="NAME" if isinstance(field.default, str) else "N",
+            help=f"{field.description} (default: {'auto' if field.default is None else field.default})",
         )
 
 

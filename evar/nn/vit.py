@@ -189,3 +189,11 @@ class ViT(nn.Module):
     def forward(self, spectrogram: Tensor, layers: Sequence[int] | None = None) -> list[Tensor]:
         """(clip, mel, frame) of whole patches -> tokens (clip, 1 + row * column, width) of each of `layers`."""
         return self.tokens(self.patches(spectrogram), layers)
+
+
+def select(tokens: Tensor, numbers: Tensor) -> Tensor:
+    """The tokens (clip, token, width) of these `numbers` (clip, chosen), in their order: (clip, chosen, width).
+
+    By indexing, whose gradient is added up in a fixed order on every device.
+    """
+    return tokens[torch.arange(len(tokens), device=tokens.device)[:, None], numbers]

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.nn.vit import HEAD_WIDTH, NORM_EPS, Grid, VitBlock
+from evar.nn.vit import HEAD_WIDTH, NORM_EPS, Grid, VitBlock, select
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
-from evar.pretrain.masking import select
 
 TARGET_EPS = 1e-6  # added to the variance of a target vector
 

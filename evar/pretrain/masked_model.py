@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from evar.nn.initial import initial_weights
-from evar.nn.vit import NORM_EPS, Grid, ViT, VitBlock
-from evar.pretrain.masking import select
+from evar.nn.vit import NORM_EPS, Grid, ViT, VitBlock, select
 
 
 @dataclass(frozen=True)

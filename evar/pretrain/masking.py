@@ -48,11 +48,3 @@ def visible_patches(patches: int, ratio: float) -> int:
 def mask_of(masked: Tensor, patches: int) -> Tensor:
     """Numbers of masked patches (clip, masked) -> (clip, patches) float32: 1 masked, 0 visible."""
     return torch.zeros(len(masked), patches, device=masked.device).scatter_(1, masked, 1.0)
-
-
-def select(tokens: Tensor, numbers: Tensor) -> Tensor:
-    """The tokens (clip, token, width) of these `numbers` (clip, chosen), in their order: (clip, chosen, width).
-
-    By indexing, whose gradient is added up in a fixed order on every device.
-    """
-    return tokens[torch.arange(len(tokens), device=tokens.device)[:, None], numbers]

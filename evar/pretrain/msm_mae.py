@@ -7,9 +7,8 @@ squared error. Source: Niizumi et al., arXiv:2204.12260, section 3.
 from torch import Tensor
 from torch.nn import functional as F
 
-from evar.nn.vit import Grid
+from evar.nn.vit import Grid, select
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
-from evar.pretrain.masking import select
 
 
 class MsmMae(MaskedModel):

@@ -28,14 +28,14 @@ Batch = TypeVar("Batch")
 class Steps(ABC, Generic[Batch, Row]):
     """One process's part of a run. A subclass says what a step, its row and a checkpoint are.
 
-    total, done: steps; clips: of a step, over all processes; minutes: between checkpoints by the clock
+    total, done: steps; clips_a_step: over all processes; minutes: between checkpoints by the clock
     """
 
     def __init__(
-        self, device: torch.device, team: Team, journal: Journal[Row], watch: Watch, clips: int, minutes: float
+        self, device: torch.device, team: Team, journal: Journal[Row], watch: Watch, clips_a_step: int, minutes: float
     ) -> None:
         self.device, self.team, self.journal, self.watch = device, team, journal, watch
-        self.clips, self.minutes = clips, minutes
+        self.clips_a_step, self.minutes = clips_a_step, minutes
         self.total, self.done = 0, 0
         self.waiting: list[tuple[int, Tensor]] = []  # steps since the last look, whose numbers lie on the device
         self.smoothed: float | None = None  # loss
@@ -104,7 +104,7 @@ class Steps(ABC, Generic[Batch, Row]):
     def _look(self) -> bool:
         """Log the steps since the last look; True where a process asked to stop in one of them."""
         found = [(number, measured.tolist()) for number, measured in self.waiting]
-        rate = len(found) * self.clips / max(1e-9, time.monotonic() - self.looked_at)
+        rate = len(found) * self.clips_a_step / max(1e-9, time.monotonic() - self.looked_at)
         self.waiting, self.looked_at = [], time.monotonic()
         rows = [self.row(number, loss, norm, rate) for number, (loss, norm, _) in found]
         if self.team.first:

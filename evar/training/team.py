@@ -46,6 +46,11 @@ class Team:
         dist.all_gather(parts, tensor.contiguous())
         return torch.cat(parts)
 
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
     def share(self, count: int) -> slice:
         """The part of this process in `count` clips, which `size` divides."""
         each = count // self.size

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from evar.nn.vit import select
 from evar.pretrain.m2d import distance, standardised
-from evar.pretrain.masking import select, split_patches
+from evar.pretrain.masking import split_patches
 from tests.pretrain import step
 
 

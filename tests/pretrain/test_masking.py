@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evar.pretrain.masking import draw_noise, mask_of, select, split_patches, visible_patches
+from evar.nn.vit import select
+from evar.pretrain.masking import draw_noise, mask_of, split_patches, visible_patches
 
 KINDS = ("random", "time", "frequency")
 

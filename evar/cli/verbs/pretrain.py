@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from evar.cli.options import add_results, add_settings, config_from, number, whole
+from evar.cli.options import add_recipe, add_results, add_settings, config_from, number, whole
 
 WIDTH = 100  # characters of a line of the help's texts
 
@@ -64,13 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         *("min_coverage", "data", "cache", "device", "precision", "workers"),
         precision="auto, float32 or bfloat16",
     )
-    group = parser.add_argument_group("recipe", f"Defaults are the paper's.\n{_changes()}")
-    for name, field in Recipe.model_fields.items():
-        group.add_argument(
-            f"--{name.replace('_', '-')}",
-            metavar="NAME" if isinstance(field.default, str) else "N",
-            help=f"{field.description} (default: {field.default})",
-        )
+    add_recipe(parser, Recipe, f"Defaults are the paper's.\n{_changes()}")
 
 
 def run(arguments: argparse.Namespace) -> int:

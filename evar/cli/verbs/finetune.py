@@ -1,0 +1,101 @@
+"""`evar finetune`: train an encoder with a new head on tasks' labels, and add a row for each task."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from evar.base.progress import say
+from evar.cli.errors import for_each
+from evar.cli.options import (
+    add_json,
+    add_recipe,
+    add_results,
+    add_settings,
+    add_task,
+    add_weights,
+    config_from,
+    number,
+    one_of,
+)
+from evar.cli.terminal import echo
+from evar.data.task import Task, load_tasks
+
+SETTINGS = ("data", "cache", "device", "precision", "workers", "limit", "min_coverage")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to train on what, where to write, and one option for each field of the recipe."""
+    from evar.finetuning import PROTOCOLS
+    from evar.tuning.recipe import FineTuningRecipe, table
+
+    add_task(parser)
+    parser.add_argument(
+        "--encoder", default="m2d", metavar="NAME(..)", help="m2d, or random(..) for random weights (default: m2d)"
+    )
+    add_weights(parser, "the bundled `tiny`")
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help=f"of the settings below: {', '.join(table().recipes)}, or a YAML file (default: the task's own, else "
+        "`default`)",
+    )
+    parser.add_argument(
+        "--protocol",
+        type=one_of("protocol", *PROTOCOLS),
+        default="honest",
+        metavar="NAME",
+        help=f"{'; '.join(f'{name}: {what}' for name, what in PROTOCOLS.items())} (default: honest)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the runs' files (default: runs/finetune- and the names of task and encoder)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the folder's checkpoints (default: begin new runs)"
+    )
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=number(1e-9, 1e9, "a positive number of minutes"),
+        default=10.0,
+        metavar="N",
+        help="minutes between checkpoints within an epoch (default: 10)",
+    )
+    add_results(parser)
+    add_settings(parser, *SETTINGS, precision="auto, float32 or bfloat16")
+    add_json(parser, "results")
+    add_recipe(parser, FineTuningRecipe, "Defaults are M2D's common ones; a task's own recipe changes some.")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fine-tune the encoder on each task, and print and keep a row for each."""
+    from evar.finetuning import finetune
+    from evar.leaderboard import leaderboard_csv
+    from evar.training.team import is_first
+    from evar.tuning.recipe import FineTuningRecipe
+
+    given = {name: getattr(arguments, name) for name in FineTuningRecipe.model_fields}
+    options = {name: text for name, text in given.items() if text is not None}
+    config = config_from(argparse.Namespace(**{name: getattr(arguments, name) for name in SETTINGS}))
+
+    def tune(task: Task) -> None:
+        (result,) = finetune(
+            task,
+            arguments.encoder,
+            weights=arguments.weights,
+            recipe=arguments.recipe,
+            options=options,
+            protocol=arguments.protocol,
+            out=arguments.out,
+            resume=arguments.resume,
+            checkpoint_minutes=arguments.checkpoint_minutes,
+            results=arguments.results,
+            config=config,
+        )
+        if is_first():
+            echo(json.dumps(dataclasses.asdict(result)) if arguments.json else result.line)
+            say(f"row added to {arguments.results / leaderboard_csv.NAME}")
+
+    return for_each(load_tasks(arguments.task), tune)
