@@ -103,7 +103,8 @@ def prepare(
     Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
     """
     config = config_of(settings, config)
-    return [prepare_task(each, rate, config, fetch=download) for each in load_tasks(task)]
+    tasks = load_tasks(task, fetch=download)
+    return [prepare_task(each, rate, config, fetch=download) for each in tasks]
 
 
 def check(

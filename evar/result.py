@@ -134,12 +134,16 @@ class Cost(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance(ResultPart):
-    """What is needed to repeat the run, beside its name."""
+    """What is needed to repeat the run, beside its name.
+
+    dataset_revision: of a dataset of the Hugging Face Hub, OWNER/NAME@COMMIT; of any other empty.
+    """
 
     encoder_options: dict[str, Any]
     probe_options: dict[str, Any]
     weights_digest: str
     embeddings_key: str
+    dataset_revision: str
     seed: int
     evar: str
     torch: str

@@ -25,7 +25,7 @@ def make_result(
         _data(prepared, fit, config),
         _standing(prepared, encoder, fit, config, unstable),
         _cost(prepared, embeddings, fit),
-        _provenance(encoder, embeddings, fit, config),
+        _provenance(prepared, encoder, embeddings, fit, config),
         Remarks(),
     )
 
@@ -119,13 +119,16 @@ def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
     )
 
 
-def _provenance(encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config) -> Provenance:
+def _provenance(
+    prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config
+) -> Provenance:
     versions, (commit, dirty) = provenance.versions(), provenance.commit()
     return Provenance(
         encoder_options=dict(encoder.identity.options),
         probe_options=dict(fit.probe.options),
         weights_digest=encoder.identity.digest,
         embeddings_key=embeddings.key,
+        dataset_revision=prepared.manifest.task.revision,
         seed=config.seed,
         evar=versions["evar"],
         torch=versions["torch"],

@@ -18,6 +18,7 @@ from evar.base import plugins, provenance
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.config import DATA
+from evar.data.containers import outer
 from evar.data.readers.audio_files import audio_files
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
@@ -117,7 +118,7 @@ class Manifest:
 
     def limit(self, most: int) -> "Manifest":
         """At most `most` clips a part of those whose files are there; a larger limit holds a smaller one's."""
-        there = self.keep(np.flatnonzero([(self.root / path).exists() for path in self.table["path"]]))
+        there = self.keep(np.flatnonzero([Path(outer(str(self.root / path))).exists() for path in self.table["path"]]))
         return there._limited(most)
 
     def _limited(self, most: int) -> "Manifest":

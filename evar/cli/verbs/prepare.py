@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, if asked to, and decode each task's clips into the store."""
-    tasks, config = load_tasks(arguments.task), config_from(arguments)
+    tasks, config = load_tasks(arguments.task, fetch=arguments.download), config_from(arguments)
     from evar.preparation import prepare
 
     def work(task: Task) -> None:
