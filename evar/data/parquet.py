@@ -19,9 +19,14 @@ AUDIO, BYTES, TEXT, TEXTS, NUMBERS, OTHER = "audio", "bytes", "text", "texts", "
 _FEATURES = b"huggingface"
 
 
+def installed() -> bool:
+    """Whether the package is there."""
+    return importlib.util.find_spec("pyarrow") is not None
+
+
 def require_pyarrow() -> None:
     """Raise UsageError, with what to install, where pyarrow is missing."""
-    if importlib.util.find_spec("pyarrow") is None:
+    if not installed():
         raise UsageError(f"datasets in Parquet files need pyarrow: {install_hint('hub')}")
 
 
@@ -62,8 +67,8 @@ class Cells:
 
     def bytes_of(self, row: int) -> memoryview | None:
         """Those of a row, without a copy; None where it has none."""
-        buffer = self.chunked[row].as_buffer()
-        return None if buffer is None else memoryview(buffer)
+        cell = self.chunked[row]
+        return memoryview(cell.as_buffer()) if cell.is_valid else None
 
 
 def schema(file: str) -> Schema:
@@ -91,8 +96,12 @@ def columns(file: str, names: Sequence[str]) -> pd.DataFrame:
 
 def holds_bytes(file: str, column: str) -> list[bool]:
     """(row,) Whether the row's group has any bytes in this column, so that audio lies in the file and not beside it."""
+    from pyarrow import types
+
     with _opened(file) as opened:
-        leaf = _leaf(opened, column)
+        leaf, type_ = _leaf(opened, column), opened.schema_arrow.field(column).type
+        if types.is_struct(type_) and types.is_null(type_.field("bytes").type):
+            return [False] * opened.metadata.num_rows
         found: list[bool] = []
         for number in range(opened.metadata.num_row_groups):
             group = opened.metadata.row_group(number)
@@ -148,7 +157,11 @@ def _kind(type_: Any) -> str:
     from pyarrow import types
 
     if types.is_struct(type_):
-        return AUDIO if any(field.name == "bytes" and _is_bytes(field.type) for field in type_) else OTHER
+        return (
+            AUDIO
+            if any(field.name == "bytes" and (_is_bytes(field.type) or types.is_null(field.type)) for field in type_)
+            else OTHER
+        )
     if types.is_list(type_) or types.is_large_list(type_):
         inner = _kind(type_.value_type)
         return {TEXT: TEXTS, "number": NUMBERS}.get(inner, OTHER)

@@ -120,10 +120,11 @@ class HubReader(Reader):
         else:
             parts = {part: found for part in PARTS if (found := [name for name in there if part_of(name) == part])}
             if not {"train", "test"} <= set(parts):
-                example = "splits={'train': 'train', 'test': '" + there[-1] + "'}"
+                train = parts.get("train", there)[0]
+                example = {"train": train, "test": next(name for name in there if name != train)}
                 raise UsageError(
                     f"{place}: train and test are not among its splits {few(there, 20)}: say which they are, as in "
-                    f"{example}, or name the one that folds are made of"
+                    f"splits={example}, or name the one that folds are made of"
                 )
         for name in (name for names in parts.values() for name in names):
             if name not in there:
@@ -138,16 +139,15 @@ class HubReader(Reader):
         """
         layout.require_shards(root)
         tables, listed = [], list[str]()
+        of_all = folder_rows(root, [], self.columns, layout.tables)[0] if layout.tables else None
+        there = {path: split for split, paths in layout.files.items() for path in paths}
         for part, splits in parts.items():
-            files = list(dict.fromkeys(path for split in splits for path in layout.files[split]))
-            table, names = self._read(root, files, layout)
-            if (
-                layout.tables and len(layout.files) > 1
-            ):  # the tables list clips of all splits, and some that are not there
-                mine = set(files)
-                there = {path for paths in layout.files.values() for path in paths}
-                own = [path in mine if path in there else layout.split_of(path) in splits for path in table["path"]]
-                table = table[own]
+            if of_all is not None:  # the tables list clips of all splits, and some whose files are not there
+                own = [(there.get(path) or layout.split_of(path)) in splits for path in of_all["path"].tolist()]
+                table, names = of_all[own] if len(layout.files) > 1 else of_all, None
+            else:
+                files = list(dict.fromkeys(path for split in splits for path in layout.files[split]))
+                table, names = self._read(root, files, layout)
             tables.append(table.assign(part=part))
             listed += [name for name in names or () if name not in listed]
         table = pd.concat(tables, ignore_index=True)
@@ -165,7 +165,7 @@ class HubReader(Reader):
             return parquet_rows(root, files, self.columns, read_card(root), self.config)
         if layout.kind == "tar":
             return tar_rows(root, files, self.columns)
-        return folder_rows(root, files, self.columns, layout.tables)
+        return folder_rows(root, files, self.columns, ())
 
     def read(self, root: Path, task: Task) -> Reading:
         layout = self.layout(root)

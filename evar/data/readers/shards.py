@@ -110,8 +110,8 @@ def folder_rows(
             raise UsageError(f"{file}: option label must name a column: {few(there, 20)}")
         for column in filter(None, (label_column, wanted.group, wanted.fold)):
             _require(column, there, str(file))
-        folder = PurePosixPath(name).parent
-        paths = [str(folder / str(each)) for each in table["file_name"].tolist()]
+        folder = name.removesuffix(PurePosixPath(name).name)
+        paths = [f"{folder}{each}" for each in table["file_name"].tolist()]
         tables.append(_table(table.to_dict("records"), paths, label_column, wanted))
     return _joined(tables), None
 

@@ -24,13 +24,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Dataset:
-    """Its files, of one commit; gated: to be read by nobody. most: bytes of a file that come before the line breaks."""
+    """Its files, of one commit. gated: to be read by nobody; lost: files that the server lists and does not find."""
 
     files: dict[str, bytes]
     commit: str = COMMIT
     gated: bool = False
     branches: tuple[str, ...] = ("main",)
-    breaks: dict[str, int] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -57,28 +57,20 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(json.dumps({"id": found[1], "sha": dataset.commit, "siblings": siblings}))
         if dataset.gated:
             return self.refuse(403, "GatedRepo")
-        if found[3] not in dataset.files:
+        if found[3] not in dataset.files.keys() - dataset.lost:
             return self.refuse(404, "EntryNotFound")
         content = dataset.files[found[3]]
         tag = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": dataset.commit}
-        return self.answer(content, body, most=dataset.breaks.pop(found[3], None) if body else None, **tag)
+        return self.answer(content, body, **tag)
 
-    def answer(self, content, body=True, status=200, most=None, **headers):
+    def answer(self, content, body=True, status=200, **headers):
         content = content.encode() if isinstance(content, str) else content
-        start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "") if body else None
-        if start:
-            status, headers["Content-Range"] = 206, f"bytes {start[1]}-{len(content) - 1}/{len(content)}"
-            content = content[int(start[1]) :]
         self.send_response(status)
-        for name, value in {"Content-Length": len(content), "Accept-Ranges": "bytes", **headers}.items():
+        for name, value in {"Content-Length": len(content), **headers}.items():
             self.send_header(name, str(value))
         self.end_headers()
         if body:
-            self.wfile.write(content[:most])
-            if most is not None:
-                self.wfile.flush()
-                self.close_connection = True
-                self.connection.shutdown(2)
+            self.wfile.write(content)
 
     def refuse(self, status, code):
         self.answer("{}", self.command == "GET", status, **{"X-Error-Code": code, "X-Error-Message": code})

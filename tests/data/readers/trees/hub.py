@@ -25,7 +25,7 @@ def plant(data: Path) -> Task:
     ]
     touch(data / "tones", [row[0] for row in rows])
     pd.DataFrame(rows, columns=["file_name", "label", "singer"]).to_csv(data / "tones" / "metadata.csv", index=False)
-    expects = {"rows": 2000, "classes": 2, "parts": PARTS}
+    expects = {"rows": sum(PARTS.values()), "classes": 2, "parts": PARTS}
     more = {"reader": "hub", "options": {"group": "singer"}, "expects": expects}
     file = data / "tones.yaml"
     file.write_text(yaml.safe_dump(TASK | more))

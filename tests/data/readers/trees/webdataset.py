@@ -27,7 +27,7 @@ def plant(data: Path) -> Task:
             shards[f"{label}/{part}-{first:06}.tar"] = tar(members)
     write(data / "tones", shards)
     file = data / "tones.yaml"
-    expects = {"rows": 2000, "classes": 2, "parts": PARTS}
+    expects = {"rows": sum(PARTS.values()), "classes": 2, "parts": PARTS}
     more = {"reader": "webdataset", "options": {"group": "singer"}, "classes": ["low", "high"], "expects": expects}
     file.write_text(yaml.safe_dump(TASK | more))
     return load_task(str(file))
