@@ -17,7 +17,11 @@ Value = TypeVar("Value")
 def add_task(parser: argparse.ArgumentParser) -> None:
     """--task, which must be given."""
     parser.add_argument(
-        "--task", required=True, action="add-up", metavar="NAME[,..]", help="task names separated by commas, or `all`"
+        "--task",
+        required=True,
+        action="add-up",
+        metavar="NAME[,..]",
+        help="task names separated by commas, or `all`; hub:OWNER/NAME@REVISION, mteb:NAME: of the Hugging Face Hub",
     )
 
 

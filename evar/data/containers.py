@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Self
 from evar.base.errors import DataError
 from evar.data import parquet, tar
 
-KEPT_BYTES = 256 << 20
+KEPT_BYTES = 64 << 20
 KEPT_AT_LEAST = 2  # row groups: clips that are decoded side by side may lie on both sides of a border
 _BORDER = re.compile(r"\.(?:parquet|tar)(?=/)", re.IGNORECASE)
 

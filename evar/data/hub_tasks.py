@@ -140,7 +140,7 @@ def _task(called: str, name: str, options: dict[str, Any], seconds: float | None
         paths = sorted(table["path"])
         first = paths[:PROBED_CLIPS] if layout.kind == "parquet" else paths  # of one or two row groups
         seconds = common_seconds(root, first)
-        log.info(f"{called}: {seconds:g} s of each clip, by some of them; option seconds sets it")
+        log.info(f"{called}: clips are cut or padded to {seconds:g} s, by the length of some; option seconds sets it")
     dealt = "" in parts and not (reader.columns.fold or reader.columns.group)
     content: dict[str, Any] = {
         "name": called,

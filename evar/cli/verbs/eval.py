@@ -27,7 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--task",
         action="add-up",
         metavar="NAME[,..]",
-        help="task names separated by commas, `all` (the five core tasks), a path to a task's YAML file, or `list`",
+        help="task names separated by commas, `all` (the five core tasks), a path to a task's YAML file, "
+        "a dataset of the Hugging Face Hub as hub:OWNER/NAME@REVISION or mteb:NAME, or `list`",
     )
     parser.add_argument(
         "--encoder",
