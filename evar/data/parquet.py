@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from evar.base.errors import DataError, UsageError, install_hint
+from evar.base.errors import DataError, UsageError, few, install_hint
 
 AUDIO, BYTES, TEXT, TEXTS, NUMBERS, OTHER = "audio", "bytes", "text", "texts", "numbers", "other"
 BATCH_ROWS, BUFFER_BYTES = 64, 1 << 20  # read so, a row group takes a third less memory than read at once
@@ -79,7 +79,7 @@ def schema(file: str) -> Schema:
         found = (arrow.metadata or {}).get(_FEATURES, b"{}")
         try:
             features = json.loads(found).get("info", {}).get("features", {})
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             features = {}
         kinds = {field.name: _kind(field.type) for field in arrow}
         return Schema(kinds, features if isinstance(features, dict) else {}, opened.metadata.num_rows)
@@ -89,6 +89,9 @@ def columns(file: str, names: Sequence[str]) -> pd.DataFrame:
     """These columns of all rows as Python objects; "audio.path" is a field of a struct. Audio itself is not read."""
     try:
         with _opened(file) as opened:
+            there = set(opened.schema_arrow.names)
+            if lacks := [name for name in names if not {name, name.rpartition(".")[0]} & there]:
+                raise DataError(f"{file}: no column {few(lacks)}, which other files of the dataset have")
             table = opened.read(columns=list(names), use_threads=False)
             return pd.DataFrame({name: pd.Series(_flat(table, name).to_pylist(), dtype=object) for name in names})
     except _arrow_errors() as error:

@@ -210,6 +210,9 @@ def test_lists_of_labels_make_a_multi_label_task_and_a_separator_divides_text(re
         manifest = read({"train.parquet": one, "test.parquet": one}, kind="multi-label", label="tags", **options)
         assert labels(manifest, "train")[:2] == ["a+b", "b"]
         assert manifest.classes == ("a", "b")
+    other = hub_sets.parquet(clips(4), names=None, more={"tag": text})
+    with pytest.raises(DataError, match=r"test.parquet: no column tag, which other files of the dataset have"):
+        read({"train.parquet": other, "a/test.parquet": other, "test.parquet": one}, label="tag", separator=",")
     with pytest.raises(DataError, match="a clip has a list of labels: the task's kind must be multi-label"):
         read({"train.parquet": one, "test.parquet": one}, label="tags", separator=",")
 

@@ -65,12 +65,12 @@ def open_reader(
 class HubReader(Reader):
     """Reads the splits that a task asks for; the fields are the options."""
 
-    repo: str | None
-    revision: str | None
-    config: str | None
-    columns: Columns
-    splits: Splits | None
-    without: tuple[str, ...]
+    repo: str | None = None
+    revision: str | None = None
+    config: str | None = None
+    columns: Columns = Columns()  # noqa: RUF009  frozen
+    splits: Splits | None = None
+    without: tuple[str, ...] = ()
     distinct = False
     endings: ClassVar[tuple[str, ...]] = (".parquet", ".tar", *ENDINGS)
 

@@ -48,13 +48,12 @@ def parquet_rows(
     for column in more.values():
         _require(column, first.kinds, place)
     names = names_of_classes(first.features.get(label)) or card.class_names(label, config)
-    as_label = _labels(names, wanted.separator)
-    cell: dict[Any, Label] = {}
+    as_label = _labels(names, wanted.separator, place)
     tables = []
     for file in files:
         paths = _audio_paths(root, file, audio, first.kinds[audio])
         columns = parquet.columns(str(root / file), list(dict.fromkeys([label, *more.values()])))
-        labels = [as_label(value, cell) for value in columns[label].tolist()]
+        labels = [as_label(value) for value in columns[label].tolist()]
         texts = {name: [_text(value) for value in columns[column].tolist()] for name, column in more.items()}
         tables.append(pd.DataFrame({"path": paths, "label": pd.Series(labels, dtype=object), **texts}))
     return _joined(tables), tuple(names) if names else None
@@ -86,7 +85,7 @@ def _rows_of_tar(root: Path, file: str, wanted: Columns) -> pd.DataFrame:
         raise UsageError(f"{place}: nothing beside the audio is called label: {names}")
     for column in filter(None, (label, wanted.group, wanted.fold) if facts else ()):
         _require(column, there, place)
-    return _table([facts[key] for key in audio], [f"{file}/{name}" for name in audio.values()], label, wanted)
+    return _table([facts[key] for key in audio], [f"{file}/{name}" for name in audio.values()], label, wanted, place)
 
 
 def folder_rows(
@@ -112,17 +111,19 @@ def folder_rows(
             _require(column, there, str(file))
         folder = name.removesuffix(PurePosixPath(name).name)
         paths = [f"{folder}{each}" for each in table["file_name"].tolist()]
-        tables.append(_table(table.to_dict("records"), paths, label_column, wanted))
+        if strange := [path for path in paths if _leads_out(path)]:
+            raise DataError(f"{file}: paths that lead out of the dataset's folder: {few(map(repr, strange))}")
+        tables.append(_table(table.to_dict("records"), paths, label_column, wanted, str(file)))
     return _joined(tables), None
 
 
 def _table(
-    facts: Iterable[Mapping[Any, Any]], paths: Sequence[str], label: str | None, wanted: Columns
+    facts: Iterable[Mapping[Any, Any]], paths: Sequence[str], label: str | None, wanted: Columns, place: str
 ) -> pd.DataFrame:
     """The rows of clips, given what is known of each by name."""
-    facts, as_label, known = list(facts), _labels(None, wanted.separator), dict[Any, Label]()
+    facts, as_label = list(facts), _labels(None, wanted.separator, place)
     table = pd.DataFrame({"path": list(paths)})
-    table["label"] = pd.Series([as_label(each.get(label), known) for each in facts], dtype=object)
+    table["label"] = pd.Series([as_label(each.get(label)) for each in facts], dtype=object)
     for own, column in (("group", wanted.group), ("fold", wanted.fold)):
         if column is not None:
             table[own] = [_text(each.get(column)) for each in facts]
@@ -141,12 +142,11 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _audio_paths(root: Path, file: str, column: str, kind: str) -> list[str]:
     """Where each row's audio lies: in the file, or beside it where the row has a path alone."""
-    rows = parquet.schema(str(root / file)).rows
     if kind == parquet.TEXT:
         beside = parquet.columns(str(root / file), [column])[column].tolist()
         return [_beside(root, file, path) or cell_path(file, column, row) for row, path in enumerate(beside)]
     inside = parquet.holds_bytes(str(root / file), column)
-    paths = [cell_path(file, column, row) for row in range(rows)]
+    paths = [cell_path(file, column, row) for row in range(len(inside))]
     if all(inside) or kind != parquet.AUDIO:
         return paths
     beside = parquet.columns(str(root / file), [f"{column}.path"])[f"{column}.path"].tolist()
@@ -155,11 +155,15 @@ def _audio_paths(root: Path, file: str, column: str, kind: str) -> list[str]:
 
 
 def _beside(root: Path, file: str, path: str | None) -> str | None:
-    """A path that a row names, which starts at the dataset's folder or at the file's own."""
-    if not path:
+    """A path that a row names, from the dataset's folder or from the file's own; None of one that leads out."""
+    if not path or _leads_out(path):
         return None
     own = str(PurePosixPath(file).parent / path)
     return own if (root / own).exists() else path
+
+
+def _leads_out(path: str) -> bool:
+    return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 
 def _audio_column(schema: parquet.Schema, given: str | None, place: str) -> str:
@@ -204,24 +208,21 @@ def _require(column: str, there: Iterable[str], place: str) -> None:
         raise UsageError(f"{place}: no column {column!r}{hint} (columns there: {few(there, 20)})")
 
 
-def _labels(names: Sequence[str] | None, separator: str | None) -> Callable[[Any, dict[Any, Label]], Label]:
-    """A function that makes a label of a cell; it remembers what it made in the mapping that it is given."""
+def _labels(names: Sequence[str] | None, separator: str | None, place: str) -> Callable[[Any], Label]:
+    """A function that makes a label of a cell; of equal cells once. Raises DataError that names the place."""
+    known: dict[Any, Label] = {}
 
     def one(value: Any) -> str | None:
         if value is None or value != value:
             return None
         if names is not None and isinstance(value, int) and not isinstance(value, bool):
             if value >= len(names):
-                raise DataError(f"label {value}, but there are names for {len(names)} classes")
+                raise DataError(f"{place}: label {value}, but there are names for {len(names)} classes")
             return names[value] if value >= 0 else None  # -1 stands for a label that is kept secret
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        return str(value).strip() or None
+        return _text(value) or None
 
     def parts(value: str | None) -> list[str]:
-        if value is None:
-            return []
-        texts = [value] if separator is None else value.split(separator)
+        texts = [] if value is None else [value] if separator is None else value.split(separator)
         return [text for each in texts if (text := each.strip())]
 
     def made(value: Any) -> Label:
@@ -229,14 +230,15 @@ def _labels(names: Sequence[str] | None, separator: str | None) -> Callable[[Any
             return tuple(sorted({text for each in value for text in parts(one(each))}))
         return one(value) if separator is None or value is None else tuple(sorted(set(parts(one(value)))))
 
-    def label(value: Any, known: dict[Any, Label]) -> Label:
+    def label(value: Any) -> Label:
         key = (type(value), tuple(value) if isinstance(value, list) else value)  # True is no 1
         try:
             if key not in known:
                 known[key] = made(value)
-            return known[key]
         except TypeError as error:  # a mapping, which cannot be looked up
-            raise DataError(f"a label must be a text, a number or a list of them, not {str(value)[:60]!r}") from error
+            wrong = str(value)[:60]
+            raise DataError(f"{place}: a label must be a text, a number or a list of them, not {wrong!r}") from error
+        return known[key]
 
     return label
 

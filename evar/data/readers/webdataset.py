@@ -34,7 +34,7 @@ def open_reader(
         raise UsageError(f"options of reader webdataset: splits names no part of a task {strange[0]!r}: {hint}")
     patterns = {"": splits} if isinstance(splits, str) else splits
     columns = Columns(None, label, group, fold, separator)
-    return WebDataset(None, None, None, columns, None, tuple(without or ()), patterns)
+    return WebDataset(columns=columns, without=tuple(without or ()), patterns=patterns)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections import namedtuple
 from pathlib import Path
 
@@ -125,6 +126,11 @@ metric: accuracy
     assert (prepared.coverage, prepared.manifest.task.revision) == (1, f"owner/tones@{COMMIT}")
     (by_name,) = prepare(PINNED, cache="cache")
     assert (by_name.store.digest, by_name.decoded) == (prepared.store.digest, 0)
+    shutil.copytree(prepared.manifest.root, tmp_path / "data" / "copy")
+    shutil.rmtree(tmp_path / "hub")
+    (copied,) = prepare("tones.yaml", cache="cache")
+    assert copied.store.digest == prepared.store.digest
+    assert copied.manifest.remarks == (f"taken from data/copy: nothing says that it is owner/tones at {COMMIT}",)
 
 
 def test_a_list_of_tasks_may_hold_datasets_with_options(server):
