@@ -5,6 +5,7 @@ list configurations (`configs:`) with the files of each split. Where it does not
 a folder or part of a name that is a word for a split (https://huggingface.co/docs/hub/datasets-file-names-and-splits).
 """
 
+import functools
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,7 +79,7 @@ class Card:
     def licence(self) -> str | None:
         """As it is written there; None where it is not."""
         said = self.content.get("license")
-        return ", ".join(map(str, said)) if isinstance(said, list) else said if isinstance(said, str) else None
+        return ", ".join(map(str, said if isinstance(said, list) else [said or ""])).strip() or None
 
     @property
     def configs(self) -> dict[str, Mapping[str, Any]]:
@@ -103,9 +104,15 @@ def read_card(root: Path) -> Card:
     """The card of the dataset in `root`; an empty one where there is none, or none that can be read."""
     file = root / CARD
     try:
-        text = file.read_bytes()
+        return _card(file, file.stat().st_mtime_ns)
     except OSError:
         return Card()
+
+
+@functools.lru_cache(maxsize=8)
+def _card(file: Path, changed_ns: int) -> Card:
+    """The card, of which thousands of classes take seconds to parse. Raises OSError."""
+    text = file.read_bytes()
     header = re.match(rb"\s*---[ \t]*\r?\n(.*?)\r?\n---", text, re.DOTALL)
     if header is None:
         return Card()
