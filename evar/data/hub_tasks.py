@@ -131,7 +131,7 @@ def _task(called: str, name: str, options: dict[str, Any], seconds: float | None
     assert root is not None
     layout = reader.layout(root)
     parts = reader.parts(layout, root)
-    table, _ = reader.rows(root, parts, layout)
+    table = reader.rows(root, parts, layout).table
     if table.empty:
         raise DataError(f"{options['repo']}: no clip has a label")
     several = any(type(cell) is tuple for cell in table["label"])

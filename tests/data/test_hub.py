@@ -170,6 +170,7 @@ def test_the_card_says_which_files_are_of_which_split_and_what_classes_are_calle
     assert manifest.classes == ("eins", "zwei")
     assert manifest.table["part"].value_counts().to_dict() == {"train": 3, "test": 6}  # -1 is no label
     assert labels(manifest, "train") == ["eins", "zwei", "eins"]
+    assert manifest.remarks[0] == "3 clips have no label and are left out"
     for options, error in {
         "{}": "choose a config, or '*' for all: clean, noisy",
         "{config: claen}": "no config 'claen': did you mean clean?",
@@ -200,7 +201,13 @@ def test_splits_go_by_names_and_folds_by_a_column_or_by_the_group(read):
         read(names, FOLDS)
     manifest = read(names, FOLDS, splits="test")
     assert set(manifest.table["path"].str.partition("/")[2].str.partition("/")[0]) == {"test"}
-    assert manifest.remarks == ("splits that are not used: train, validation",)
+    assert manifest.remarks == (
+        "splits that are not used: train, validation",
+        "a column speaker is not read; the option group takes it",
+        "a column fold is not read; the option fold takes it",
+    )
+    with pytest.raises(UsageError, match="train and test are not among its splits train"):
+        read(one)
 
 
 def test_lists_of_labels_make_a_multi_label_task_and_a_separator_divides_text(read):

@@ -14,6 +14,7 @@ from typing import ClassVar, Never
 import pandas as pd
 
 from evar.base.errors import DataError, UsageError, did_you_mean, few
+from evar.data import parquet
 from evar.data.downloads import hub
 from evar.data.readers.audio_files import ENDINGS, audio_files
 from evar.data.readers.contract import Reader, Reading
@@ -25,6 +26,10 @@ from evar.data.task import Task
 FOLDS = ["1", "2", "3", "4", "5"]  # of a dataset that has one split
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PARTS = ("train", "valid", "test")
+TELLING = {"fold": "fold"} | dict.fromkeys(
+    "speaker speaker_id artist artist_id subject recording session".split(), "group"
+)
+"""Name of a column -> the option that it is likely meant for; without it clips of a speaker are on both sides."""
 
 Splits = str | dict[str, str | list[str]]
 
@@ -59,6 +64,19 @@ def open_reader(
         _refuse(f"splits names no part of a task {strange[0]!r}: {hint}")
     columns = Columns(audio, label, group, fold, separator)
     return HubReader(repo, revision, config, columns, splits, tuple(without or ()))
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Clips that have a label.
+
+    table: as `shards.py` gives it, and part; classes: their names where the dataset lists them; unlabelled: how many
+    others there are.
+    """
+
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    unlabelled: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +139,7 @@ class HubReader(Reader):
             parts = {part: found for part in PARTS if (found := [name for name in there if part_of(name) == part])}
             if not {"train", "test"} <= set(parts):
                 train = parts.get("train", there)[0]
-                example = {"train": train, "test": next(name for name in there if name != train)}
+                example = {"train": train, "test": next((name for name in there if name != train), "...")}
                 raise UsageError(
                     f"{place}: train and test are not among its splits {few(there, 20)}: say which they are, as in "
                     f"splits={example}, or name the one that folds are made of"
@@ -132,11 +150,8 @@ class HubReader(Reader):
                 raise UsageError(f"{place}: no split {name!r}{hint} (there: {few(there, 20)})")
         return parts
 
-    def rows(self, root: Path, parts: Mapping[str, Sequence[str]], layout: Layout) -> tuple[pd.DataFrame, list[str]]:
-        """The clips of these parts as `shards.py` gives them, with their part; and the names of the classes, if listed.
-
-        Clips without a label are not among them. Raises UsageError, DataError.
-        """
+    def rows(self, root: Path, parts: Mapping[str, Sequence[str]], layout: Layout) -> "Labelled":
+        """The clips of these parts that have a label. Raises UsageError, DataError."""
         layout.require_shards(root)
         tables, listed = [], list[str]()
         of_all = folder_rows(root, [], self.columns, layout.tables)[0] if layout.tables else None
@@ -158,7 +173,9 @@ class HubReader(Reader):
         gone = set(self.without)
         keep = [cell is not None and not gone & ({cell} if isinstance(cell, str) else set(cell))
                 for cell in table["label"].tolist()]  # fmt: skip
-        return table[keep].reset_index(drop=True), [name for name in listed if name not in gone]
+        unlabelled = sum(cell is None for cell in table["label"].tolist())
+        classes = tuple(name for name in listed if name not in gone)
+        return Labelled(table[keep].reset_index(drop=True), classes, unlabelled)
 
     def _read(self, root: Path, files: Sequence[str], layout: Layout) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
         if layout.kind == "parquet":
@@ -170,7 +187,8 @@ class HubReader(Reader):
     def read(self, root: Path, task: Task) -> Reading:
         layout = self.layout(root)
         parts = self.parts(layout, root, folds=task.folds is not None)
-        table, classes = self.rows(root, parts, layout)
+        found = self.rows(root, parts, layout)
+        table = found.table
         lists = [type(cell) is tuple for cell in table["label"]]
         if task.kind == "single-label" and any(lists):
             raise DataError(f"{self.place(root)}: a clip has a list of labels: the task's kind must be multi-label")
@@ -183,15 +201,23 @@ class HubReader(Reader):
         table["labels"] = [cell if isinstance(cell, tuple) else (cell,) for cell in table["label"].tolist()]
         table["seconds"] = float("nan")
         clips = table[["path", "labels", "part", "group", "seconds"]]
-        return Reading(clips, tuple(classes) or None, tuple(self._remarks(root, table, layout, parts)))
+        return Reading(clips, found.classes or None, tuple(self._remarks(root, found, layout, parts)))
 
     def _remarks(
-        self, root: Path, table: pd.DataFrame, layout: Layout, parts: Mapping[str, Sequence[str]]
+        self, root: Path, found: "Labelled", layout: Layout, parts: Mapping[str, Sequence[str]]
     ) -> Iterator[str]:
+        if found.unlabelled:
+            yield f"{found.unlabelled:,} clips have no label and are left out"
         if self.repo and self.revision and hub.cached(self.repo, self.revision) != root:
             yield f"taken from {root}: nothing says that it is {self.repo} at {self.revision}"
         if unread := [split for split in layout.files if not any(split in names for names in parts.values())]:
             yield f"splits that are not used: {few(unread)}"
+        if layout.kind == "parquet":
+            first = next(iter(layout.files.values()))[0]
+            for column in parquet.schema(str(root / first)).kinds:
+                option = TELLING.get(column.casefold())
+                if option and getattr(self.columns, option) is None and (option == "group" or "" in parts):
+                    yield f"a column {column} is not read; the option {option} takes it"
 
 
 def _refuse(reason: str) -> Never:
