@@ -119,4 +119,5 @@ def test_in_python_what_has_its_row_gives_it(here):
     (first,) = evar.evaluate("one", "logmel", **how)
     same, other = evar.evaluate("all", "logmel", **how)
     assert (same, other.task) == (first, "two")
+    assert same.store_digest == other.store_digest  # of the same audio
     assert evar.evaluate("one", "logmel", again=True, **how)[0].run != first.run
