@@ -215,6 +215,7 @@ class Evaluator:
             "task": clips.task.name,
             "task_digest": clips.task.digest,
             "table_digest": clips.digest,
+            "leaks": prepared.leaks,  # near-duplicates may have been found since
             "protocol_version": PROTOCOL_VERSION,
             "embeddings_key": embeddings_key(self.encoder, plan_of(prepared), self.runtime, config.cache),
             "seed": config.seed,

@@ -235,7 +235,7 @@ def _from_where(task: Task) -> str:
     if task.folder in read_sources():
         return f"; `evar prepare --task {task.name} --download` fetches what may be fetched"
     address = re.search(r"https?://[^\s;]+", task.source or "")
-    return f"; it is had from {address[0]}" if address else ""
+    return f"; get it from {address[0]}" if address else ""
 
 
 def _check(manifest: Manifest) -> None:

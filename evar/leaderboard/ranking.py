@@ -195,10 +195,11 @@ def _average(line: Line) -> float:
 
 def _column(rows: Sequence[Result], separable: Verdict) -> list[tuple[Result, Cell]]:
     best = max(rows, key=lambda row: row.score)
-    ranks = Counter(row.score for row in rows)
+    ranks = dict[float, int]()
+    for place, score in enumerate(sorted((row.score for row in rows), reverse=True), start=1):
+        ranks.setdefault(score, place)
     cells = []
     for row in rows:
         tied = row.score < best.score and not separable(best, row)
-        rank = 1 + sum(count for score, count in ranks.items() if score > row.score)
-        cells.append((row, Cell(row, row.score == best.score, tied, rank)))
+        cells.append((row, Cell(row, row.score == best.score, tied, ranks[row.score])))
     return cells
