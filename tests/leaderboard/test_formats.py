@@ -88,6 +88,13 @@ def test_terminal_keeps_within_the_width_and_loses_no_column(width):
     assert text.count("50.0 ± 10.0") == 27
 
 
+def test_the_ids_of_many_runs_are_folded():
+    rows = [make_row(run=f"20261101T000000-{1000 + k}0000", task=f"task{k}") for k in range(20)]
+    table = leaderboard(*rows).text(width=80).split("\n\n" + LEGEND.format(best="*"))[0]
+    assert max(map(cell_len, table.splitlines())) <= 80
+    assert [number for number in range(1000, 1020) if str(number) not in table] == []
+
+
 def test_the_scores_of_five_tasks_are_one_table_at_80_columns():
     rows = [make_row(encoder=f"m2d_vit_base-80x608p16x16-{n}", task=task) for n in range(2) for task in CORE]
     scores, others, _ = leaderboard(*rows).text(width=80).split("\n\n")
