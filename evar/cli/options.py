@@ -10,14 +10,21 @@ from typing import Any, TypeVar
 from evar import config
 from evar.base.errors import unknown
 from evar.base.spec import split_calls
+from evar.data.groups import ALL, groups
 
 Value = TypeVar("Value")
+
+TASK_NAMES = f"names of tasks and of groups ({', '.join(groups())}; {ALL}: what is found) separated by commas"
 
 
 def add_task(parser: argparse.ArgumentParser) -> None:
     """--task, which must be given."""
     parser.add_argument(
-        "--task", required=True, action="add-up", metavar="NAME[,..]", help="task names separated by commas, or `all`"
+        "--task",
+        required=True,
+        action="add-up",
+        metavar="NAME[,..]",
+        help=f"{TASK_NAMES}, or a path to a task's YAML file",
     )
 
 

@@ -6,6 +6,7 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from evar.base import plugins, provenance
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.config import DATA
+from evar.data.downloads.sources import read_sources
 from evar.data.readers.audio_files import audio_files
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
@@ -170,6 +172,12 @@ def find_root(task: Task, data: Path) -> Path | None:
     return next(iter([*_held(task, _below(task, data)), *_held(task, _beside(task))]), None)
 
 
+def require_data(task: Task, data: Path) -> None:
+    """Raise DataError, with how to get it, where the task's dataset is in none of its places."""
+    if find_root(task, data) is None:
+        raise _not_found(task, open_reader(task), data)
+
+
 def _held(task: Task, places: list[Path]) -> list[Path]:
     """The dataset's folders in these places. Raises DataError where one may not be looked into."""
     reader = open_reader(task)
@@ -224,8 +232,16 @@ def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
         hint = did_you_mean(task.folder, sorted(folders)).replace("?", ", or ")
     return DataError(
         f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {few(map(str, places))}; "
-        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/{_from_where(task)}"
     )
+
+
+def _from_where(task: Task) -> str:
+    """Where the dataset may be had, as far as that is known."""
+    if task.folder in read_sources():
+        return f"; `evar prepare --task {task.name} --download` fetches what may be fetched"
+    address = re.search(r"https?://[^\s;]+", task.source or "")
+    return f"; get it from {address[0]}" if address else ""
 
 
 def _check(manifest: Manifest) -> None:
