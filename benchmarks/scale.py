@@ -1,8 +1,8 @@
-"""`python -m benchmarks.scale [--clips N ...] [--runs N ...]`: how time and memory grow with clips and with runs.
+"""`python -m benchmarks.scale [--clips N ...] [--lists N ...] [--runs N ...]`: how time and memory grow.
 
 Clips of 16 samples: what is measured is the work a clip, not the work a sample. Decoding is replaced, all else is the
-pipeline's own. Seconds are of CPU, over all threads; the exponent is that between the two largest sizes: 1 is a cost
-that grows with the work. Every size runs in a process of its own.
+pipeline's own. Lists are those of datasets, without any audio. Seconds are of CPU, over all threads; the exponent is
+that between the two largest sizes: 1 is a cost that grows with the work. Every size runs in a process of its own.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from evar.data.store import Store, prepare
 from evar.data.task import load_task
 
 CLIPS = (1_000, 10_000, 100_000, 1_000_000)
+LISTS = (20_000, 305_979, 2_000_000)  # clips of AudioSet-20K, NSynth, AudioSet-2M
 RUNS = (100, 1_000, 10_000, 50_000)
 RATE, SAMPLES, FOLDS, CLASSES, CLIPS_A_GROUP = 16_000, 16, 10, 50, 7
 DIM = 8
@@ -128,6 +129,52 @@ def decoded(path: Path, rate: int) -> Decoded:
     return Decoded(samples, rate, SAMPLES / rate, 1, 1.0, 0.0)
 
 
+def lists(count: int, folder: Path) -> dict[str, tuple[float, int]]:
+    """Manifests and targets of AudioSet-2M and of NSynth."""
+    write = f"import pathlib, benchmarks.scale as s; s.write_lists({count}, pathlib.Path({str(folder)!r}))"
+    subprocess.run([sys.executable, "-c", write], check=True)  # so that its memory is not counted
+    clock = Clock()
+    for name in ("as2m", "nsynth_pitch"):
+        task = load_task(name).model_copy(update={"expects": None})
+        manifest = clock(f"manifest of {name}", lambda task=task: read_manifest(task, folder))  # type: ignore[misc]
+        clock(f"targets of {name}", lambda manifest=manifest: manifest.targets)  # type: ignore[misc]
+    return clock.stages
+
+
+def write_lists(count: int, folder: Path) -> None:
+    """Generated rows in the form of AudioSet's lists and of NSynth's JSON, `count` of each."""
+    rng = np.random.default_rng(0)
+    (folder / "AudioSet").mkdir()
+    ids = [f"{number:011}" for number in range(count)]
+    parts = {"balanced_train": ids[: count // 100], "eval": ids[count // 100 : count // 50]}
+    for name, own in (parts | {"unbalanced_train": ids[count // 50 :]}).items():
+        mids = rng.integers(0, 527, (len(own), 2)).tolist()
+        lines = (f'{i}, 30.000, 40.000, "/m/{a:03},/m/{b:03}"\n' for i, (a, b) in zip(own, mids, strict=True))
+        (folder / "AudioSet" / f"{name}_segments.csv").write_text("".join(lines))
+    names = "".join(f"{number},/m/{number:03},Sound {number}\n" for number in range(527))
+    (folder / "AudioSet" / "class_labels_indices.csv").write_text("index,mid,display_name\n" + names)
+    for part, share in {"train": 0.945, "valid": 0.041, "test": 0.014}.items():
+        place = folder / "NSynth" / f"nsynth-{part}"
+        place.mkdir(parents=True)
+        drawn = rng.integers(0, 128, (max(128, round(count * share)), 3)).tolist()
+        made = {
+            f"bass_acoustic_{i % 1000:03}-{p:03}-{number:07}": {
+                "note": number,
+                "instrument": i % 1000,
+                "instrument_str": f"bass_acoustic_{i % 1000:03}",
+                "pitch": number % 128,
+                "velocity": v,
+                "sample_rate": 16000,
+                "qualities": [0] * 10,
+                "instrument_family": number % 11,
+                "instrument_family_str": f"family {number % 11}",
+                "instrument_source_str": "acoustic",
+            }
+            for number, (i, p, v) in enumerate(drawn)
+        }
+        (place / "examples.json").write_text(json.dumps(made))
+
+
 def runs(count: int, folder: Path) -> dict[str, tuple[float, int]]:
     """What goes through every run of a results folder: ten runs an encoder on one task, without predictions."""
     from evar.leaderboard import leaderboard_csv
@@ -151,7 +198,7 @@ def runs(count: int, folder: Path) -> dict[str, tuple[float, int]]:
     return clock.stages
 
 
-SIDES = {"clips": (clips, CLIPS), "runs": (runs, RUNS)}
+SIDES = {"clips": (clips, CLIPS), "lists": (lists, LISTS), "runs": (runs, RUNS)}
 
 
 def measured(side: str, count: int) -> dict[str, tuple[float, int]]:
@@ -183,7 +230,7 @@ def report(side: str, sizes: list[int]) -> None:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -9,6 +9,7 @@ and one where it is made (`row.py`).
 import dataclasses
 import json
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -223,8 +224,7 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     @property
     def probe_call(self) -> str:
         """The probe with all its options, as on the command line: "logistic(max_iter=50)"."""
-        options = (f"{name}={value!r}" for name, value in sorted(self.probe_options.items()))
-        return f"{self.probe}({', '.join(options)})"
+        return probe_call(self.probe, self.probe_options)
 
     @property
     def why_unranked(self) -> str:
@@ -263,6 +263,11 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     def row(self) -> dict[str, str]:
         """The leaderboard's columns as text that a person would type: lists and mappings are JSON, truth yes/no."""
         return {name: _text(getattr(self, name)) for name in COLUMNS}
+
+
+def probe_call(name: str, options: Mapping[str, Any]) -> str:
+    """A probe with all its options, as on the command line: "logistic(max_iter=50)"."""
+    return f"{name}({', '.join(f'{option}={value!r}' for option, value in sorted(options.items()))})"
 
 
 def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:

@@ -10,8 +10,14 @@ from typing import Any, TypeVar
 from evar import config
 from evar.base.errors import unknown
 from evar.base.spec import split_calls
+from evar.data.groups import ALL, groups
 
 Value = TypeVar("Value")
+
+TASK_NAMES = (
+    f"names of tasks and of groups ({', '.join(groups())}; {ALL}: what is found) separated by commas, "
+    "hub:OWNER/NAME@REVISION or mteb:NAME of the Hugging Face Hub"
+)
 
 
 def add_task(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +27,7 @@ def add_task(parser: argparse.ArgumentParser) -> None:
         required=True,
         action="add-up",
         metavar="NAME[,..]",
-        help="task names separated by commas, or `all`; hub:OWNER/NAME@REVISION, mteb:NAME: of the Hugging Face Hub",
+        help=f"{TASK_NAMES}, or a path to a task's YAML file",
     )
 
 

@@ -6,6 +6,8 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 
 import hashlib
 import logging
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +21,7 @@ from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.config import DATA
 from evar.data.containers import outer
+from evar.data.downloads.sources import read_sources
 from evar.data.readers.audio_files import audio_files
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
@@ -74,13 +77,11 @@ class Manifest:
         if self.task.kind == "single-label":
             return np.fromiter((number[only] for (only,) in labels), np.int64, len(labels))
         targets = np.zeros((len(labels), len(self.classes)), dtype=np.bool_)
-        for row, names in enumerate(labels):
-            targets[row, [number[name] for name in names]] = True
+        targets[_places(labels, number)] = True
         if "absent" not in self.table:
             return targets
         partly = np.where(targets, 1, -1).astype(np.int8)
-        for row, names in enumerate(self.table["absent"]):
-            partly[row, [number[name] for name in names]] = 0
+        partly[_places(self.table["absent"], number)] = 0
         return partly
 
     @cached_property
@@ -146,6 +147,13 @@ class Manifest:
         return [Round("test", there["train"], there.get("valid"), there["test"])]
 
 
+def _places(labels: Iterable[tuple[str, ...]], number: dict[str, int]) -> tuple[Rows, Rows]:
+    """The clip and the class (label,) of each label."""
+    counts = np.fromiter((len(names) for names in labels), np.int64)
+    columns = np.fromiter((number[name] for names in labels for name in names), np.int64)
+    return np.repeat(np.arange(len(counts)), counts), columns
+
+
 def open_reader(task: Task) -> Reader:
     """The reader that a task names. Raises UsageError that names the task's file."""
     try:
@@ -163,6 +171,12 @@ def find_root(task: Task, data: Path) -> Path | None:
     Raises DataError where a folder may not be looked into.
     """
     return next(iter([*_held(task, _below(task, data)), *_held(task, _beside(task))]), None)
+
+
+def require_data(task: Task, data: Path) -> None:
+    """Raise DataError, with how to get it, where the task's dataset is in none of its places."""
+    if find_root(task, data) is None:
+        raise _not_found(task, open_reader(task), data)
 
 
 def _held(task: Task, places: list[Path]) -> list[Path]:
@@ -219,8 +233,16 @@ def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
         hint = did_you_mean(task.folder, sorted(folders)).replace("?", ", or ")
     return DataError(
         f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {few(map(str, places))}; "
-        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/{_from_where(task)}"
     )
+
+
+def _from_where(task: Task) -> str:
+    """Where the dataset may be had, as far as that is known."""
+    if task.folder in read_sources():
+        return f"; `evar prepare --task {task.name} --download` fetches what may be fetched"
+    address = re.search(r"https?://[^\s;]+", task.source or "")
+    return f"; get it from {address[0]}" if address else ""
 
 
 def _check(manifest: Manifest) -> None:
@@ -237,8 +259,7 @@ def _check(manifest: Manifest) -> None:
     if strange := sorted({name for column in said for names in column for name in names} - set(manifest.classes)):
         hint = did_you_mean(strange[0], manifest.classes) or f"it has {few(manifest.classes)}"
         raise DataError(f"{place}: labels that are none of the task's classes: {few(map(repr, strange))}: {hint}")
-    both = [bool(set(labels) & set(absent)) for labels, absent in zip(said[0], said[-1], strict=True)]
-    if len(said) > 1 and any(both):
+    if len(said) > 1 and any(both := [not set(names).isdisjoint(other) for names, other in zip(*said, strict=True)]):
         raise DataError(
             f"{place}: clips with one class in both labels and absent: {few(map(repr, table['path'][both]))}"
         )

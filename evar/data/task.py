@@ -5,7 +5,6 @@ audio; coverage is a share of the rows (0 to 1).
 """
 
 import hashlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,17 +15,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
 
 from evar.base.errors import UsageError, did_you_mean, few, in_words
-from evar.base.spec import split_calls
 from evar.base.yaml_file import in_short, read_yaml
+from evar.data.groups import FILE as GROUPS
+from evar.data.groups import group_names, groups
 
-log = logging.getLogger(__name__)
-
-CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task all` means
-BUNDLED = Path(__file__).parents[1] / "tasks"
+CORE = groups()["core"].tasks  # which come first wherever tasks are listed
+BUNDLED = GROUPS.parent
 
 OF_THE_HUB = ("hub:", "mteb:")  # names of tasks that begin so are datasets of the Hugging Face Hub
 ENDINGS = (".yaml", ".yml")
-METRICS = {"single-label": ("accuracy",), "multi-label": ("mAP", "macro_auc", "lwlrap")}
+METRICS = {"single-label": ("accuracy", "mAP"), "multi-label": ("mAP", "macro_auc", "lwlrap")}
 OWN_NAME = "a task is named by its file; remove this key"
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -41,8 +39,8 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name; None where evar deals them and nobody counted. of_class: rows of
-    each class, where no list of the dataset says.
+    parts: rows of each split or fold, by its name; None where nobody is known to have counted. of_class: rows
+    of each class, where no list of the dataset says.
     """
 
     rows: PositiveInt
@@ -154,39 +152,11 @@ def official_digest(name: str) -> str | None:
     return None if file is None else load_task(str(file)).digest
 
 
-def load_tasks(task: str | Path | Task, *, fetch: bool = False) -> list[Task]:
-    """The tasks of a comma list, or of one path; `all` is the five core tasks. A `Task` is itself.
-
-    fetch, and what is raised: see `load_task`.
-    """
-    if isinstance(task, Task):
-        return [task]
-    names = str(task)
-    if os.path.isfile(names):  # noqa: PTH113  a path may be too long for a Path
-        parts = [names]
-    else:
-        parts = split_calls(names) if any(sign in names for sign in OF_THE_HUB) else names.split(",")
-    wanted = [name for part in parts for name in (CORE if part.strip() == "all" else [part.strip()]) if name]
-    if not wanted:
-        raise UsageError(f"{names!r} names no task (valid: {', '.join(task_files())})")
-    if "list" in wanted:
-        raise UsageError("--task list stands alone: it shows every task")
-    chosen = [load_task(name, fetch=fetch) for name in dict.fromkeys(wanted)]
-    for task in chosen:
-        if official_digest(task.name) not in (None, task.digest):
-            log.warning(
-                f"task {task.name}: {task.file} is not the {task.name} that comes with evar, so its rows stand in no "
-                "ranking: name the file otherwise to have a column of its own"
-            )
-        elif task.name in local_tasks():
-            log.info(f"task {task.name}: taken from {task.file}")
-    return chosen
-
-
 def task_files() -> dict[str, Path]:
     """Name -> file of every task, the core ones first: of the working folder's `tasks/`, else of the bundled ones."""
     folders = (BUNDLED, Path("tasks"))
-    files = {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+    found = (file for folder in folders for file in sorted(folder.glob("*.yaml")) if file.name != GROUPS.name)
+    files = {file.stem: file for file in found}
     core = [name for name in CORE if name in files]
     return {name: files[name] for name in [*core, *sorted(files.keys() - core)]}
 
@@ -204,9 +174,11 @@ def _no_task(name: str, known: Mapping[str, Path]) -> UsageError:
     """There is no task of this name: near ones, or what lies at the path that is given in place of a task's file."""
     path = Path(name)
     if not os.path.lexists(name):
-        near = {**dict(zip(known, known, strict=True)), **{file.stem: str(file) for file in _files_in(path.parent)}}
+        near = {each: each for each in [*group_names(), *known]}
+        near |= {file.stem: str(file) for file in _files_in(path.parent) if file.name != GROUPS.name}
         hint = f": {hint}" if (hint := did_you_mean(path.name, near)) else ""
-        return UsageError(f"unknown task {name!r}{hint} (valid: {', '.join(known)}, or a path to a YAML file)")
+        return UsageError(f"unknown task {name!r}{hint} (valid: {', '.join(known)}, a path to a YAML file, or a group "
+                          f"of tasks: {', '.join(group_names())})")  # fmt: skip
     what, folder = ("a folder", path) if path.is_dir() else ("no YAML file", path.parent)
     places = {place.resolve(): place for place in (folder, folder.parent, Path())}
     if there := [str(file) for place in places.values() for file in _files_in(place)]:

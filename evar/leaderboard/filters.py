@@ -8,9 +8,10 @@ from itertools import chain
 from typing import TypeVar
 
 from evar.base.errors import unknown
+from evar.data.groups import groups
 from evar.leaderboard.find_row import is_by, is_named, names_of
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.published import Published
+from evar.leaderboard.published import Published, of_same_datasets
 from evar.leaderboard.runs import moment
 from evar.result import Result
 
@@ -19,8 +20,8 @@ Row = TypeVar("Row", Result, Published, Imported)
 
 @dataclass(frozen=True)
 class Filters:
-    """Values to keep, None for all. `encoder` is any name that the encoder may be called by, as tables show it too;
-    `since` is the first day (UTC).
+    """Values to keep, None for all. `task` may be a group of tasks, `encoder` any name that the encoder may be called
+    by, as tables show it too; `since` is the first day (UTC).
 
     Of published rows task, metric and encoder (their model) are known. Of imported rows no more than task and encoder
     (their representation) is known: a filter by anything else keeps none.
@@ -45,13 +46,15 @@ class Filters:
         for name, wanted in self._given():
             for value in wanted:
                 if not any(_has(row, name, value) for row in chain[Result | Published | Imported](rows, others)):
-                    near = difflib.get_close_matches(value, {each for row in others for each in _values(row, name)})
+                    more = {each for row in others for each in _values(row, name)}
+                    near = difflib.get_close_matches(value, more | (groups().keys() if name == "task" else set()))
                     raise unknown(name, value, {*near, *(each for row in rows for each in _values(row, name))})
         return [row for row in self._kept(rows) if self.since is None or _day(row) >= self.since]
 
     def beside(self, rows: Iterable[Published]) -> list[Published]:
-        """Published rows that the filters of task, metric and encoder keep."""
-        return Filters(task=self.task, metric=self.metric, encoder=self.encoder)._kept(rows)
+        """Published rows that the filters of metric and encoder keep, on the datasets of the tasks to keep."""
+        kept = Filters(metric=self.metric, encoder=self.encoder)._kept(rows)
+        return kept if self.task is None else of_same_datasets(kept, self.task)
 
     def imported(self, rows: Iterable[Imported]) -> list[Imported]:
         """Imported rows that the filters of task and encoder keep; none where another filter is given."""
@@ -85,4 +88,5 @@ def _has(row: Result | Published | Imported, name: str, value: str) -> bool:
         return is_named(row, value)
     if isinstance(row, Result) and name == "probe":
         return is_by(row, value)
-    return value in _values(row, name)
+    wanted = groups()[value].tasks if name == "task" and value in groups() else (value,)
+    return any(each in _values(row, name) for each in wanted)

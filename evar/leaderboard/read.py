@@ -13,7 +13,7 @@ from evar.leaderboard import leaderboard_csv, text_tables
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_table
 from evar.leaderboard.imported import Imported, read_imported
-from evar.leaderboard.published import Kind, Published, read_published
+from evar.leaderboard.published import Kind, Published, of_same_datasets, read_published
 from evar.leaderboard.ranking import Board, build
 from evar.leaderboard.runs import read_rows, short_ids
 from evar.leaderboard.verdicts import Verdicts
@@ -34,7 +34,8 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 class Leaderboard:
     """One's own rows (oldest first), published and imported ones, as the filters left them.
 
-    history: whether tables for readers show every run over time, in place of the latest
+    history: whether tables for readers show every run over time, in place of the latest; ranks: whether scores in them
+    show their ranks
     """
 
     results: Path
@@ -42,6 +43,7 @@ class Leaderboard:
     published: Sequence[Published]
     imported: Sequence[Imported]
     history: bool = False
+    ranks: bool = False
 
     @cached_property
     def board(self) -> Board:
@@ -60,8 +62,12 @@ class Leaderboard:
         """All of it as tables for readers. with_ids: whether one's own rows show the short ids of their runs."""
         if self.history:
             return [history_table(self.rows, self._ids)]
-        own = text_tables.own_tables(self.board, self._ids if with_ids else None)
-        return [*own, *text_tables.imported_tables(self.imported), *text_tables.published_tables(self.published)]
+        own = text_tables.own_tables(self.board, self._ids if with_ids else None, ranks=self.ranks)
+        return [
+            *own,
+            *text_tables.imported_tables(self.imported),
+            *text_tables.published_tables(self.published, self.rows),
+        ]
 
     @cached_property
     def _ids(self) -> dict[str, str]:
@@ -82,13 +88,20 @@ class Leaderboard:
 
 
 def read_leaderboard(
-    results: str | Path = "results", *, published: str = "linear", history: bool = False, **filters: Any
+    results: str | Path = "results",
+    *,
+    published: str = "linear",
+    history: bool = False,
+    ranks: bool = False,
+    **filters: Any,
 ) -> Leaderboard:
     """The rows of a results folder, in tables by probe and output (`board`) and as text (`text`).
 
     published: rows of papers beside one's own: none, linear (on frozen encoders), frozen (other heads too), all
     history:   every run of each encoder over time, in place of the latest
-    filters:   task, probe, protocol, metric, encoder: values to keep; since: the first day (UTC)
+    ranks:     scores of text show their ranks within their columns
+    filters:   task, probe, protocol, metric, encoder: values to keep (a task or a group of them);
+               since: the first day (UTC)
 
     Brings leaderboard.csv up to date with the runs. Raises UsageError, with near names, for a folder that is not there
     and for a value that no row has, DataError and StorageError where the folder is unreadable.
@@ -111,6 +124,5 @@ def read_leaderboard(
         log.info(f"no run in {results} is left by {given}: give other values to see rows of your own")
     beside = [row for row in wanted.beside(others) if row.kind in KINDS[published]]
     if rows and wanted.task is None:
-        tasks = {row.task for row in rows}
-        beside = [row for row in beside if row.task in tasks]
-    return Leaderboard(results, rows, beside, wanted.imported(imported), history)
+        beside = of_same_datasets(beside, (row.task for row in rows))
+    return Leaderboard(results, rows, beside, wanted.imported(imported), history, ranks)

@@ -1,10 +1,11 @@
 """The metrics by name; more is better. What each is stands in `single_label.py` and `multi_label.py`.
 
-    single-label   accuracy  balanced_accuracy  macro_f1  top5  chroma_accuracy      a class's: recall, f1
-    multi-label    mAP  macro_auc  d_prime  lwlrap                                   a class's: average_precision, auc
+    single-label   accuracy  balanced_accuracy  macro_f1  top5  chroma_accuracy  mAP  a class's: recall, f1
+    multi-label    mAP  macro_auc  d_prime  lwlrap                                    a class's: average_precision, auc
 
-All lie in [0, 1] but d_prime, which has no bounds. chroma_accuracy is for tasks whose classes are pitches. Classes
-without a positive clip among those scored are left out of every mean over classes; `without_positives` counts them.
+All lie in [0, 1] but d_prime, which has no bounds. chroma_accuracy is for tasks whose classes are pitches; mAP of
+single-label tasks is for those alone whose metric it is. Classes without a positive clip among those scored are left
+out of every mean over classes; `without_positives` counts them.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ Pitches = NDArray[np.int64] | None
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: the kind of task that it is for, how it is prepared for (logits, targets), and what bounds it.
+    """A metric: the kind of task beside whose metric it is reported, how it is prepared for (logits, targets), bounds.
 
     of_pitches: whether it is for classes that are pitches alone; `lookup` prepares it for them
     """

@@ -1,7 +1,8 @@
 """Metrics of multi-label tasks: targets (clip, class); each class ranks the clips by its logit.
 
 - average precision (AP) of a class: the sum over thresholds of (recall - recall before) * precision, as scikit-learn
-  defines it. mAP is the mean over classes.
+  defines it. mAP is the mean over classes. Of a single-label task, targets (clip,), each class ranks the clips by its
+  probability, the softmax of the clip's logits, as the HEAR kit does (heareval 2021.1.3, `MeanAveragePrecision`).
 - AUC of a class: the share of pairs of a positive and a negative clip in which the positive one is higher, a pair of
   equals counting half: the area under the ROC curve. macro AUC is the mean over classes.
 - d': sqrt(2) times the inverse normal distribution of macro AUC, as AudioSet's papers have it (Hershey et al. 2017,
@@ -20,12 +21,22 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import log_softmax, ndtri
 
 from evar.base.errors import DataError
 from evar.base.threads import pieces
 from evar.probes.contract import Floats, Targets, known
-from evar.scoring.weighted import Bags, ByClass, Scores, WeightedMetric, Weights, divide, mean_over_classes, positives
+from evar.scoring.weighted import (
+    Bags,
+    ByClass,
+    Scores,
+    WeightedMetric,
+    Weights,
+    class_numbers,
+    divide,
+    mean_over_classes,
+    positives,
+)
 
 LABELS = 4096  # positive labels that are ranked among the others of their clips at a time
 
@@ -43,7 +54,11 @@ def auc_by_class(logits: Floats, targets: Targets) -> ByClass:
 
 
 def mean_average_precision(logits: Floats, targets: Targets) -> WeightedMetric:
-    """Mean average precision. Raises as `average_precision_by_class` does."""
+    """Mean average precision, of single-label targets (clip,) too. Raises as `average_precision_by_class` does."""
+    if targets.ndim == 1:
+        numbers = class_numbers(logits, targets)
+        targets = numbers[:, None] == np.arange(logits.shape[1])
+        logits = log_softmax(logits.astype(np.float64), axis=1)
     return mean_over_classes(average_precision_by_class(logits, targets))
 
 

@@ -66,7 +66,7 @@ def test_every_probe_has_a_row_of_one_embedding_and_several_seeds_their_deviatio
 
 def test_second_run_reads_the_embeddings_and_scores_the_same(here):
     evaluate()
-    evaluate()
+    evaluate("--again")
     assert rows()["embed_cached"].tolist() == ["no", "yes"]
     assert rows()["score"].nunique() == rows()["store_digest"].nunique() == 1
     assert rows()["run"].nunique() == 2
@@ -381,7 +381,7 @@ def test_cache_lists_what_lies_there_and_prunes_what_is_of_no_use(here, capsys):
     removed, freed = capsys.readouterr().out.splitlines()
     assert removed.startswith("removed embeddings logmel-")
     assert freed.startswith(removed.rpartition("  ")[2] + f" freed in {here / 'cache'}, ")
-    evaluate()
+    evaluate("--again")
     capsys.readouterr()
     Path("data").rename("elsewhere")
     assert main(["cache", "prune"]) == 0

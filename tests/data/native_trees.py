@@ -280,6 +280,34 @@ def mtt(root: Path) -> Truth:
     }
 
 
+def openmic(root: Path) -> Truth:
+    """As in mirdata openmic2018.py: a row a clip and instrument, lists of split 01 without names, clips as .ogg."""
+    folder = root / "OpenMIC" / "openmic-2018"
+    clips = {
+        "000046_3840": ("train", "ann", {"piano": 0.5, "voice": 0.17}),
+        "000135_483840": ("train", "bob", {"clarinet": 1.0, "flute": 0.0}),
+        "010139_119040": ("train", "cy, the", {"piano": 0.2, "voice": 0.9, "flute": 0.8}),
+        "000178_3840": ("test", "dan", {"saxophone": 0.1, "flute": 0.62}),
+        "155310_372480": ("test", "eve", {"violin": 0.31}),
+    }  # fmt: skip
+    lines = [f"{key},{name},{value},3" for key, (_, _, own) in clips.items() for name, value in own.items()]
+    write(
+        folder / "openmic-2018-aggregated-labels.csv",
+        "\n".join(["sample_key,instrument,relevance,num_responses", *lines[::2], *lines[1::2]]) + "\n",
+    )
+    lines = [f'"a ""b""","{artist}",{key},0' for key, (_, artist, _) in reversed(clips.items())]
+    names = "track_title,artist_name,sample_key,start_time"
+    write(folder / "openmic-2018-metadata.csv", "\n".join([names, *lines]) + "\n")
+    for part in ("train", "test"):
+        keys = [key for key, (own, _, _) in clips.items() if own == part]
+        write(folder / "partitions" / f"split01_{part}.csv", "\n".join(keys) + "\n")
+    record(folder, [f"audio/{key[:3]}/{key}.ogg" for key in clips])
+    return {
+        f"audio/{key[:3]}/{key}.ogg": (tuple(sorted(name for name, value in own.items() if value >= 0.5)), part, artist)
+        for key, (part, artist, own) in clips.items()
+    }
+
+
 def surge(root: Path) -> Truth:
     """EVAR's description: TONE/NOTE.ogg, the class is the MIDI note."""
     tones = [f"bank{number % 3}/tone {number}" for number in range(30)]
@@ -353,7 +381,31 @@ def gunshot(root: Path) -> Truth:
     return truth
 
 
+def as2m(root: Path) -> Truth:
+    """As on research.google.com/audioset/download.html: lists of `YTID, start, end, "mid,mid"`, and the class list."""
+    place = root / "AudioSet"
+    write(
+        place / "class_labels_indices.csv", 'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/m/05zppz,"Male speech"\n'
+    )
+    ids = {
+        "balanced_train": ["--4gqARaEJE", "_-abcdefghi"],
+        "unbalanced_train": ["---1_cCGK4M", "---2_BBVHAA", "---B_v8ZoBY"],
+        "eval": ["--0bntG9i7E", "--0w1YA1Hm4"],
+    }
+    truth = Truth()
+    for name, videos in ids.items():
+        head = f"# Segments csv created Sun Mar  5 10:54:31 2017\n# num_ytids={len(videos)}\n# YTID, start_seconds\n"
+        lines = [f'{video}, 30.000, 40.000, "/m/09x0r{",/m/05zppz" * (video[-1] < "a")}"\n' for video in videos]
+        write(place / f"{name}_segments.csv", head + "".join(lines))
+        for video in videos:
+            labels = ("Speech", "Male speech") if video[-1] < "a" else ("Speech",)
+            truth[f"{name}/{video}_30000_40000.wav"] = (labels, "test" if name == "eval" else "train", video)
+    record(place, truth)
+    return truth
+
+
 TREES: dict[str, Callable[[Path], Truth]] = {
+    "as2m": as2m,
     "esc50": lambda root: esc50(root, ESC50_NAMES),
     "esc10": lambda root: esc50(root, ESC10_NAMES),
     "cremad": cremad(EVAR_SPEAKERS),
@@ -373,6 +425,7 @@ TREES: dict[str, Callable[[Path], Truth]] = {
     "tau2020": tau2020,
     "fma_small": fma_small,
     "mtt_own": mtt,
+    "openmic": openmic,
     "surge_own": surge,
     "voxforge_own": voxforge,
     "spcv1": spcv1,

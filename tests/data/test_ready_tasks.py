@@ -95,6 +95,15 @@ def test_speakers_of_cremad_tfds_are_those_of_its_rule(shared, tmp_path):
         assert set(table.loc[table["part"] == part, "group"]) == set(shuffled[start:end])
 
 
+def test_instruments_of_openmic_that_nobody_was_asked_about_are_unknown(small, tmp_path):
+    _, file = small("openmic")
+    manifest = read_manifest(load_task(str(file)), tmp_path / "data")
+    asked = manifest.table.set_index("path")[["labels", "absent"]].to_dict("index")
+    assert asked["audio/010/010139_119040.ogg"] == {"labels": ("flute", "voice"), "absent": ("piano",)}
+    assert asked["audio/000/000046_3840.ogg"] == {"labels": ("piano",), "absent": ("voice",)}
+    assert (manifest.targets == -1).sum() == 5 * 20 - 10
+
+
 def test_folds_of_hear_have_the_sizes_that_its_rule_gives():
     for name in READY:
         task = load_task(name)

@@ -75,6 +75,22 @@ def test_map_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray, t
     agree("average_precision", logits, targets, table)
 
 
+def test_map_of_a_single_label_task_ranks_clips_by_the_softmax_of_their_logits() -> None:
+    draws = np.random.default_rng(0)
+    logits, targets = draws.normal(size=(60, 5)).astype(np.float32), draws.integers(0, 4, 60)  # none of class 4
+    table = draws.integers(0, 3, (60, 2)).astype(np.float64)
+    odds = np.exp(logits.astype(np.float64))
+    shares = odds / odds.sum(axis=1, keepdims=True)
+    found = metrics.lookup("mAP").prepare(logits, targets)(table)
+    for k, weight in enumerate(table.T):
+        expected = np.mean(
+            [average_precision_score(targets == each, shares[:, each], sample_weight=weight) for each in range(4)]
+        )
+        assert found[k] == pytest.approx(expected, abs=1e-12)
+    shifted = logits + np.arange(60, dtype=np.float32)[:, None]
+    assert metrics.metric("mAP")(shifted, targets) == pytest.approx(metrics.metric("mAP")(logits, targets), abs=1e-9)
+
+
 @given(scores, labels.filter(lambda each: (each.any(axis=0) & ~each.all(axis=0)).any()), weights)
 @quick
 def test_macro_auc_agrees_with_scikit_learn(logits: np.ndarray, targets: np.ndarray, table: np.ndarray) -> None:
@@ -313,7 +329,7 @@ def test_unknown_metric_names_the_near_one() -> None:
         ("accuracy", (3, 2), (4,)),
         ("accuracy", (3, 2), (3, 2)),
         ("accuracy", (0, 2), (0,)),
-        ("mAP", (3, 2), (3,)),
+        ("macro_auc", (3, 2), (3,)),
         ("mAP", (3, 2), (3, 4)),
         ("mAP", (3,), (3,)),
     ],

@@ -62,11 +62,11 @@ def one_each(paths: Iterable[str], key: Callable[[str], Key | None]) -> tuple[di
     The best ending is taken, then the shallowest path, then the first.
     """
     chosen: dict[Key, str] = {}
-    several: dict[Key, None] = {}
-    keyed = [(_rank(path), path, name) for path in paths if (name := key(path)) is not None]
-    for _, path, name in sorted(keyed, key=lambda item: (item[0], item[1].count("/"), item[1])):
-        if chosen.setdefault(name, path) is not path:
-            several[name] = None
+    several: dict[Key, list[str]] = {}
+    for path in paths:
+        if (name := key(path)) is not None and (first := chosen.setdefault(name, path)) is not path:
+            several.setdefault(name, [first]).append(path)
+    chosen |= {name: min(same, key=lambda path: (_rank(path), path.count("/"), path)) for name, same in several.items()}
     if not several:
         return chosen, ()
     taken = few(sorted(chosen[name] for name in several))

@@ -12,6 +12,7 @@ are made where they are not there; docs/datasets.md explains them by examples. T
     columns            what the reader's columns are: a column, "audio/{filename}", or a list of columns with 1 and 0
     values             new values for old ones, in the reader's columns
     where, without     which rows are clips
+    gather             one clip of all rows of its path, each of which has one of its labels
     deal               splits or folds by a hash of the group, where nobody has made any
 """
 
@@ -20,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Never
+from typing import Any, Never, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,8 @@ from evar.data.readers.table_columns import (
     extract,
     fill,
     join,
+    numbers,
+    one_a_path,
     read_rows,
     those_marked,
     translate,
@@ -52,6 +55,7 @@ LOOKS_MISSING = {"nan", "na", "n/a", "null", "none"}
 Name = str | int | float
 Value = str | bool | int | float
 Values = Value | list[Value]
+Options = TypeVar("Options", bound=Strict)
 Tables = str | dict[Name, str]
 
 
@@ -61,6 +65,13 @@ class Join(Strict):
     table: Tables
     by: str | dict[str, str]
     header: Header = 1
+
+
+class Gather(Strict):
+    """Rows whose column `value` is at least `present` have a label, the others name one that the clip has not."""
+
+    value: str
+    present: float
 
 
 def open_reader(
@@ -73,6 +84,7 @@ def open_reader(
     values: dict[str, dict[Name, Values]] | None = None,
     where: dict[str, Values] | None = None,
     without: dict[str, Values] | None = None,
+    gather: bool | dict[str, Any] = False,
     deal: bool | dict[Name, int] = False,
     separator: str = ";",
     nests: list[str] | None = None,
@@ -93,6 +105,7 @@ def open_reader(
         values={column: _old_to_new(column, names) for column, names in (values or {}).items()},
         where={column: _texts(each) for column, each in (where or {}).items()},
         without={column: _texts(each) for column, each in (without or {}).items()},
+        gather=_sound(Gather, gather, "gather") if isinstance(gather, dict) else gather,
         deal={str(part): share for part, share in deal.items()} if isinstance(deal, dict) else deal,
         separator=separator,
         nests=tuple(nests or ()),
@@ -112,6 +125,7 @@ class TableReader(Reader):
     values: dict[str, dict[str, str]]
     where: dict[str, list[str]]
     without: dict[str, list[str]]
+    gather: bool | Gather
     deal: bool | dict[str, int]
     separator: str
     nests: tuple[str, ...]
@@ -141,6 +155,8 @@ class TableReader(Reader):
                 _refuse(f"column {name} must be one column or a template; a list of columns is for labels")
         if self.deal and {"split", "fold"} & {*self.columns, *self.values}:
             _refuse("deal makes the splits or folds: columns and values must not name them too")
+        if isinstance(self.gather, Gather) and "absent" in {*self.columns, *self.values}:
+            _refuse("gather makes the column absent by its value: columns and values must not name it too")
         if not self.separator:
             _refuse("separator must not be empty")
 
@@ -169,6 +185,8 @@ class TableReader(Reader):
             rows = rows.keep(chosen(rows, column, values, listed))
         for column, values in self.without.items():
             rows = rows.keep(~chosen(rows, column, values, listed))
+        if self.gather:
+            rows = self._gathered(rows, task)
         return self._reading(rows, task, remarks)
 
     def _rows(self, root: Path) -> tuple[Rows, tuple[str, ...]]:
@@ -200,6 +218,17 @@ class TableReader(Reader):
             part = "fold" if task.folds else "split"
             rows = rows.add({part: self._dealt(rows, task)})
         return rows
+
+    def _gathered(self, rows: Rows, task: Task) -> Rows:
+        """One row a path, of rows of a label each."""
+        if task.kind != "multi-label":
+            raise UsageError(f"{task.file}: gather is for multi-label tasks, whose clips have several labels")
+        require_columns(rows.frame, ["path", "labels"], rows.files[0])
+        same = [column for column in ("split", "fold", "group", "seconds") if column in rows.frame]
+        if isinstance(self.gather, bool):
+            return one_a_path(rows, {"labels": rows.frame["path"].notna()}, same)
+        present = numbers(rows, self.gather.value) >= self.gather.present
+        return one_a_path(rows, {"labels": present, "absent": ~present}, same)
 
     def _dealt(self, rows: Rows, task: Task) -> "pd.Series[str]":
         """The part of each clip, by its group; of a clip that is its own group, by its path without the ending."""
@@ -272,17 +301,23 @@ def _tables(given: Tables, option: str) -> dict[str, str]:
 
 
 def _join(given: Mapping[str, Any]) -> Join:
-    try:
-        found = Join.model_validate(given)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = str(fault["loc"][0])
-        if fault["type"] == "extra_forbidden":
-            raise unknown("key of option join of reader table", key, Join.model_fields) from error
-        _refuse(f"join: {key} {in_words(fault)}")
+    found = _sound(Join, given, "join")
     _tables(found.table, "join")
     _pair(found.by)
     return found
+
+
+def _sound(model: type[Options], given: Mapping[str, Any], option: str) -> Options:
+    """The option as what it is made of. Raises UsageError for an unknown key or a wrong value."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        # first a key that is unknown: for what is missing it may be a typo
+        fault = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        key = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            raise unknown(f"key of option {option} of reader table", key, model.model_fields) from error
+        _refuse(f"{option}: {key} {in_words(fault)}")
 
 
 def _expression(text: str, option: str, *, names: bool = False) -> re.Pattern[str]:
@@ -352,11 +387,6 @@ def _groups(table: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _seconds(rows: Rows) -> "pd.Series[float]":
-    table = rows.frame
-    if "seconds" not in table:
-        return pd.Series(float("nan"), index=table.index)
-    seconds = pd.to_numeric(table["seconds"].replace("", None), errors="coerce")
-    if (wrong := seconds.isna() & (table["seconds"] != "")).any():
-        file, lines = rows.places(wrong)
-        raise DataError(f"{file}: column seconds is not a number in {lines}")
-    return seconds.astype(float)
+    if "seconds" not in rows.frame:
+        return pd.Series(float("nan"), index=rows.frame.index)
+    return numbers(rows, "seconds", needed=False)

@@ -109,6 +109,34 @@ def join(rows: Rows, others: Rows, ours: str, theirs: str) -> Rows:
     return Rows(pd.concat([rows.frame, found], axis=1), rows.files, rows.source, rows.line, rows.separator)
 
 
+def one_a_path(rows: Rows, labels: Mapping[str, "pd.Series[bool]"], same: list[str]) -> Rows:
+    """The first row of each path, with the labels of all its rows: column -> (row,) whose label belongs to it.
+
+    Raises DataError where rows of one path differ in a column of `same`.
+    """
+    paths, own = rows.frame["path"], rows.frame["labels"]
+    first = ~paths.duplicated()
+    for column in same:
+        cells = rows.text(column)
+        strange = cells != paths.map(dict(zip(paths[first], cells[first], strict=True)))
+        if strange.any():
+            file, lines = rows.places(strange)
+            raise DataError(f"{file}: rows of one path differ in {column}: {lines} and an earlier one")
+    kept = rows.keep(first)
+    joined = {column: own[mask].groupby(paths[mask]).agg(rows.separator.join) for column, mask in labels.items()}
+    return kept.add({column: kept.frame["path"].map(cells).fillna("") for column, cells in joined.items()})
+
+
+def numbers(rows: Rows, column: str, *, needed: bool = True) -> "pd.Series[float]":
+    """A column as numbers, NaN for empty cells unless they are `needed`. Raises DataError where it holds no number."""
+    cells = rows.text(column)
+    found = pd.to_numeric(cells.replace("", None), errors="coerce")
+    if (wrong := found.isna() & (needed | (cells != ""))).any():
+        file, lines = rows.places(wrong)
+        raise DataError(f"{file}: column {column} is not a number in {lines}")
+    return found.astype(float)
+
+
 def extract(rows: Rows, column: str, expression: re.Pattern[str]) -> Rows:
     """With a column for each named group of the expression, which is searched for in a column.
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from evar import plots
 from evar.base.errors import printable
 from evar.leaderboard.page.inline_svg import inline
-from evar.leaderboard.published import Published
+from evar.leaderboard.published import Published, beside
 from evar.leaderboard.ranking import Board, RankedTable, latest_runs, probe_names, task_order
 from evar.leaderboard.text_tables import encoder_names, per_cent
 from evar.plots import CurvePoint, Series
@@ -25,7 +25,10 @@ MOST_LETTERS = 50  # of a name
 MOST_ENCODERS, MOST_PUBLISHED = 20, 8  # of a dot plot
 MOST_NUMBERED = 8  # points of a front
 LAYER = re.compile(r"layer(\d+)")
-PUBLISHED = " Hollow marks are published scores of linear classifiers on frozen encoders, whose protocols differ."
+PUBLISHED = (
+    " Hollow marks are published scores of linear classifiers on frozen encoders, on the same splits; their lines are "
+    "the spread that is printed, mostly over seeds."
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def sections(
     """The sections that have pictures. rows: oldest first, what `board` was built from; names: run -> encoder."""
     tasks = task_order(row.task for row in board.ranked)
     with_task = {task: [table for table in board.tables if task in table.tasks] for task in tasks}
-    linear = [row for row in published if row.kind == "linear"]
+    linear = beside(published, rows)
     dots = [dot_plot(task, with_task[task], names, [row for row in linear if row.task == task]) for task in tasks]
     speeds = [speed_plot(task, max(with_task[task], key=lambda each: len(each.column(task))), names) for task in tasks]
     every = [
@@ -79,7 +82,7 @@ def sections(
 def dot_plot(
     task: str, tables: Sequence[RankedTable], names: dict[str, str], published: Sequence[Published]
 ) -> Picture:
-    """The scores of a task in `tables` that have it; published: the task's linear rows."""
+    """The scores of a task in `tables` that have it; published: the task's rows beside."""
     columns = [(table.title, table.column(task)) for table in tables[:MOST_SERIES]]
     encoders = list(dict.fromkeys(names[row.run] for _, column in columns for row in column))
     lines = encoders[:MOST_ENCODERS]
@@ -90,9 +93,9 @@ def dot_plot(
     models = list(dict.fromkeys(row.model for row in sorted(published, key=lambda row: -row.value)))
     best = models[:MOST_PUBLISHED]
     if best:
-        beside = [row for row in published if row.model in best]
-        points = tuple(_point(row.model, row.value, row.low, row.high) for row in beside)
-        places = tuple(len(lines) + best.index(row.model) for row in beside)
+        marked = [row for row in published if row.model in best]
+        points = tuple(_point(row.model, row.value, row.low, row.high) for row in marked)
+        places = tuple(len(lines) + best.index(row.model) for row in marked)
         series.append(Series("published, linear", points, places, hollow=True))
     metric = columns[0][1][0].metric
     title = f"{task}: {metric}"

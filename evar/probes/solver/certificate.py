@@ -17,6 +17,7 @@ from evar.probes.solver.objective import Iterate, Objective, ProblemBatch, Total
 LOGIT_BYTES = {"cpu": 2 << 30, "cuda": 16 << 30}  # of stored logits, for as many problems at a time
 MOST_STEPS = 50  # of Newton's method
 LONGEST_STEP = 2.0  # in logits
+SHORTER = 0.5  # of the last step, at least, a step by an old curvature
 LAST_STEP = 1e-6  # in logits: after so short a step the intercepts are exact to about its square
 
 
@@ -88,28 +89,57 @@ def _certify(objective: Objective, parameters: Tensor, batch: ProblemBatch) -> C
 def _solve_intercepts(
     objective: Objective, logits: list[Tensor], intercepts: Tensor, batch: ProblemBatch
 ) -> tuple[Tensor, Tensor]:
-    """The best intercepts (problem, class) for logits without them, and whether each problem's were found."""
-    items = list(zip(objective.slices, logits, strict=True))
-    present = batch.present.double()
-    exact = torch.zeros(len(intercepts), dtype=torch.bool, device=intercepts.device)
+    """The best intercepts (problem, class) for logits without them, and whether each problem's were found.
+
+    Of many classes the curvature is what costs: it is measured anew where a step by the last one was not `SHORTER`.
+    """
+    found, exact = intercepts.clone(), torch.zeros(len(intercepts), dtype=torch.bool, device=intercepts.device)
+    going = torch.arange(len(intercepts), device=intercepts.device)
+    curvature: Tensor | None = None
+    last = torch.full_like(intercepts[:, 0], torch.inf)
     for _ in range(MOST_STEPS):
-        shift = shifts(intercepts, batch)
-
-        def work(item: tuple[slice, Tensor], shift: Tensor = shift) -> tuple[Tensor, Tensor]:
-            terms = objective.terms(item[1] + shift, item[0], batch, curvature=True)
-            assert terms.curvature is not None
-            return terms.residual.sum(0), terms.curvature
-
-        slopes, curvatures = zip(*objective.workers.in_order(work, items), strict=True)
-        step = _newton_step(sum(slopes), sum(curvatures), present)
+        own = batch.take(going)
+        slope, measured = _along_intercepts(objective, logits, found[going], own, going, curvature=curvature is None)
+        curvature = curvature if measured is None else measured
+        assert curvature is not None
+        step = _newton_step(slope, curvature, own.present.double())
         longest = step.abs().amax(1)
-        intercepts = intercepts + step * (LONGEST_STEP / longest.clamp(min=LONGEST_STEP))[:, None]
-        exact = longest <= LAST_STEP
-        if bool(exact.all()):
+        if measured is None and bool((longest > SHORTER * last).any()):
+            curvature = None
+            continue
+        found[going] += step * (LONGEST_STEP / longest.clamp(min=LONGEST_STEP))[:, None]
+        ended = longest <= LAST_STEP
+        exact[going[ended]] = True
+        going, curvature, last = going[~ended], curvature[~ended], longest[~ended]
+        if not len(going):
             break
-    if intercepts.shape[1] > 1:  # raising all logits alike changes nothing: let present classes' intercepts sum to 0
-        intercepts = intercepts - present * (intercepts.sum(1) / present.sum(1))[:, None]
-    return intercepts, exact
+    if found.shape[1] > 1:  # raising all logits alike changes nothing: let present classes' intercepts sum to 0
+        present = batch.present.double()
+        found = found - present * (found.sum(1) / present.sum(1))[:, None]
+    return found, exact
+
+
+def _along_intercepts(
+    objective: Objective,
+    logits: list[Tensor],
+    intercepts: Tensor,
+    batch: ProblemBatch,
+    going: Tensor,
+    *,
+    curvature: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """The gradient along the intercepts (problem, class) of some problems (number,), and the curvature if asked for."""
+    shift = shifts(intercepts, batch)
+
+    def work(item: tuple[slice, Tensor]) -> tuple[Tensor, Tensor | None]:
+        block, everyone = item
+        own = everyone if len(going) == everyone.shape[1] else everyone[:, going]
+        terms = objective.terms(own + shift, block, batch, curvature=curvature)
+        return terms.residual.sum(0), terms.curvature
+
+    items = list(zip(objective.slices, logits, strict=True))
+    slopes, curvatures = zip(*objective.workers.in_order(work, items), strict=True)
+    return sum(slopes), None if curvatures[0] is None else sum(curvatures)
 
 
 def _newton_step(slope: Tensor, curvature: Tensor, present: Tensor) -> Tensor:

@@ -10,7 +10,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from evar.base.threads import pieces
+
 PAIRS = 10
+INNER_CLASSES = 64  # multiplied at a time: what is new stays in the caches
 
 
 class CurvaturePairs:
@@ -47,7 +50,7 @@ class CurvaturePairs:
         pairs = [(s[part], y[part], w[part]) for s, y, w in zip(self.steps, self.changes, self.weights, strict=True)]
         for step, change, weight in reversed(pairs):
             share = (weight * inner(step, q)).to(q.dtype)[:, None, None]
-            q -= share * change
+            q.addcmul_(share, change, value=-1)
             shares.append(share)
         q = precondition(q)
         if pairs:
@@ -55,10 +58,12 @@ class CurvaturePairs:
             scale = 1 / (weight * inner(change, precondition(change)))
             q *= torch.where(torch.isfinite(scale) & (scale > 0), scale, 1.0).to(q.dtype)[:, None, None]
         for (step, change, weight), share in zip(pairs, reversed(shares), strict=True):
-            q += (share - (weight * inner(change, q)).to(q.dtype)[:, None, None]) * step
+            q.addcmul_(share - (weight * inner(change, q)).to(q.dtype)[:, None, None], step)
         return -q
 
 
 def inner(left: Tensor, right: Tensor) -> Tensor:
     """Inner products (problem,), summed in float64."""
-    return (left * right).sum((1, 2), dtype=torch.float64)
+    parts = pieces(left.shape[1], INNER_CLASSES)
+    by_class = [(left[:, part] * right[:, part]).sum(2, dtype=torch.float64) for part in parts]
+    return torch.cat(by_class, dim=1).sum(1)

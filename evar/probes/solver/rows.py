@@ -16,7 +16,8 @@ from evar.probes.contract import Floats, Rows
 from evar.probes.solver.workers import Workers
 
 Result = TypeVar("Result")
-BLOCK_ROWS = 1024
+BLOCK_ROWS, WIDE_BLOCK_ROWS = 1024, 4096
+WIDE = 1024  # classes whose gradients' sum over the blocks takes longer than what is read for them
 BLOCKS_MULTIPLE = 4  # of several blocks, so that two or four cores end together
 KEPT_BYTES = {"cpu": 0, "cuda": 32 << 30}  # of embeddings copied to the device; more are copied at each reading
 MOST_SCALE = 1e30  # a column of smaller spread than its inverse stays finite in float32
@@ -28,11 +29,11 @@ class RowBlocks:
     passes: how often all blocks were gone through.
     """
 
-    def __init__(self, x: Floats, rows: Rows, workers: Workers) -> None:
+    def __init__(self, x: Floats, rows: Rows, workers: Workers, classes: int = 1) -> None:
         self._x, self._rows, self._workers = x, rows, workers
         self.count, self.dim = len(rows), x.shape[1]
         self.passes = 0
-        blocks = -(-len(rows) // BLOCK_ROWS)
+        blocks = -(-len(rows) // (WIDE_BLOCK_ROWS if classes >= WIDE else BLOCK_ROWS))
         if blocks > 1:
             blocks = -(-blocks // BLOCKS_MULTIPLE) * BLOCKS_MULTIPLE
         size = -(-len(rows) // blocks)

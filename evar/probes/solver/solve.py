@@ -18,11 +18,11 @@ from evar.probes.solver.designs import Designs
 from evar.probes.solver.lbfgs import PAIRS
 from evar.probes.solver.objective import Objective, ProblemBatch
 from evar.probes.solver.precision import exact_products, fast_products
-from evar.probes.solver.rows import RowBlocks
+from evar.probes.solver.rows import WIDE, RowBlocks
 from evar.probes.solver.workers import Workers
 
 STATE_BYTES = {"cpu": 6 << 30, "cuda": 48 << 30}  # of vectors of the problems that are solved at a time
-WIDE, WIDE_STATE_BYTES = 1024, {"cpu": 1 << 30, "cuda": 48 << 30}  # classes that fill the products of rows on their own
+WIDE_STATE_BYTES = {"cpu": 1 << 30, "cuda": 48 << 30}  # of many classes, which fill the products of rows on their own
 VECTOR_BYTES = 4 * 2 * PAIRS + 8 * 10  # a weight: its curvature pairs, points, gradients and their temporaries
 LOGIT_BYTES = 4 * 2  # a row: the logits that a model starts from, copied when others end
 SHARED = 0.5  # of a group's rows, at least, each of its designs learns from: others' rows are computed in vain
@@ -86,9 +86,9 @@ class _Group:
     def __init__(self, examples: Examples, trains: Sequence[Rows], workers: Workers) -> None:
         rows = union(trains)
         targets = examples.y
-        self._blocks = RowBlocks(examples.x, rows, workers)
-        self._designs = Designs.of(self._blocks, rows, trains, workers)
         self._classes = 1 if targets.ndim == 2 else examples.classes
+        self._blocks = RowBlocks(examples.x, rows, workers, self._classes)
+        self._designs = Designs.of(self._blocks, rows, trains, workers)
         self._targets = torch.from_numpy(targets[rows]).to(workers.device)
         self._standardisers = [self._designs.standardiser(self._blocks, design) for design in range(len(trains))]
         with exact_products(workers.device):

@@ -16,8 +16,9 @@ from evar.cli import main
 from evar.data.downloads import hub as door
 from evar.data.hub_tasks import MtebTask, hub_task, mteb_tasks
 from evar.data.manifest import read_manifest
+from evar.data.named_tasks import load_tasks
 from evar.data.readers.hub import open_reader
-from evar.data.task import load_task, load_tasks
+from evar.data.task import load_task
 from evar.preparation import prepare
 from tests.data import hub_sets
 from tests.data.downloads.hub_server import COMMIT, Dataset, hub
@@ -135,9 +136,8 @@ metric: accuracy
 
 def test_a_list_of_tasks_may_hold_datasets_with_options(server):
     prepare("hub:owner/tones", download=True, cache="cache")
-    names = [
-        task.name for task in load_tasks(f"gtzan,{PINNED}(seconds=1.5, splits={{'train': 'test', 'test': 'train'}})")
-    ]
+    listed = f"gtzan,{PINNED}(seconds=1.5, splits={{'train': 'test', 'test': 'train'}})"
+    names = [task.name for task in load_tasks(listed, Path("data"))]
     assert names == ["gtzan", "hub:owner/tones@01234567(seconds=1.5, splits={'train': 'test', 'test': 'train'})"]
 
 

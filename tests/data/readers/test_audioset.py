@@ -22,8 +22,8 @@ def root(tmp_path):
     folder = tmp_path / TASK_FOLDER
     folder.mkdir()
     write_classes(folder / CLASSES, 4)
-    write_list(folder / LISTS["train"], TRAIN)
-    write_list(folder / LISTS["test"], TEST)
+    write_list(folder / "balanced_train_segments.csv", TRAIN)
+    write_list(folder / "eval_segments.csv", TEST)
     return folder
 
 
@@ -139,7 +139,7 @@ def test_missing_table_says_where_to_put_it(root, name):
     ],
 )
 def test_fault_in_a_list_names_the_line(root, row, said):
-    write_list(root / LISTS["test"], [row])
+    write_list(root / "eval_segments.csv", [row])
     with pytest.raises(DataError, match=said):
         read(root)
 

@@ -240,6 +240,49 @@ def test_file_that_is_no_table_of_json_names_what_is_wrong(read, name, text, sai
         read({name: text}, table=name)
 
 
+ASKED = "clip,tag,sure,split\na.wav,x,0.5,train\nb.wav,y,0.9,test\na.wav,y,0.2,train\na.wav,z,1,train\nb.wav,x,,test\n"
+
+
+def test_rows_of_a_clip_and_a_label_each_are_gathered_by_path(read):
+    files = {"clips.csv": ASKED.replace("x,,", "x,0.7,")}
+    options = {"columns": {"path": "clip", "labels": "tag"}, "gather": True, "without": {"sure": "0.2"}}
+    expected = {"a.wav": (("x", "z"), "train", "a.wav"), "b.wav": (("x", "y"), "test", "b.wav")}
+    assert read(files, multi=True, **options) == expected
+    options["gather"] = {"value": "sure", "present": 0.7}
+    assert read(files, multi=True, **options) == {**expected, "a.wav": (("z",), "train", "a.wav")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "options", "said"),
+    [
+        ("", "", {"gather": {"value": "sure", "present": 0.5}}, r"clips.csv: column sure is not a number in line 6$"),
+        ("", "", {"gather": {"value": "sur", "present": 0.5}}, r"clips.csv: no column sur: did you mean sure\?"),
+        (
+            "a.wav,z,1,train",
+            "a.wav,z,1,test",
+            {},
+            r"clips.csv: rows of one path differ in split: line 5 and an earlier",
+        ),
+        ("", "", {"columns": {"path": "clip"}}, r"clips.csv: no column labels"),
+        (
+            ",,test",
+            ",0,test\na.wav,x,0,train",
+            {"gather": {"value": "sure", "present": 0.5}},
+            r"both labels and absent",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_gathered_name_what_is_wrong(read, old, new, options, said):
+    options = {"columns": {"path": "clip", "labels": "tag"}, "gather": True, **options}
+    with pytest.raises(DataError, match=said):
+        read({"clips.csv": ASKED.replace(old, new) if old else ASKED}, multi=True, **options)
+
+
+def test_clips_of_one_label_are_not_gathered(read):
+    with pytest.raises(UsageError, match=r"task.yaml: gather is for multi-label tasks"):
+        read({"clips.csv": PLAIN}, gather=True)
+
+
 def test_folds_are_dealt_by_the_group_alone(read, tmp_path):
     def dealt(number):
         return "abc"[int(int(hashlib.sha256(f"s{number}".encode()).hexdigest()[:16], 16) / 2**64 * 3)]
@@ -298,6 +341,10 @@ def test_the_folder_that_an_archive_makes_is_found(read, tmp_path):
         ({"table": "../clips.csv"}, r"table must be a file below the task's folder, not '../clips.csv'"),
         ({"table": {}}, r"table names no file"),
         ({"join": {"table": "a.csv"}}, r"join: by is missing"),
+        ({"gather": {"value": "a"}}, r"gather: present is missing"),
+        ({"gather": {"value": "a", "present": "b"}}, r"gather: present must be a number, not 'b'"),
+        ({"gather": {"valeu": "a"}}, r"unknown key of option gather .*'valeu': did you mean value"),
+        ({"gather": {"value": "a", "present": 1}, "columns": {"absent": "b"}}, r"gather makes the column absent"),
         (
             {"join": {"table": "a.csv", "by": "a", "hedaer": 2}},
             r"unknown key of option join .*'hedaer': did you mean h",

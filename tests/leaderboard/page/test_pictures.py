@@ -84,7 +84,7 @@ def test_a_long_name_and_control_characters_are_cut():
 
 def test_dot_plot_shows_own_rows_filled_and_published_ones_hollow_below():
     rows = [make_scored("m2d", "us8k", 0.8, 1), make_scored("logmel", "us8k", 0.5, 2)]
-    published = [Published("us8k", "PANN", "accuracy", "linear", "p", 0.79, None, None, "s")]
+    published = [Published("us8k", "PANN", "accuracy", "10 folds", "linear", "p", 0.79, None, None, "s")]
     made = board(rows)
     picture = dot_plot("us8k", made.tables, encoder_names(made.ranked), published)
     shown = [text for text in texts(picture.svg) if text in ("m2d", "logmel", "PANN")]
