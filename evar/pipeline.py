@@ -30,7 +30,7 @@ from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
-from evar.fitting import ProbeFit, fit_outputs, fit_shots
+from evar.fitting import WEIGHTED, ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import leaderboard_csv
 from evar.leaderboard.runs import MOST_LETTERS, Kept, record_path
 from evar.nn import releases
@@ -131,6 +131,12 @@ class Evaluator:
         opened = open_encoder(encoder, weights, name, config)
         if (letters := len(opened.identity.name)) > MOST_LETTERS:  # else no run of it could be kept
             raise UsageError(f"the encoder's name has {letters:,} letters: give one of at most {MOST_LETTERS:,}")
+        for each in probes:
+            if each.weighs_layers and len(opened.outputs) < 2:
+                raise UsageError(
+                    f"probe {each.name}(layers='weighted') sums an encoder's layers, and {opened.identity.name} gives "
+                    "one output: ask it for more, as m2d(layers='each') does"
+                )
         return cls(opened, probes, config, None if results is None else Path(results))
 
     def evaluations(self, task: Task) -> Iterator[Evaluation]:
@@ -192,6 +198,7 @@ def _fits(
     clips: Manifest, embeddings: Embeddings, outputs: Sequence[str], probe: Probe, config: Config
 ) -> Iterator[ProbeFit]:
     """On all training clips, or on few of them where numbers of shots are given: output by output."""
+    outputs = (WEIGHTED,) if probe.weighs_layers else outputs
     if not config.shots:
         yield from fit_outputs(clips, embeddings, outputs, probe, config.seed)
         return
