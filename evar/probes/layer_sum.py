@@ -49,7 +49,7 @@ class LayerStack:
 
 def layer_sum(layers: Tensor, logits: Tensor) -> Tensor:
     """Layers (slot, clip, layer, dim) by weights softmax(logits (slot, layer, 1)) -> (slot, clip, dim)."""
-    return (layers * logits.softmax(1)[:, None]).sum(2)
+    return (logits.softmax(1).mT[:, None] @ layers)[:, :, 0]
 
 
 def layer_sum_gradient(layers: Tensor, logits: Tensor, along: Tensor) -> Tensor:
