@@ -49,7 +49,11 @@ class LayerStack:
 
 def layer_sum(layers: Tensor, logits: Tensor) -> Tensor:
     """Layers (slot, clip, layer, dim) by weights softmax(logits (slot, layer, 1)) -> (slot, clip, dim)."""
-    return (logits.softmax(1).mT[:, None] @ layers)[:, :, 0]
+    weights = logits.softmax(1)[..., None]
+    total = layers[:, :, 0] * weights[:, 0]
+    for layer in range(1, layers.shape[2]):  # no product of matrices: those may round
+        total.addcmul_(layers[:, :, layer], weights[:, layer])
+    return total
 
 
 def layer_sum_gradient(layers: Tensor, logits: Tensor, along: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ MAX_ITER = 1000
 LOWEST = np.float32(-1e30)  # a logit below all others that still leaves softmax and differences finite
 NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 LAYERS_LR, LAYERS_DECAY, LAYERS_BATCH = 1e-2, 0.1, 128
-LAYERS_EPOCHS, LAYERS_STEPS = 10, 1000  # at least so many of either
+LAYERS_EPOCHS, LAYERS_STEPS = 10, 500  # at least so many of either
 
 
 def open_probe(grid: Sequence[float] = GRID, max_iter: int = MAX_ITER, layers: LayerChoice = None) -> Probe:

@@ -1,7 +1,7 @@
 """What every probe must keep to. Probes are found by name: a new file is tested without a word here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from evar import probes
 from evar.base import threads
-from evar.probes import predictions
+from evar.probes import logistic, predictions
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, Targets
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, examples, labels
@@ -23,6 +23,14 @@ OPTIONS = {"mlp": "epochs=30"}  # where the default takes long
 WEIGHTED = ("logistic(layers='weighted')", "mlp(layers='weighted', epochs=30, hidden=[32])")
 ROWS, DIM = 9000, 6
 TRAIN, VALID, OTHERS = np.arange(0, 60), np.arange(60, 80), np.arange(80, 100)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_steps() -> Iterator[None]:
+    """The weights of layers are learned in 60 steps, not 500."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logistic, "LAYERS_STEPS", 60)
+        yield
 
 
 @pytest.fixture(scope="module", params=[*(f"{name}({OPTIONS.get(name, '')})" for name in probes.names()), *WEIGHTED])

@@ -13,6 +13,7 @@ from evar.probes import open_probe
 from evar.probes.contract import UNKNOWN, Examples, Floats, Problem
 from evar.probes.layer_sum import LayerStack, LayerSumFit, layer_sum, layer_sum_gradient
 from evar.probes.networks import forward, gradients, losses
+from evar.probes.training import OnDevice
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, examples
 
@@ -55,6 +56,9 @@ def test_layers_are_read_where_they_lie_with_the_same_bits(call: str, tmp_path: 
         np.save(tmp_path / f"{number}.npy", each)
     mapped = LayerStack([np.load(tmp_path / f"{number}.npy", mmap_mode="r") for number in range(3)])
     stacked = replace(clips, x=cast(Floats, mapped))
+    copied, out = OnDevice(stacked, [Problem(TRAIN, VALID, None, 0)], torch.device("cpu")), torch.empty(40, 18)
+    copied.read(copied.places(VALID), out)
+    assert np.array_equal(out.numpy(), clips.x[VALID])
     assert np.array_equal(fit(call, stacked).logits(mapped[TEST]), fit(call, clips).logits(clips.x[TEST]))
 
 
