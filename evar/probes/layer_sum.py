@@ -1,8 +1,9 @@
 """A weighted sum over an encoder's layers whose weights are learned, one a layer: softmax(a), from equal ones on.
 
-Source: Yang et al., SUPERB, arXiv:2105.01051, section 2.2. What differs: there whole sequences of frames are summed as
-the network gives them, here clip embeddings, each dimension of each layer standardised on the training rows first, so
-that a weight does not hang on how large a layer's numbers are.
+Source: Yang et al., SUPERB, arXiv:2105.01051. There the frames of each layer are summed as the network gives them; a
+mean over frames and a sum over layers may change places, so clip embeddings serve as well. What differs: each dimension
+of each layer is standardised on the training rows first, so that a weight does not hang on how large a layer's numbers
+are.
 """
 
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ class Standardiser:
     scale: NDArray[np.float64]
 
     @classmethod
-    def nothing(cls, dim: int) -> "Standardiser":
+    def identity(cls, dim: int) -> "Standardiser":
         """What leaves `dim` columns as they are."""
         return cls(np.zeros(dim), np.ones(dim))
 

@@ -100,6 +100,6 @@ class MLP(Probe[str]):
         jobs = [Job(problem, *self.pairs[problem.setting]) for problem in problems]
         trained = train(examples, jobs, score, self.recipe, torch.device(self.device))
         if self.weighs_layers:
-            as_it_is = Standardiser.nothing(examples.x.shape[1] // examples.layers)
-            return [LayerSumFit(each.layer_sum, NetworkFit(as_it_is, each.layers, each.ended)) for each in trained]
+            same = Standardiser.identity(examples.x.shape[1] // examples.layers)  # the sum's layers are standardised
+            return [LayerSumFit(each.layer_sum, NetworkFit(same, each.layers, each.ended)) for each in trained]
         return [NetworkFit(each.standardise, each.layers, each.ended) for each in trained]
