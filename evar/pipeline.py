@@ -31,7 +31,7 @@ from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
-from evar.fitting import CHOSEN, ProbeFit, fit_outputs, fit_shots
+from evar.fitting import CHOSEN, WEIGHTED, ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import leaderboard_csv
 from evar.leaderboard.runs import MOST_LETTERS, Kept, read_rows, record_path
 from evar.nn import releases
@@ -154,6 +154,12 @@ class Evaluator:
         opened = open_encoder(encoder, weights, name, config)
         if (letters := len(opened.identity.name)) > MOST_LETTERS:  # else no run of it could be kept
             raise UsageError(f"the encoder's name has {letters:,} letters: give one of at most {MOST_LETTERS:,}")
+        for each in probes:
+            if each.weighs_layers and len(opened.outputs) < 2:
+                raise UsageError(
+                    f"probe {each.name}(layers='weighted') sums an encoder's layers, and {opened.identity.name} gives "
+                    "one output: ask it for more, as m2d(layers='each') does"
+                )
         return cls(opened, probes, config, None if results is None else Path(results), again)
 
     def evaluations(self, task: Task) -> Iterator[Evaluation]:
@@ -200,7 +206,7 @@ class Evaluator:
 
     def _keys(self, probe: Probe) -> list[RunKey]:
         """What stands in the rows of a probe, one for each, in their order."""
-        config, outputs = self.config, list(self.encoder.outputs)
+        config, outputs = self.config, _outputs(probe, self.encoder.outputs)
         call = probe_call(probe.name, probe.options)
         if config.shots:
             return [(call, output, shots, config.draws or DRAWS) for output in outputs for shots in config.shots]
@@ -263,12 +269,18 @@ def _fits(
     clips: Manifest, embeddings: Embeddings, outputs: Sequence[str], probe: Probe, config: Config
 ) -> Iterator[ProbeFit]:
     """On all training clips, or on few of them where numbers of shots are given: output by output."""
+    outputs = _outputs(probe, outputs)
     if not config.shots:
         yield from fit_outputs(clips, embeddings, outputs, probe, config.seed)
         return
     for output in outputs:
         for shots in config.shots:
             yield fit_shots(clips, embeddings, output, probe, shots, config.draws or DRAWS, config.seed)
+
+
+def _outputs(probe: Probe, outputs: Sequence[str]) -> Sequence[str]:
+    """What a probe is fitted on, one after the other: the encoder's outputs, or their weighted sum."""
+    return (WEIGHTED,) if probe.weighs_layers else outputs
 
 
 def _key_of(row: Result) -> RunKey:

@@ -64,12 +64,16 @@ class Scored(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting(ResultPart):
-    """What was chosen on validation rows: setting and, where the layer was chosen too, chosen_output, a round."""
+    """What was chosen on validation rows: setting and, where the layer was chosen too, chosen_output, a round.
+
+    layer_weights: round -> layer -> its weight in the sum, the mean over seeds, where a probe learned one.
+    """
 
     setting: dict[str, float | str | None]
     at_edge: bool
     converged: bool
     chosen_output: dict[str, str]
+    layer_weights: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
             echo(json.dumps(dataclasses.asdict(result)) if arguments.json else result.line)
             if evaluation.kept is not None:
                 say(f"row added to {results / leaderboard_csv.NAME}")
+            if result.layer_weights and not config.shots:
+                continue  # no layer of a sweep
             swept.append(result)
             if result.chosen_output:
                 say(f"score over depth drawn in {draw_sweep(results, swept)}")
