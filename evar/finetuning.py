@@ -23,8 +23,9 @@ from evar import plots
 from evar.base.errors import UsageError, unknown
 from evar.base.progress import hidden
 from evar.config import Config, config_of
+from evar.data.groups import load_tasks
 from evar.data.manifest import Round
-from evar.data.task import Task, load_tasks
+from evar.data.task import Task
 from evar.embeddings.device import choose_device, choose_precision
 from evar.embeddings.extract import Embeddings
 from evar.encoders.m2d import M2D

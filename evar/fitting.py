@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from evar.data.manifest import Manifest
 from evar.embeddings.extract import Embeddings
 from evar.probes import selection
 from evar.probes import shots as few_shots
-from evar.probes.contract import Chosen, Examples, Probe
+from evar.probes.contract import Chosen, Examples, Floats, Probe
+from evar.probes.layer_sum import LayerStack, LayerSumFit
 from evar.probes.predictions import Predictions, predict, together
 from evar.scoring import intervals, metrics
 from evar.scoring.intervals import Score
@@ -22,6 +23,7 @@ from evar.scoring.intervals import Score
 log = logging.getLogger(__name__)
 
 CHOSEN = "chosen"  # the output of a row whose layer was chosen on validation rows
+WEIGHTED = "weighted"  # the output of a row whose probe learned a weighted sum over layers
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class ProbeFit:
 
     chosen:   round -> its final fits; for few shots a round is one draw of a round of the task
     outputs:  round -> output, where it was chosen for each round
+    layer_weights: round -> output -> its weight in the sum, the mean over the final fits, where weights were learned
     shots:    where it was fitted on few shots
     """
 
@@ -59,6 +62,7 @@ class ProbeFit:
     seconds: float
     outputs: Mapping[str, str] = field(default_factory=dict)
     shots: Shots | None = None
+    layer_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def fit_outputs(
@@ -130,7 +134,9 @@ def fit_probe(
     predictions = replace(predict(examples, rounds, chosen), pitches=clips.pitches)
     score = intervals.score_predictions(predictions, clips.task.metric, seed)
     by_round = {each.name: outcome for each, outcome in zip(rounds, chosen, strict=True)}
-    return ProbeFit(probe, output, by_round, predictions, score, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    weights = _layer_weights(embeddings, by_round)
+    return ProbeFit(probe, output, by_round, predictions, score, seconds, layer_weights=weights)
 
 
 def fit_shots(
@@ -157,16 +163,32 @@ def fit_shots(
     if short := few_shots.short_classes(examples, rounds, shots):
         names = few(clips.classes[number] for number in short)
         log.warning(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
+    by_round = {each.name: outcome for each, outcome in zip(drawn, chosen, strict=True)}
     return ProbeFit(
         probe,
         output,
-        {each.name: outcome for each, outcome in zip(drawn, chosen, strict=True)},
+        by_round,
         predictions,
         replace(scored, seeds=tuple(table.mean(axis=0).tolist())),
         time.perf_counter() - begin,
         shots=Shots(shots, tuple(table.mean(axis=1).tolist()), len(short)),
+        layer_weights=_layer_weights(embeddings, by_round),
     )
 
 
 def _examples(clips: Manifest, embeddings: Embeddings, output: str) -> Examples:
-    return Examples(embeddings.outputs[output], clips.targets, clips.groups, len(clips.classes))
+    """What the probe sees: one output, or, for WEIGHTED, all of them side by side."""
+    if output != WEIGHTED:
+        return Examples(embeddings.outputs[output], clips.targets, clips.groups, len(clips.classes))
+    stack = cast(Floats, LayerStack(list(embeddings.outputs.values())))
+    return Examples(stack, clips.targets, clips.groups, len(clips.classes), len(embeddings.outputs))
+
+
+def _layer_weights(embeddings: Embeddings, chosen: Mapping[str, Chosen]) -> dict[str, dict[str, float]]:
+    """See `ProbeFit`."""
+    found = {}
+    for name, outcome in chosen.items():
+        weights = [fit.layer_sum.weights for fit in outcome.fits if isinstance(fit, LayerSumFit)]
+        if weights:
+            found[name] = dict(zip(embeddings.outputs, np.mean(weights, axis=0).tolist(), strict=True))
+    return found

@@ -9,7 +9,7 @@ embeddings; test rows are read once, by the probes' final fits.
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,27 +20,31 @@ from torch import nn
 from evar import encoders
 from evar.base.errors import EvarError, UsageError, few
 from evar.config import DRAWS, Config, config_of
-from evar.data.manifest import Manifest
-from evar.data.task import Task, load_tasks
+from evar.data.manifest import Manifest, require_data
+from evar.data.named_tasks import load_tasks
+from evar.data.task import Task
 from evar.embeddings import inventory
-from evar.embeddings.batches import make_plan
+from evar.embeddings.batches import Plan, make_plan
 from evar.embeddings.device import Runtime, choose_runtime, probe_device
-from evar.embeddings.extract import Embeddings, embed
+from evar.embeddings.extract import Embeddings, embed, embeddings_key
 from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
-from evar.fitting import ProbeFit, fit_outputs, fit_shots
+from evar.fitting import CHOSEN, WEIGHTED, ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import leaderboard_csv
-from evar.leaderboard.runs import MOST_LETTERS, Kept, record_path
+from evar.leaderboard.runs import MOST_LETTERS, Kept, read_rows, record_path
 from evar.nn import releases
 from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes import open_probes
 from evar.probes.contract import Probe
-from evar.result import Result
-from evar.row import make_result
+from evar.result import Result, probe_call
+from evar.row import PROTOCOL_VERSION, make_result
 
 log = logging.getLogger(__name__)
+
+RunKey = tuple[str, str, int | None, int | None]
+"""Of one encoder's rows of one task: the probe's call, the output, shots, draws."""
 
 
 def evaluate(
@@ -51,19 +55,22 @@ def evaluate(
     weights: str | Path | None = None,
     name: str | None = None,
     results: str | Path | None = None,
+    again: bool = False,
     config: Config | None = None,
     **settings: Any,
 ) -> list[Result]:
     """Score a frozen encoder: one `Result` for each task, probe, output (and number of shots), in this order.
 
-    task:     a name, a comma list of names, the path of a YAML file, or a `Task`
+    task:     names of tasks and groups ("core, esc50", "all" that are found), the path of a YAML file, or a `Task`
     encoder:  a call such as "m2d" or "random(seed=3)"; or an `Encoder`, or any module with a `sample_rate` (Hz) whose
               forward takes (clip, sample) float32 in [-1, 1] and gives (clip, dim), or (clip, frame, dim), of which the
               mean over frames is taken. A module is copied and stays as it is: its mode, gradients and device
     probe:    a call, or a comma list of calls
     weights:  a checkpoint file or folder, or a checkpoint's name; of an encoder that is named
     name:     what the rows call a module; its class's name, or what its identity says, where not given
-    results:  folder of a leaderboard that the rows are appended to; none is written where not given
+    results:  folder of a leaderboard that the rows are appended to; none is written where not given. What has its row
+              there is not scored again, and that row given: same weights, code, probe, settings, clips, kind of device
+    again:    whether it is all the same
     config:   the settings; `settings` are settings by name, which go before: `evar.Config` explains each
 
     `[result.row() for result in results]` makes a table. Embeddings are cached by the network's tensors, its sources,
@@ -76,20 +83,24 @@ def evaluate(
     if isinstance(task, str) and task.partition("(")[0].strip() in encoders.names():
         raise UsageError(f"evar.evaluate: a task comes first, then an encoder; {task!r} is an encoder")
     config = config_of(settings, config)
-    tasks = load_tasks(task)
-    evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name)
+    tasks = load_tasks(task, config.data)
+    for each in tasks:
+        require_data(each, config.data)  # now, not after the tasks before it
+    evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name, again=again)
     return [evaluation.result for each in tasks for evaluation in evaluator.evaluations(each)]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A run's result, and what is kept beside it."""
+    """A run's result, and what is kept beside it; None where the run was there before, and is not made again."""
 
     result: Result
-    kept: Kept
+    kept: Kept | None
 
     def save(self, results: Path) -> None:
         """Keep the run in a folder and add its row; what cannot be kept is noted, so that nothing is lost."""
+        if self.kept is None:
+            return
         try:
             leaderboard_csv.append(results, self.result, self.kept)
         except EvarError:
@@ -100,17 +111,28 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Evaluator:
-    """An encoder and probes, opened once for any number of tasks; results: where runs are kept, None for nowhere."""
+    """An encoder and probes, opened once for any number of tasks.
+
+    results: where runs are kept, None for nowhere; again: whether what has its row there is scored again
+    """
 
     encoder: Encoder
     probes: Sequence[Probe]
     config: Config
     results: Path | None = None
+    again: bool = False
 
     @cached_property
     def runtime(self) -> Runtime:
         """Where and how the encoder runs."""
         return choose_runtime(self.config.device, self.config.precision, self.config.batch_size)
+
+    @cached_property
+    def _rows(self) -> list[Result]:
+        """The rows that there are, as the sweep begins."""
+        if self.results is None or self.again or unreadable(self.encoder):
+            return []
+        return read_rows(self.results)
 
     @classmethod
     def open(
@@ -122,6 +144,7 @@ class Evaluator:
         *,
         weights: str | Path | None = None,
         name: str | None = None,
+        again: bool = False,
     ) -> "Evaluator":
         """See `evaluate`. Everything that can be wrong is found here, before any work; the encoder is opened last."""
         runtime = choose_runtime(config.device, config.precision)
@@ -131,10 +154,16 @@ class Evaluator:
         opened = open_encoder(encoder, weights, name, config)
         if (letters := len(opened.identity.name)) > MOST_LETTERS:  # else no run of it could be kept
             raise UsageError(f"the encoder's name has {letters:,} letters: give one of at most {MOST_LETTERS:,}")
-        return cls(opened, probes, config, None if results is None else Path(results))
+        for each in probes:
+            if each.weighs_layers and len(opened.outputs) < 2:
+                raise UsageError(
+                    f"probe {each.name}(layers='weighted') sums an encoder's layers, and {opened.identity.name} gives "
+                    "one output: ask it for more, as m2d(layers='each') does"
+                )
+        return cls(opened, probes, config, None if results is None else Path(results), again)
 
     def evaluations(self, task: Task) -> Iterator[Evaluation]:
-        """One evaluation for each output and probe, and for each number of shots; kept in `results` as it is there.
+        """One evaluation for each output and probe, and for each number of shots; kept in `results` as it is made.
 
         Raises EvarError where the data, the encoder or the cache does not allow it.
         """
@@ -157,14 +186,58 @@ class Evaluator:
             )
         prepared = prepare_task(task, encoder.sample_rate, config)
         require_coverage(prepared, config)
+        before = self._before(prepared)
+        if all(key in before for probe in self.probes for key in self._keys(probe)):
+            for probe in self.probes:
+                yield from self._earlier(task, probe, before)
+            return
         prepared.note_findings()  # before hours of embedding
         if why := unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
             log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
         embeddings = embed_clips(prepared, encoder, runtime, config)
         for probe in self.probes:
+            if all(key in before for key in self._keys(probe)):
+                yield from self._earlier(task, probe, before)
+                continue
             for fit in _fits(prepared.clips, embeddings, encoder.outputs, probe, config):
                 result = make_result(prepared, encoder, embeddings, fit, config, unstable=why)
-                yield Evaluation(result, _kept(prepared.clips, fit))
+                row = before.get(_key_of(result))
+                yield Evaluation(row, None) if row else Evaluation(result, _kept(prepared.clips, fit))
+
+    def _keys(self, probe: Probe) -> list[RunKey]:
+        """What stands in the rows of a probe, one for each, in their order."""
+        config, outputs = self.config, _outputs(probe, self.encoder.outputs)
+        call = probe_call(probe.name, probe.options)
+        if config.shots:
+            return [(call, output, shots, config.draws or DRAWS) for output in outputs for shots in config.shots]
+        return [(call, output, None, None) for output in [*outputs, *([CHOSEN] if len(outputs) > 1 else [])]]
+
+    def _before(self, prepared: Prepared) -> dict[RunKey, Result]:
+        """The latest rows of these clips by this encoder, with these settings; rows of a training run do not count."""
+        if not self._rows:
+            return {}
+        clips, config = prepared.clips, self.config
+        same = {
+            "task": clips.task.name,
+            "task_digest": clips.task.digest,
+            "table_digest": clips.digest,
+            "leaks": prepared.leaks,  # near-duplicates may have been found since
+            "protocol_version": PROTOCOL_VERSION,
+            "embeddings_key": embeddings_key(self.encoder, plan_of(prepared), self.runtime, config.cache),
+            "seed": config.seed,
+            "limit": config.limit,
+            "step": None,
+        }
+        rows = [row for row in self._rows if all(getattr(row, name) == value for name, value in same.items())]
+        return {_key_of(row): row for row in rows}
+
+    def _earlier(self, task: Task, probe: Probe, before: Mapping[RunKey, Result]) -> Iterator[Evaluation]:
+        """The rows of a probe as they are, noted in a line."""
+        rows = [before[key] for key in self._keys(probe)]
+        runs = few(row.run for row in rows)
+        log.info(f"{task.name}: has its row by {probe.name}, run {runs}; --again scores it again")
+        for row in rows:
+            yield Evaluation(row, None)
 
 
 def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str | None, config: Config) -> Encoder:
@@ -183,21 +256,35 @@ def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str
 
 def embed_clips(prepared: Prepared, encoder: Encoder, runtime: Runtime, config: Config) -> Embeddings:
     """The embeddings of a task's clips, each cut or padded to the task's seconds."""
+    return embed(encoder, plan_of(prepared), runtime, config.cache)
+
+
+def plan_of(prepared: Prepared) -> Plan:
+    """Which samples of a task's clips are embedded."""
     clips = prepared.clips
-    plan = make_plan(prepared.store, prepared.store.usable, clips.random_crops, clips.task.seconds)
-    return embed(encoder, plan, runtime, config.cache)
+    return make_plan(prepared.store, prepared.store.usable, clips.random_crops, clips.task.seconds)
 
 
 def _fits(
     clips: Manifest, embeddings: Embeddings, outputs: Sequence[str], probe: Probe, config: Config
 ) -> Iterator[ProbeFit]:
     """On all training clips, or on few of them where numbers of shots are given: output by output."""
+    outputs = _outputs(probe, outputs)
     if not config.shots:
         yield from fit_outputs(clips, embeddings, outputs, probe, config.seed)
         return
     for output in outputs:
         for shots in config.shots:
             yield fit_shots(clips, embeddings, output, probe, shots, config.draws or DRAWS, config.seed)
+
+
+def _outputs(probe: Probe, outputs: Sequence[str]) -> Sequence[str]:
+    """What a probe is fitted on, one after the other: the encoder's outputs, or their weighted sum."""
+    return (WEIGHTED,) if probe.weighs_layers else outputs
+
+
+def _key_of(row: Result) -> RunKey:
+    return row.probe_call, row.output, row.shots, row.draws
 
 
 def _kept(clips: Manifest, fit: ProbeFit) -> Kept:

@@ -19,12 +19,14 @@ from evar.data.audio import MISSING
 from evar.data.check import make_report, problem, untaught
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
+from evar.data.groups import groups
 from evar.data.leaks import Leaks, find_leaks
 from evar.data.manifest import Manifest, find_root, read_manifest
+from evar.data.named_tasks import load_tasks
 from evar.data.promised import Promised, short_clips
 from evar.data.report import Report
 from evar.data.store import Store
-from evar.data.task import Task, load_task, load_tasks, task_files
+from evar.data.task import Task, load_task, task_files
 from evar.near_duplicates.record import NearDuplicates, find, known
 
 log = logging.getLogger(__name__)
@@ -77,7 +79,10 @@ class Checked:
 
 @dataclass(frozen=True)
 class ListedTask:
-    """A task that can be named. data: where its dataset was found, that it was not, or how its file is broken."""
+    """A task that can be named, and groups that it is in.
+
+    data: where its dataset was found, that it was not, or how its file is broken
+    """
 
     task: str
     title: str = ""
@@ -85,6 +90,7 @@ class ListedTask:
     classes: int | None = None
     metric: str = ""
     protocol: str = ""
+    groups: tuple[str, ...] = ()
     data: str = ""
 
 
@@ -103,7 +109,8 @@ def prepare(
     Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
     """
     config = config_of(settings, config)
-    return [prepare_task(each, rate, config, fetch=download) for each in load_tasks(task)]
+    tasks = load_tasks(task, config.data, fetch=download)
+    return [prepare_task(each, rate, config, fetch=download) for each in tasks]
 
 
 def check(
@@ -122,7 +129,7 @@ def check(
     Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
     """
     config, checked = config_of(settings, config), []
-    for each in load_tasks(task):
+    for each in load_tasks(task, config.data):
         manifest = read_manifest(each, config.data)
         store = _decoded(manifest, rate, config)
         report, clips = make_report(manifest, store, config.min_coverage), manifest.keep(store.usable)
@@ -142,7 +149,8 @@ def list_tasks(config: Config | None = None, **settings: Any) -> list[ListedTask
             continue
         rows, classes = (task.expects.rows, task.expects.classes) if task.expects else (None, None)
         found = _found(task, config.data)
-        listed.append(ListedTask(name, task.title, rows, classes, task.metric, task.protocol, found))
+        member_of = tuple(group for group, each in groups().items() if name in each.tasks)
+        listed.append(ListedTask(name, task.title, rows, classes, task.metric, task.protocol, member_of, found))
     return listed
 
 

@@ -20,7 +20,8 @@ from evar.base.errors import EvarError, UsageError
 from evar.base.progress import hidden, hidden_progress
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
-from evar.data.task import Task, load_tasks
+from evar.data.named_tasks import load_tasks
+from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.leaderboard import leaderboard_csv, outputs
 from evar.pipeline import Evaluator
@@ -100,7 +101,7 @@ def pretrain_encoder(
         resume=resume,
         encoder_dtype=PRECISIONS[save_as],
     )
-    tasks = load_tasks(scoring.tasks) if scoring else []
+    tasks = load_tasks(scoring.tasks, config.data) if scoring else []
     with contextlib.nullcontext() if is_first() else hidden():
         sources = _sources(folders, task, config)
         for each in tasks:
@@ -158,7 +159,7 @@ def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
 def _sources(folders: Sequence[str | Path], task: str | None, config: Config) -> list[AudioSource]:
     """Folders and tasks' training clips. Raises UsageError where neither is named."""
     sources = [source_of_folder(Path(folder)) for folder in folders]
-    for each in load_tasks(task) if task else []:
+    for each in load_tasks(task, config.data) if task else []:
         clips = read_manifest(each, config.data)
         rows = clips.clips["part"] == "train"
         if each.folds:

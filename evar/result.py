@@ -9,6 +9,7 @@ and one where it is made (`row.py`).
 import dataclasses
 import json
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +67,16 @@ class Scored(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting(ResultPart):
-    """What was chosen on validation rows: setting and, where the layer was chosen too, chosen_output, a round."""
+    """What was chosen on validation rows: setting and, where the layer was chosen too, chosen_output, a round.
+
+    layer_weights: round -> layer -> its weight in the sum, the mean over seeds, where a probe learned one.
+    """
 
     setting: dict[str, float | str | None]
     at_edge: bool
     converged: bool
     chosen_output: dict[str, str]
+    layer_weights: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +142,16 @@ class Cost(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance(ResultPart):
-    """What is needed to repeat the run, beside its name."""
+    """What is needed to repeat the run, beside its name.
+
+    dataset_revision: of a dataset of the Hugging Face Hub, OWNER/NAME@COMMIT; of any other empty.
+    """
 
     encoder_options: dict[str, Any]
     probe_options: dict[str, Any]
     weights_digest: str
     embeddings_key: str
+    dataset_revision: str
     seed: int
     evar: str
     torch: str
@@ -222,8 +231,7 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     @property
     def probe_call(self) -> str:
         """The probe with all its options, as on the command line: "logistic(max_iter=50)"."""
-        options = (f"{name}={value!r}" for name, value in sorted(self.probe_options.items()))
-        return f"{self.probe}({', '.join(options)})"
+        return probe_call(self.probe, self.probe_options)
 
     @property
     def why_unranked(self) -> str:
@@ -264,6 +272,11 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     def row(self) -> dict[str, str]:
         """The leaderboard's columns as text that a person would type: lists and mappings are JSON, truth yes/no."""
         return {name: _text(getattr(self, name)) for name in COLUMNS}
+
+
+def probe_call(name: str, options: Mapping[str, Any]) -> str:
+    """A probe with all its options, as on the command line: "logistic(max_iter=50)"."""
+    return f"{name}({', '.join(f'{option}={value!r}' for option, value in sorted(options.items()))})"
 
 
 def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:

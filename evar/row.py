@@ -6,7 +6,7 @@ from evar.data.task import official_digest
 from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
-from evar.fitting import CHOSEN, ProbeFit
+from evar.fitting import CHOSEN, WEIGHTED, ProbeFit
 from evar.preparation import Prepared
 from evar.result import Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
 from evar.scoring import summary
@@ -25,7 +25,7 @@ def make_result(
         _data(prepared, fit, config),
         _standing(prepared, encoder, fit, config, unstable),
         _cost(prepared, embeddings, fit),
-        _provenance(encoder, embeddings, fit, config),
+        _provenance(prepared, encoder, embeddings, fit, config),
         Remarks(),
     )
 
@@ -66,6 +66,7 @@ def _fitting(fit: ProbeFit) -> Fitting:
         at_edge=any(chosen.at_edge for chosen in fit.chosen.values()),
         converged=all(fitted.converged for chosen in fit.chosen.values() for fitted in chosen.fits),
         chosen_output=dict(fit.outputs),
+        layer_weights={name: dict(weights) for name, weights in fit.layer_weights.items()},
     )
 
 
@@ -88,7 +89,7 @@ def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Confi
     empty_folds = [fold for fold in task.folds or [] if fold not in fit.score.parts]
     whole = config.limit is None and fit.shots is None and not empty_folds and prepared.coverage >= task.min_coverage
     official = official_digest(task.name) in (None, task.digest)
-    in_sweep = len(encoder.outputs) > 1 and fit.output != CHOSEN
+    in_sweep = len(encoder.outputs) > 1 and fit.output not in (CHOSEN, WEIGHTED)
     return Standing(
         ranked=whole and official and not in_sweep and not unstable and fit.score.groups > 1,
         sweep=in_sweep,
@@ -119,13 +120,16 @@ def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
     )
 
 
-def _provenance(encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config) -> Provenance:
+def _provenance(
+    prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config
+) -> Provenance:
     versions, (commit, dirty) = provenance.versions(), provenance.commit()
     return Provenance(
         encoder_options=dict(encoder.identity.options),
         probe_options=dict(fit.probe.options),
         weights_digest=encoder.identity.digest,
         embeddings_key=embeddings.key,
+        dataset_revision=prepared.manifest.task.revision,
         seed=config.seed,
         evar=versions["evar"],
         torch=versions["torch"],

@@ -25,6 +25,8 @@ DOORS = {
     "tqdm": {"base/progress.py"},
     "matplotlib": {"plots/saved.py", "plots/inline.py"},
     "rich": {"base/tables.py"},
+    "pyarrow": {"data/parquet.py"},
+    "huggingface_hub": {"data/downloads/hub.py", "encoders/transformers.py"},
     "jinja2": {"leaderboard/page/render.py", "leaderboard/page/runs.py"},
 }
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -38,8 +38,9 @@ class TextTable:
     names: int = 1
 
     def numeric(self, column: int) -> bool:
-        """Whether every cell of the column is a number, a score, or empty."""
-        return all(not row[column].text or row[column].text[0] in "0123456789+-" for row in self.rows)
+        """Whether every cell of the column is a number, a score, or empty; a list of several is none."""
+        cells = [row[column].text for row in self.rows if row[column].text]
+        return all(text[0] in "0123456789+-" and ", " not in text for text in cells)
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> TextTable:

@@ -39,9 +39,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises UsageError where it cannot be read, is not YAML without aliases, or is not a mapping.
     """
     try:
-        content = yaml.load(read_regular(path, MOST_BYTES).decode(), _Loader)
+        text = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: bytes, path: Path) -> dict[str, Any]:
+    """The mapping that `text`, of the file `path`, says. Raises UsageError as `read_yaml` does."""
+    try:
+        content = yaml.load(text.decode(), _Loader)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
     except RecursionError as error:

@@ -53,6 +53,7 @@ def _findings(report: Report, near: NearDuplicates | None) -> list[tuple[str, st
         ("duplicates", leaks["duplicates"]),
         ("near-duplicates", near.text if near else "not looked for, --near-duplicates does"),
         ("groups", "every clip is its own" if report.leaks.groups == report.found else leaks["groups"]),
+        *(("known", text) for text in _known(report)),
         *(("untaught", text) for text in report.untaught),
         ("silent", leaks["silent"]),
         ("clipped", _clipped(report)),
@@ -128,6 +129,13 @@ def _quarantined(report: Report) -> list[str]:
     if rest := report.quarantined[most:]:
         lines.append(f"{sum(len(fault.paths) for fault in rest):,} for {len(rest)} more reasons (all with --json)")
     return [*lines, ffmpeg.advice(report.waiting)] if report.waiting else lines
+
+
+def _known(report: Report) -> list[str]:
+    if report.known is None:
+        return []
+    entries = report.found * len(report.classes)
+    return [f"{report.known:.1%} of {entries:,} labels (a clip and a class); the others neither teach nor score"]
 
 
 def _some(paths: Sequence[str], what: str) -> str:

@@ -10,17 +10,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from evar import config
 from evar.base.errors import unknown
 from evar.base.spec import split_calls
+from evar.data.groups import ALL, groups
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Value = TypeVar("Value")
 
+TASK_NAMES = (
+    f"names of tasks and of groups ({', '.join(groups())}; {ALL}: what is found) separated by commas, "
+    "hub:OWNER/NAME@REVISION or mteb:NAME of the Hugging Face Hub"
+)
+
 
 def add_task(parser: argparse.ArgumentParser) -> None:
     """--task, which must be given."""
     parser.add_argument(
-        "--task", required=True, action="add-up", metavar="NAME[,..]", help="task names separated by commas, or `all`"
+        "--task",
+        required=True,
+        action="add-up",
+        metavar="NAME[,..]",
+        help=f"{TASK_NAMES}, or a path to a task's YAML file",
     )
 
 

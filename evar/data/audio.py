@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from evar.base.errors import DataError
 from evar.base.files import refuse_if_too_many_open
 from evar.data import ffmpeg, lengths
+from evar.data.containers import Containers
 
 BLOCK_SAMPLES = 1 << 20  # 4 MiB of float32, all channels together
 FULL_SCALE = 32768  # of int16
@@ -78,25 +79,30 @@ class Decoded:
     decoder: str = ""
 
 
-def read(path: Path, rate: int) -> Decoded:
-    """Decode `path` to mono int16 at `rate` Hz.
+def read(path: Path, rate: int, inside: Containers | None = None) -> Decoded:
+    """Decode `path` to mono int16 at `rate` Hz. inside: opens clips that lie inside files.
 
     Channels are averaged, resampling is soxr's HQ, rounding is to the nearest even and saturates. 16-bit mono at `rate`
     comes back bit for bit. Raises AudioFault, and StorageError where no more files can be opened.
     """
-    return _read(path, lambda sound: _decoded(sound, rate), lambda file, kind: _decoded_by_ffmpeg(file, kind, rate))
+    return _read(
+        path, inside, lambda sound: _decoded(sound, rate), lambda file, kind: _decoded_by_ffmpeg(file, kind, rate)
+    )
 
 
 def glance(path: Path) -> None:
     """Raise the AudioFault of `read` where it shows without decoding; what is cut inside FLAC does not, for one."""
-    _read(path, _glanced_at, lambda file, kind: None)
+    _read(path, None, _glanced_at, lambda file, kind: None)
 
 
 def _read(
-    path: Path, with_soundfile: Callable[[lengths.Sound], T], with_ffmpeg: Callable[[BinaryIO, ffmpeg.Kind], T]
+    path: Path,
+    inside: Containers | None,
+    with_soundfile: Callable[[lengths.Sound], T],
+    with_ffmpeg: Callable[[BinaryIO, ffmpeg.Kind], T],
 ) -> T:
     """What the reader of a file's kind makes of it. Raises AudioFault, and StorageError as `read` does."""
-    with _opened(path) as file, _faults(path):
+    with _faults(path), _opened(path, inside) as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise AudioFault("empty: zero bytes")
         kind = ffmpeg.kind_of(file)
@@ -113,13 +119,17 @@ def _read(
         return with_ffmpeg(file, kind)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path, inside: Containers | None) -> BinaryIO:
     """Open by descriptor: libsndfile sees no name, from whose ending it would guess (text.au as headerless mu-law)."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):  # opening a pipe would wait for ever
             return path.open("rb", buffering=0)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except NotADirectoryError as error:
+        if inside is not None and (file := inside.open(str(path))) is not None:
+            return file
+        raise Unreadable(MISSING) from error
+    except FileNotFoundError as error:
         raise Unreadable("is a link to nothing" if path.is_symlink() else MISSING) from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         refuse_if_too_many_open(path, error)

@@ -56,6 +56,7 @@ def make_report(manifest: Manifest, store: Store, min_coverage: float | None = N
         quarantined=_faults(store),
         waiting=len(store.waiting),
         leaks=find_leaks(clips, store, most=None),
+        known=float(np.mean(clips.targets != -1)) if "absent" in clips.table and len(clips.table) else None,
         untaught=untaught(clips),
         clipped=_each(Clipped, clipped, "clipped"),
         quiet=_each(Quiet, quiet.sort_values("peak", kind="stable"), "peak"),

@@ -6,6 +6,7 @@ and after the embeddings; signal code sees `Manifest.clips` only.
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,8 @@ from evar.base import plugins, provenance
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.spec import check_options
 from evar.config import DATA
+from evar.data.containers import outer
+from evar.data.downloads.sources import read_sources
 from evar.data.readers.audio_files import audio_files
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
@@ -116,7 +119,7 @@ class Manifest:
 
     def limit(self, most: int) -> "Manifest":
         """At most `most` clips a part of those whose files are there; a larger limit holds a smaller one's."""
-        there = self.keep(np.flatnonzero([(self.root / path).exists() for path in self.table["path"]]))
+        there = self.keep(np.flatnonzero([Path(outer(str(self.root / path))).exists() for path in self.table["path"]]))
         return there._limited(most)
 
     def _limited(self, most: int) -> "Manifest":
@@ -168,6 +171,12 @@ def find_root(task: Task, data: Path) -> Path | None:
     Raises DataError where a folder may not be looked into.
     """
     return next(iter([*_held(task, _below(task, data)), *_held(task, _beside(task))]), None)
+
+
+def require_data(task: Task, data: Path) -> None:
+    """Raise DataError, with how to get it, where the task's dataset is in none of its places."""
+    if find_root(task, data) is None:
+        raise _not_found(task, open_reader(task), data)
 
 
 def _held(task: Task, places: list[Path]) -> list[Path]:
@@ -224,8 +233,16 @@ def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
         hint = did_you_mean(task.folder, sorted(folders)).replace("?", ", or ")
     return DataError(
         f"task {task.name}: {task.title} not found: looked for {reader.wanted} in {few(map(str, places))}; "
-        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/"
+        f"{hint}give --data (or EVAR_DATA) the folder that holds {task.folder}/{_from_where(task)}"
     )
+
+
+def _from_where(task: Task) -> str:
+    """Where the dataset may be had, as far as that is known."""
+    if task.folder in read_sources():
+        return f"; `evar prepare --task {task.name} --download` fetches what may be fetched"
+    address = re.search(r"https?://[^\s;]+", task.source or "")
+    return f"; get it from {address[0]}" if address else ""
 
 
 def _check(manifest: Manifest) -> None:

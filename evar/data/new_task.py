@@ -19,6 +19,7 @@ from evar.base.files import write_atomic
 from evar.base.progress import progress
 from evar.base.yaml_file import yaml_text
 from evar.data import audio
+from evar.data.containers import Containers
 from evar.data.readers.audio_files import audio_files
 from evar.data.split import split_groups
 from evar.data.task import official_digest
@@ -89,7 +90,7 @@ def new_task(
     parts = {part: found[part] for part in shares}
     if empty := [part for part in shares if not parts[part]]:
         raise DataError(f"{folder}: no group is left for {few(empty)}: give classes more groups, or fewer parts")
-    seconds = seconds or common_seconds(folder, clips)
+    seconds = seconds or common_seconds(folder, [clip.path for clip in clips])
     write_atomic(table, _table_text(clips, places, "fold" if folds else "split"))
     write_atomic(file, _task_text(file, classes, parts, seconds, bool(folds)))
     alone = [label for label in classes if sum(label in count for count in counts.values()) < len(shares)]
@@ -124,15 +125,16 @@ def unreadable(folder: Path, clips: Sequence[Clip]) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def common_seconds(folder: Path, clips: Sequence[Clip]) -> float:
+def common_seconds(folder: Path, paths: Sequence[str]) -> float:
     """The length that QUANTILE of the clips do not exceed, rounded up to a tenth, judged by clips spread evenly."""
-    step = max(1, len(clips) // PROBED_CLIPS)
+    step = max(1, len(paths) // PROBED_CLIPS)
     lengths, faults = [], []
-    for clip in clips[::step]:
-        try:
-            lengths.append(audio.read(folder / clip.path, 16_000).duration)
-        except audio.AudioFault as fault:
-            faults.append(f"{clip.path} ({fault})")
+    with Containers() as inside:
+        for path in paths[::step]:
+            try:
+                lengths.append(audio.read(folder / path, 16_000, inside).duration)
+            except audio.AudioFault as fault:
+                faults.append(f"{path} ({fault})")
     if not lengths:
         raise DataError(f"{folder}: none of {len(faults)} clips decodes: {few(faults)}")
     length = sorted(lengths)[math.ceil(QUANTILE * len(lengths)) - 1]

@@ -85,6 +85,8 @@ class Report:
     rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files; decoders: by what
                       decoded them
     store_bytes:      of the decoded samples; digest: the store's
+    known:            of a multi-label task the share of its entries (a clip and a class) of which the usable clips know
+                      whether the label is there; None where all labels are
     untaught:         what is tested and training clips cannot teach, a line a kind
     remarks:          what the reader found out about this copy; pitfalls: what is known of the dataset everywhere
     problem:          why the task cannot be scored, in one line; "" where it can
@@ -105,6 +107,7 @@ class Report:
     quarantined: tuple[Fault, ...]
     waiting: int
     leaks: Leaks
+    known: float | None
     untaught: tuple[str, ...]
     clipped: tuple[Clipped, ...]
     quiet: tuple[Quiet, ...]

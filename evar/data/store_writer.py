@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evar.base.errors import DataError
 from evar.base.files import storage_errors
 from evar.base.progress import progress
 from evar.base.threads import Threads, in_order, pieces
-from evar.data import audio, ffmpeg, sample_file
+from evar.data import audio, containers, ffmpeg, sample_file
+from evar.data.containers import Containers
 from evar.data.promised import Promised
 from evar.data.sample_file import FACTS, Appender, SampleFile
 
@@ -68,12 +70,15 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, pro
         with storage_errors(folder):
             promised.require_room(_new(samples, rows, sources), rate, folder, _spare(folder, samples))
 
+    inside = Containers()
+
     def decode(row: int) -> tuple[int, Entry, NDArray[np.int16] | None]:
-        if (kept := _unchanged(samples, row, sources[row])) is not None:
+        if (kept := _unchanged(samples, row, sources[row], inside)) is not None:
             return row, kept, None
-        return row, *_decoded(sources[row], rate)
+        return row, *_decoded(sources[row], rate, inside)
 
     with (
+        inside,
         progress("prepare", total=len(sources), unit="clip", initial=len(sources) - len(rows)) as advance,
         Appender(folder, samples) as appender,
         Threads(max(1, workers), thread_name_prefix="prepare") as pool,
@@ -93,9 +98,14 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, pro
 
 
 def signature(source: str) -> Signature:
-    """Size in bytes and time of change in ns; NO_FILE for what is missing, a folder, or not to be read."""
+    """Size in bytes and time of change in ns; NO_FILE for what is missing, a folder, or not to be read.
+
+    Of a clip inside a file, that file's.
+    """
     try:
         status = os.stat(source)  # noqa: PTH116  a Path for every clip of a large dataset takes longer than the call
+    except NotADirectoryError:
+        return NO_FILE if (file := containers.outer(source)) == source else signature(file)
     except (OSError, ValueError):
         return NO_FILE
     if not stat.S_ISREG(status.st_mode) or not os.access(source, os.R_OK):
@@ -122,22 +132,22 @@ def _spare(folder: Path, samples: SampleFile | None) -> int:
     return sum(file.stat().st_size for file in folder.glob("samples-*.bin")) - (samples.end if samples else 0)
 
 
-def _unchanged(samples: SampleFile | None, row: int, source: str) -> Entry | None:
+def _unchanged(samples: SampleFile | None, row: int, source: str, inside: Containers) -> Entry | None:
     """The row's entry under the source's new time of change, where the source holds what it held when decoded."""
     entry = samples.entry(row) if samples is not None else None
     if entry is None or entry["crc"] < 0:
         return None
     size, ctime_ns = signature(source)
-    if (size, ctime_ns) == NO_FILE or size != entry["size"] or _crc(source) != entry["crc"]:
+    if (size, ctime_ns) == NO_FILE or size != entry["size"] or _crc(source, inside) != entry["crc"]:
         return None
     return {**entry, "ctime_ns": ctime_ns}
 
 
-def _decoded(source: str, rate: int) -> tuple[Entry, NDArray[np.int16]]:
+def _decoded(source: str, rate: int, inside: Containers) -> tuple[Entry, NDArray[np.int16]]:
     """A clip's entry, and its samples; none where it cannot be used, which the entry's reason says."""
     before, crc = signature(source), -1
     try:
-        clip = audio.read(Path(source), rate)
+        clip = audio.read(Path(source), rate, inside)
     except audio.AudioFault as fault:
         decoder = ffmpeg.NAME if isinstance(fault, audio.NeedsFfmpeg) else ""
         facts: tuple[Any, ...] = (*_UNUSABLE, decoder, str(fault))
@@ -146,19 +156,19 @@ def _decoded(source: str, rate: int) -> tuple[Entry, NDArray[np.int16]]:
         samples, heals = clip.samples, False
         facts = (content_hash(samples), clip.original_rate, clip.duration, clip.channels)
         facts += (clip.peak, clip.clipped, clip.lacking, clip.decoder, "")
-        crc = _crc(source)  # after decoding: what is refused by its size is not read
+        crc = _crc(source, inside)  # after decoding: what is refused by its size is not read
     # looked at again the next time: what changed meanwhile, and what could not be read, as soon as it can be
     size, ctime_ns = NO_FILE if heals or signature(source) != before else before
     return {**dict(zip(FACTS, facts, strict=True)), "size": size, "ctime_ns": ctime_ns, "crc": crc}, samples
 
 
-def _crc(source: str) -> int:
-    """CRC-32 of a file's bytes; -1 for what cannot be read."""
+def _crc(source: str, inside: Containers) -> int:
+    """CRC-32 of a clip's bytes; -1 for what cannot be read."""
     crc = 0
     try:
-        with open(source, "rb", buffering=0) as file:  # noqa: PTH123  as in `signature`
+        with inside.open(source) or open(source, "rb", buffering=0) as file:  # noqa: PTH123  as in `signature`
             while block := file.read(_READ_BYTES):
                 crc = zlib.crc32(block, crc)
-    except (OSError, ValueError):
+    except (OSError, ValueError, DataError):
         return -1
     return crc

@@ -5,7 +5,6 @@ audio; coverage is a share of the rows (0 to 1).
 """
 
 import hashlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 
 from evar.base.errors import UsageError, did_you_mean, few, in_words
 from evar.base.yaml_file import in_short, read_yaml
+from evar.data.groups import FILE as GROUPS
+from evar.data.groups import group_names, groups
 
-log = logging.getLogger(__name__)
+CORE = groups()["core"].tasks  # which come first wherever tasks are listed
+BUNDLED = GROUPS.parent
 
-CORE = ("us8k", "vc1", "as20k", "gtzan", "spcv2")  # the five tasks that `--task all` means
-BUNDLED = Path(__file__).parents[1] / "tasks"
-
+OF_THE_HUB = ("hub:", "mteb:")  # names of tasks that begin so are datasets of the Hugging Face Hub
 ENDINGS = (".yaml", ".yml")
 METRICS = {"single-label": ("accuracy", "mAP"), "multi-label": ("mAP", "macro_auc", "lwlrap")}
 OWN_NAME = "a task is named by its file; remove this key"
@@ -97,6 +97,12 @@ class Task(Strict):
         return f"{len(self.folds)}-fold cross-validation" if self.folds else "/".join(self.parts)
 
     @property
+    def revision(self) -> str:
+        """The dataset of the Hub and its commit, OWNER/NAME@COMMIT; empty where the task is not of the Hub."""
+        repo = self.options.get("repo") if self.reader == "hub" else None
+        return f"{repo}@{self.options['revision']}" if repo else ""
+
+    @property
     def digest(self) -> str:
         """sha256 of all that decides a score (not of titles, sources, pitfalls, and what is reported beside it)."""
         content = self.model_dump_json(exclude={"title", "source", "licence", "pitfalls", "pitches", "file"}).encode()
@@ -104,11 +110,17 @@ class Task(Strict):
         return hashlib.sha256(content + split).hexdigest()
 
 
-def load_task(name: str) -> Task:
+def load_task(name: str, *, fetch: bool = False) -> Task:
     """The task called `name`: of the working folder's `tasks/`, else a bundled one, or the YAML file at that path.
 
-    Raises UsageError where there is none (with near names) or where the file breaks the schema.
+    Or a dataset of the Hugging Face Hub, `hub:OWNER/NAME@REVISION` or `mteb:NAME`, which is read in the
+    Hub's cache; fetch: first have it there. Raises UsageError where there is none (with near names) or where the file
+    breaks the schema; DataError where a dataset of the Hub is not to be had.
     """
+    if name.startswith(OF_THE_HUB):
+        from evar.data.hub_tasks import hub_task
+
+        return hub_task(name, fetch=fetch)
     file = Path(name)
     if file.suffix.lower() not in ENDINGS:
         known = task_files()
@@ -119,13 +131,17 @@ def load_task(name: str) -> Task:
         raise _no_file(file)
     content = read_yaml(file)
     given = {"title": file.stem, **content, "name": file.stem, "file": file.resolve()}
-    faults = [f"{key}: {OWN_NAME}" for key in ("name", "file") if key in content]
+    return make_task(given, file, [f"{key}: {OWN_NAME}" for key in ("name", "file") if key in content])
+
+
+def make_task(content: Mapping[str, Any], place: str | Path, faults: Sequence[str] = ()) -> Task:
+    """The task of this content. place: what holds it; faults: found in it already. Raises UsageError."""
     try:
-        task = Task.model_validate(given)
+        task = Task.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{file}: {in_short(faults + _faults(error, given))}") from error
+        raise UsageError(f"{place}: {in_short([*faults, *_faults(error, content)])}") from error
     if faults:
-        raise UsageError(f"{file}: {'; '.join(faults)}")
+        raise UsageError(f"{place}: {'; '.join(faults)}")
     return task
 
 
@@ -136,36 +152,11 @@ def official_digest(name: str) -> str | None:
     return None if file is None else load_task(str(file)).digest
 
 
-def load_tasks(task: str | Path | Task) -> list[Task]:
-    """The tasks of a comma list, or of one path; `all` is the five core tasks. A `Task` is itself.
-
-    Raises UsageError as `load_task` does.
-    """
-    if isinstance(task, Task):
-        return [task]
-    names = str(task)
-    parts = [names] if os.path.isfile(names) else names.split(",")  # noqa: PTH113  a path may be too long for a Path
-    wanted = [name for part in parts for name in (CORE if part.strip() == "all" else [part.strip()]) if name]
-    if not wanted:
-        raise UsageError(f"{names!r} names no task (valid: {', '.join(task_files())})")
-    if "list" in wanted:
-        raise UsageError("--task list stands alone: it shows every task")
-    chosen = [load_task(name) for name in dict.fromkeys(wanted)]
-    for task in chosen:
-        if official_digest(task.name) not in (None, task.digest):
-            log.warning(
-                f"task {task.name}: {task.file} is not the {task.name} that comes with evar, so its rows stand in no "
-                "ranking: name the file otherwise to have a column of its own"
-            )
-        elif task.name in local_tasks():
-            log.info(f"task {task.name}: taken from {task.file}")
-    return chosen
-
-
 def task_files() -> dict[str, Path]:
     """Name -> file of every task, the core ones first: of the working folder's `tasks/`, else of the bundled ones."""
     folders = (BUNDLED, Path("tasks"))
-    files = {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+    found = (file for folder in folders for file in sorted(folder.glob("*.yaml")) if file.name != GROUPS.name)
+    files = {file.stem: file for file in found}
     core = [name for name in CORE if name in files]
     return {name: files[name] for name in [*core, *sorted(files.keys() - core)]}
 
@@ -183,9 +174,11 @@ def _no_task(name: str, known: Mapping[str, Path]) -> UsageError:
     """There is no task of this name: near ones, or what lies at the path that is given in place of a task's file."""
     path = Path(name)
     if not os.path.lexists(name):
-        near = {**dict(zip(known, known, strict=True)), **{file.stem: str(file) for file in _files_in(path.parent)}}
+        near = {each: each for each in [*group_names(), *known]}
+        near |= {file.stem: str(file) for file in _files_in(path.parent) if file.name != GROUPS.name}
         hint = f": {hint}" if (hint := did_you_mean(path.name, near)) else ""
-        return UsageError(f"unknown task {name!r}{hint} (valid: {', '.join(known)}, or a path to a YAML file)")
+        return UsageError(f"unknown task {name!r}{hint} (valid: {', '.join(known)}, a path to a YAML file, or a group "
+                          f"of tasks: {', '.join(group_names())})")  # fmt: skip
     what, folder = ("a folder", path) if path.is_dir() else ("no YAML file", path.parent)
     places = {place.resolve(): place for place in (folder, folder.parent, Path())}
     if there := [str(file) for place in places.values() for file in _files_in(place)]:

@@ -63,9 +63,8 @@ def embed(
     into memory; StorageError where the cache is not writable.
     """
     begin = time.perf_counter()
-    runtime = replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
-    key = cache_key(encoder, plan, runtime.precision, runtime.device)
-    entry = Entry(cache, f"{encoder.identity.name}-{runtime.precision}", key, plan.store.folder.name)
+    runtime = _in_force(encoder, runtime)
+    entry = _entry(encoder, plan, runtime, cache)
     found = _read(entry, len(plan))
     cached = found is not None
     if found is None:
@@ -151,6 +150,21 @@ class Filling:
                 advance(plan.clips_of(block, size))
         record = {"clips": len(plan) - before, "seconds": time.perf_counter() - begin, "time": provenance.now()}
         entry.finish(arrays or {}, record)
+
+
+def embeddings_key(encoder: Encoder, plan: Plan, runtime: Runtime, cache: Path) -> str:
+    """`Embeddings.key` of what `embed` would give; nothing is computed."""
+    return _entry(encoder, plan, _in_force(encoder, runtime), cache).digest
+
+
+def _in_force(encoder: Encoder, runtime: Runtime) -> Runtime:
+    """The runtime in the precision that the encoder takes, which may be another than was asked for."""
+    return replace(runtime, precision=_name(encoder.set_precision(PRECISIONS[runtime.precision])))
+
+
+def _entry(encoder: Encoder, plan: Plan, runtime: Runtime, cache: Path) -> Entry:
+    key = cache_key(encoder, plan, runtime.precision, runtime.device)
+    return Entry(cache, f"{encoder.identity.name}-{runtime.precision}", key, plan.store.folder.name)
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -1,4 +1,4 @@
-"""transformers: wav2vec2, HuBERT, WavLM, AST, Whisper's encoder, CLAP's audio side, from the package of that name.
+"""transformers: models of the package of that name, of the kinds in `transformers_families.FAMILIES`.
 
 A clip's embedding is the mean over its frames, see `transformers_families.py`. A model comes from a folder, or, by its
 name, from the local cache or else the hub; code in a model's folder is never run (`trust_remote_code` is off),
@@ -25,7 +25,7 @@ from evar.base.provenance import hash_json
 from evar.encoders.adapter import digest_of_tensors, require_numbers
 from evar.encoders.contract import Encoder, Identity, refuse_weights
 from evar.encoders.layers import Layers, outputs_of
-from evar.encoders.transformers_families import CLAP, Family, family_of
+from evar.encoders.transformers_families import Family, family_of
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,12 @@ class Transformers(Encoder):
         self.outputs = tuple(self.layers_of)
 
     def set_precision(self, dtype: torch.dtype) -> torch.dtype:
-        """Run the model in `dtype` by autocast; front end (wav2vec2's convolutions too) and pooling stay float32."""
-        self.family.precision = dtype
-        return dtype
+        """Run the model in `dtype` by autocast; front end (wav2vec2's convolutions too) and pooling stay float32.
+
+        Codecs stay float32 as a whole.
+        """
+        self.family.precision = dtype if self.family.rounds else torch.float32
+        return self.family.precision
 
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
         """Embed clips of one length: (clip, sample) float32 -> {output: (clip, dim) float32}."""
@@ -62,7 +65,7 @@ def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Enc
 
     model:   a folder with config.json, preprocessor_config.json and weights; or its name on the hub, of which the local
              cache is asked first
-    layers:  see `layers.py`; CLAP has only its last
+    layers:  see `layers.py`; CLAP and codecs have only their last
 
     Raises UsageError where the package is missing and for a kind of model without a front end here; CheckpointError
     where the model is not there, incomplete, broken, or wants code of its own to be run.
@@ -74,17 +77,36 @@ def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Enc
     with _quiet(package):
         config = _load(package.AutoConfig, model)
         family = family_of(config.model_type)
-        if family is CLAP and layers is not None:
-            raise UsageError("encoder transformers: layers of CLAP are of several sizes; leave the option layers out")
+        if family.whole and layers is not None:
+            raise UsageError(f"encoder transformers: {family.whole}; leave the option layers out")
         extractor = _load(package.AutoFeatureExtractor, model)
         network, found = _load(
-            package.AutoModel, model, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-        )
+            package.AutoModel, model, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True,
+            **_only(family, config),
+        )  # fmt: skip
         _require_tensors(model, found)
-        opened = family(network.eval(), extractor)
+        opened = _with_front_end(family, network.eval(), extractor, model)
     require_numbers(f"transformers model {model}", opened)
     _note_what_is_used(model, network, opened, found["unexpected_keys"])
     return _assembled(opened, model, package.__version__, config, extractor, layers)
+
+
+def _with_front_end(family: type[Family], network: nn.Module, extractor: Any, model: str) -> Family:
+    try:
+        return family(network, extractor)
+    except AttributeError as error:  # of an extractor that is another model's
+        raise CheckpointError(
+            f"transformers model {model}: its preprocessor_config.json asks for a {type(extractor).__name__}, "
+            f"which does not suit a {type(network).__name__}: {error}"
+        ) from error
+
+
+def _only(family: type[Family], config: Any) -> dict[str, Any]:
+    """What makes `from_pretrained` read no more than the family's part: a language model may be ten times as large."""
+    if family.only is None or not hasattr(config, family.only[0]):
+        return {}
+    field, pattern = family.only
+    return {"config": getattr(config, field), "key_mapping": {pattern: ""}}
 
 
 def _require_tensors(model: str, found: dict[str, Any]) -> None:

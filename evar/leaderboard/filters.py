@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TypeVar
 
 from evar.base.errors import unknown
+from evar.data.groups import groups
 from evar.leaderboard.find_row import is_by, is_named, names_of
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Published, of_same_datasets
@@ -19,8 +20,8 @@ Row = TypeVar("Row", Result, Published, Imported)
 
 @dataclass(frozen=True)
 class Filters:
-    """Values to keep, None for all. `encoder` is any name that the encoder may be called by, as tables show it too;
-    `since` is the first day (UTC).
+    """Values to keep, None for all. `task` may be a group of tasks, `encoder` any name that the encoder may be called
+    by, as tables show it too; `since` is the first day (UTC).
 
     Of published rows task, metric and encoder (their model) are known. Of imported rows no more than task and encoder
     (their representation) is known: a filter by anything else keeps none.
@@ -45,7 +46,8 @@ class Filters:
         for name, wanted in self._given():
             for value in wanted:
                 if not any(_has(row, name, value) for row in chain[Result | Published | Imported](rows, others)):
-                    near = difflib.get_close_matches(value, {each for row in others for each in _values(row, name)})
+                    more = {each for row in others for each in _values(row, name)}
+                    near = difflib.get_close_matches(value, more | (groups().keys() if name == "task" else set()))
                     raise unknown(name, value, {*near, *(each for row in rows for each in _values(row, name))})
         return [row for row in self._kept(rows) if self.since is None or _day(row) >= self.since]
 
@@ -86,4 +88,5 @@ def _has(row: Result | Published | Imported, name: str, value: str) -> bool:
         return is_named(row, value)
     if isinstance(row, Result) and name == "probe":
         return is_by(row, value)
-    return value in _values(row, name)
+    wanted = groups()[value].tasks if name == "task" and value in groups() else (value,)
+    return any(each in _values(row, name) for each in wanted)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from evar.data.groups import groups
 from evar.data.task import CORE
+from evar.leaderboard.group_means import GroupMean, group_means
 from evar.result import Result
 
 DEFAULT_OUTPUT = "last"  # what encoders call what they give unless asked for something else
@@ -34,20 +36,24 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cell:
-    """A ranked row, and how it stands in its column: the best, not separable from the best, or neither."""
+    """A ranked row, and how it stands in its column: the best, not separable from the best, or neither.
+
+    rank: 1 for the best score of the column; equal scores share one, and the next is as many lower
+    """
 
     result: Result
     best: bool
     tied: bool
+    rank: int
 
 
 @dataclass(frozen=True)
 class Line:
-    """One subject's cells, task -> cell, and their mean where all five core tasks are there."""
+    """One subject's cells, task -> cell, and its mean for each group of tasks of which it has all."""
 
     subject: Subject
     cells: dict[str, Cell]
-    mean: float | None
+    means: dict[str, GroupMean]
 
     @property
     def row(self) -> Result:
@@ -68,6 +74,11 @@ class RankedTable:
     def title(self) -> str:
         """The table in words: "probe logistic, output last"."""
         return f"probe {self.probe}, output {self.output}"
+
+    @property
+    def groups(self) -> list[str]:
+        """Groups of tasks of which some line has a mean."""
+        return [name for name in groups() if any(name in line.means for line in self.lines)]
 
     def column(self, task: str) -> list[Result]:
         """The rows of a task, best first."""
@@ -168,7 +179,7 @@ def _table(probe: str, output: str, rows: Sequence[Result], separable: Verdict) 
         by_subject.setdefault(subject_of(row), {})[row.task] = cells[row.run]
     lines = []
     for subject, own in by_subject.items():
-        lines.append(Line(subject, own, mean_of_core({task: cell.result.score for task, cell in own.items()})))
+        lines.append(Line(subject, own, group_means({task: cell.result for task, cell in own.items()})))
     lines.sort(key=lambda line: (-len(line.cells), -_average(line), line.subject))
     return RankedTable(probe, output, tasks, tuple(lines))
 
@@ -184,7 +195,11 @@ def _average(line: Line) -> float:
 
 def _column(rows: Sequence[Result], separable: Verdict) -> list[tuple[Result, Cell]]:
     best = max(rows, key=lambda row: row.score)
-    return [
-        (row, Cell(row, best=row.score == best.score, tied=row.score < best.score and not separable(best, row)))
-        for row in rows
-    ]
+    ranks = dict[float, int]()
+    for place, score in enumerate(sorted((row.score for row in rows), reverse=True), start=1):
+        ranks.setdefault(score, place)
+    cells = []
+    for row in rows:
+        tied = row.score < best.score and not separable(best, row)
+        cells.append((row, Cell(row, row.score == best.score, tied, ranks[row.score])))
+    return cells

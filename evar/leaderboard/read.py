@@ -34,7 +34,8 @@ KINDS: dict[str, tuple[Kind, ...]] = {
 class Leaderboard:
     """One's own rows (oldest first), published and imported ones, as the filters left them.
 
-    history: whether tables for readers show every run over time, in place of the latest
+    history: whether tables for readers show every run over time, in place of the latest; ranks: whether scores in them
+    show their ranks
     """
 
     results: Path
@@ -42,6 +43,7 @@ class Leaderboard:
     published: Sequence[Published]
     imported: Sequence[Imported]
     history: bool = False
+    ranks: bool = False
 
     @cached_property
     def board(self) -> Board:
@@ -60,7 +62,7 @@ class Leaderboard:
         """All of it as tables for readers. with_ids: whether one's own rows show the short ids of their runs."""
         if self.history:
             return [history_table(self.rows, self._ids)]
-        own = text_tables.own_tables(self.board, self._ids if with_ids else None)
+        own = text_tables.own_tables(self.board, self._ids if with_ids else None, ranks=self.ranks)
         return [
             *own,
             *text_tables.imported_tables(self.imported),
@@ -86,13 +88,20 @@ class Leaderboard:
 
 
 def read_leaderboard(
-    results: str | Path = "results", *, published: str = "linear", history: bool = False, **filters: Any
+    results: str | Path = "results",
+    *,
+    published: str = "linear",
+    history: bool = False,
+    ranks: bool = False,
+    **filters: Any,
 ) -> Leaderboard:
     """The rows of a results folder, in tables by probe and output (`board`) and as text (`text`).
 
     published: rows of papers beside one's own: none, linear (on frozen encoders), frozen (other heads too), all
     history:   every run of each encoder over time, in place of the latest
-    filters:   task, probe, protocol, metric, encoder: values to keep; since: the first day (UTC)
+    ranks:     scores of text show their ranks within their columns
+    filters:   task, probe, protocol, metric, encoder: values to keep (a task or a group of them);
+               since: the first day (UTC)
 
     Brings leaderboard.csv up to date with the runs. Raises UsageError, with near names, for a folder that is not there
     and for a value that no row has, DataError and StorageError where the folder is unreadable.
@@ -116,4 +125,4 @@ def read_leaderboard(
     beside = [row for row in wanted.beside(others) if row.kind in KINDS[published]]
     if rows and wanted.task is None:
         beside = of_same_datasets(beside, (row.task for row in rows))
-    return Leaderboard(results, rows, beside, wanted.imported(imported), history)
+    return Leaderboard(results, rows, beside, wanted.imported(imported), history, ranks)

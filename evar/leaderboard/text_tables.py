@@ -8,14 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
+from evar.leaderboard.group_means import GroupMean
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import Kind, Published, beside
 from evar.leaderboard.ranking import Apart, Board, Cell, RankedTable, mean_of_core, task_order
 from evar.result import Result
 
-MEAN = "mean"
+MEAN = "core mean"
 FULL_COVERAGE = 0.9995  # shown as 100.0 %
-CORE_MEAN_NOTE = "mean: over the five core tasks, where all five are there; not compared, so without marks"
+CORE_MEAN_NOTE = "core mean: over the five core tasks, where all five are there; not compared, so without marks"
+MEAN_NOTE = (
+    "mean: of a group's tasks, where all are there, accuracies and mAPs as they are; its interval is of their test "
+    "clips, whose errors are taken as independent between tasks; not compared, so without marks"
+)
+RANK_NOTE = "#1: the best score of its column, separable from others or not"
 SAME_PROTOCOL = "Published: a linear classifier on a frozen encoder, with the split and metric of evar's task"
 OTHER_PROTOCOLS: dict[Kind, str] = {
     "linear": "Published under other protocols: a linear classifier on a frozen encoder, other split, crop or metric",
@@ -25,12 +31,13 @@ OTHER_PROTOCOLS: dict[Kind, str] = {
 SPREAD_NOTE = "± as the source prints it, mostly over seeds of the probe, not over clips"
 
 
-def own_tables(board: Board, ids: Mapping[str, str] | None = None) -> list[TextTable]:
+def own_tables(board: Board, ids: Mapping[str, str] | None = None, *, ranks: bool = False) -> list[TextTable]:
     """One table for each ranking, then one of the rows apart, where there are any.
 
     ids: run -> its short id, for a column of each line's runs in the order of the tasks; None for no such column.
+    ranks: whether each score shows its rank in its column
     """
-    tables = [_ranked(table, ids) for table in board.tables]
+    tables = [_ranked(table, ids, ranks) for table in board.tables]
     return [*tables, _apart(board.apart, ids)] if board.apart else tables
 
 
@@ -110,28 +117,35 @@ def _differing_options(names: dict[str, str], rows: Sequence[Result]) -> dict[st
     return texts
 
 
-def _ranked(table: RankedTable, ids: Mapping[str, str] | None) -> TextTable:
+def _ranked(table: RankedTable, ids: Mapping[str, str] | None, ranks: bool) -> TextTable:
     names = encoder_names(cell.result for line in table.lines for cell in line.cells.values())
-    with_mean = any(line.mean is not None for line in table.lines)
     metrics = {task: cell.result.metric for line in table.lines for task, cell in line.cells.items()}
     header = ["encoder", *(_task_header(task, metrics[task]) for task in table.tasks)]
-    header += [*([MEAN] if with_mean else []), *(["runs"] if ids else [])]
+    header += [*(f"{group} mean" for group in table.groups), *(["runs"] if ids else [])]
     rows = []
     for line in table.lines:
-        cells = [_score(line.cells.get(task)) for task in table.tasks]
-        mean = [Text(_mean(line.mean))] if with_mean else []
+        cells = [_score(line.cells.get(task), ranks) for task in table.tasks]
+        means = [_group_mean(line.means.get(group)) for group in table.groups]
         runs = [line.cells[task].result.run for task in table.tasks if task in line.cells]
         shown = [Text(", ".join(ids[run] for run in runs))] if ids else []
-        rows.append((Text(names[line.row.run]), *cells, *mean, *shown))
-    return TextTable(table.title, tuple(header), tuple(rows), (CORE_MEAN_NOTE,) if with_mean else ())
+        rows.append((Text(names[line.row.run]), *cells, *means, *shown))
+    notes = [*([MEAN_NOTE] if table.groups else []), *([RANK_NOTE] if ranks else [])]
+    return TextTable(table.title, tuple(header), tuple(rows), tuple(notes))
 
 
-def _score(cell: Cell | None) -> Text:
+def _group_mean(mean: GroupMean | None) -> Text:
+    if mean is None:
+        return Text("")
+    return Text(per_cent(mean.score, mean.low, mean.high) + (" (few groups)" if mean.few_groups else ""))
+
+
+def _score(cell: Cell | None, ranks: bool) -> Text:
     if cell is None:
         return Text("")
     row = cell.result
     said = "".join(f" ({remark})" for remark in remarks(row))
-    return Text(per_cent(row.score, row.low, row.high) + said, cell.best, cell.tied)
+    rank = f" #{cell.rank}" if ranks else ""
+    return Text(per_cent(row.score, row.low, row.high) + rank + said, cell.best, cell.tied)
 
 
 def _apart(apart: Sequence[Apart], ids: Mapping[str, str] | None) -> TextTable:

@@ -43,16 +43,18 @@ def known(y: Targets) -> NDArray[np.bool_] | None:
 class Examples:
     """All clips of a task, as a probe sees them.
 
-    x:        (clip, dim) float32 embeddings, which may be a memory map
+    x:        (clip, dim) float32 embeddings, which may be a memory map, or a `LayerStack`
     y:        see `Targets`
     groups:   (clip,) names: recording, speaker, ...
     classes:  how many there are
+    layers:   how many layers lie side by side in x
     """
 
     x: Floats
     y: Targets
     groups: NDArray[np.str_]
     classes: int
+    layers: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ class Probe(ABC, Generic[S]):
     device:      where it may fit, as torch names it; a probe may know the CPU alone
     takes_unknown:
                  whether it learns from targets with unknown entries; any other is fitted label by label (`by_label.py`)
+    weighs_layers:
+                 whether it is fitted once, on a learned weighted sum over the encoder's layers (`layer_sum.py`)
     """
 
     name: str
@@ -116,6 +120,7 @@ class Probe(ABC, Generic[S]):
     validation: Literal["folds", "grouped", "random"] = "folds"
     device: str = "cpu"
     takes_unknown: bool = False
+    weighs_layers: bool = False
 
     def at_edge(self, setting: S) -> bool:
         """Whether a setting lies at the edge of the grid, so that a better one may lie beyond."""

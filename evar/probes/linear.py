@@ -24,6 +24,11 @@ class Standardiser:
     scale: NDArray[np.float64]
 
     @classmethod
+    def identity(cls, dim: int) -> "Standardiser":
+        """What leaves `dim` columns as they are."""
+        return cls(np.zeros(dim), np.ones(dim))
+
+    @classmethod
     def of(cls, x: Floats, rows: Rows | None = None) -> "Standardiser":
         """The standardiser of x (clip, dim), or of some of its rows, which are gathered block by block; in float64."""
         clips = len(x) if rows is None else len(rows)

@@ -7,6 +7,10 @@ Objective (scikit-learn's): minimise over weights W and intercepts b, on feature
 Log loss: softmax over classes, two classes as one logit, multi-label one-vs-rest. Classes that the training rows
 cannot teach keep their column, with a constant logit: LOWEST without positives, -LOWEST without negatives. All
 problems are solved together, to a certified optimum; see `solver/`.
+
+On a weighted sum over layers (`layer_sum.py`) the objective has no certified optimum, since it is not convex in the
+weights of the layers. They are learned first, for each set of training rows, with a linear layer trained by AdamW on
+these rows alone; then they stay, and the regression on the sum is solved as any other, the layer left aside.
 """
 
 from collections import Counter
@@ -18,23 +22,31 @@ import numpy as np
 import torch
 
 from evar.base.errors import UsageError
-from evar.base.progress import advance
+from evar.base.progress import advance, hidden_progress, progress
+from evar.probes import by_label
 from evar.probes.contract import Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets, rises
+from evar.probes.layer_sum import LayerChoice, LayerSum, LayerSumFit
 from evar.probes.linear import LinearFit, Standardiser
 from evar.probes.solver.solve import LogisticProblem, Optimum, solve
+from evar.probes.training import Job, NetworkRecipe, train
 
 GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)  # C, from the strongest penalty
 MAX_ITER = 1000
 LOWEST = np.float32(-1e30)  # a logit below all others that still leaves softmax and differences finite
+NO_ROWS: Rows = np.empty(0, dtype=np.int64)
+LAYERS_LR, LAYERS_DECAY, LAYERS_BATCH = 1e-2, 0.1, 128
+LAYERS_EPOCHS, LAYERS_STEPS = 10, 500  # at least so many of either
 
 
-def open_probe(grid: Sequence[float] = GRID, max_iter: int = MAX_ITER) -> Probe:
+def open_probe(grid: Sequence[float] = GRID, max_iter: int = MAX_ITER, layers: LayerChoice = None) -> Probe:
     """Logistic regression. Raises UsageError where an option cannot be.
 
     grid:      values of C to choose from, rising
     max_iter:  most L-BFGS iterations of a fit; one that is not certified by then is reported as not converged
+    layers:    "weighted": on a weighted sum over the encoder's layers, its weights learned on the training rows
     """
-    return Logistic(grid, max_iter)
+    probe = Logistic(grid, max_iter)
+    return OnLayerSum(probe) if layers == "weighted" else probe
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,49 @@ class Logistic(Probe[float]):
         return [draft.fitted() for draft in drafts]
 
 
+class OnLayerSum(Probe[float]):
+    """A logistic regression on a weighted sum over layers; see the module's docstring."""
+
+    takes_unknown = True
+    weighs_layers = True
+
+    def __init__(self, probe: Logistic) -> None:
+        self.probe, self.grid = probe, probe.grid
+
+    def fit(self, examples: Examples, problems: Sequence[Problem[float]], score: ScoreFunction) -> list[LayerSumFit]:
+        """Fit every problem; those of the same training rows and seed have the same sum and are solved together."""
+        self.probe.device = self.device
+        alike: dict[tuple[bytes, int], list[int]] = {}
+        for number, each in enumerate(problems):
+            alike.setdefault((each.train.tobytes(), each.seed), []).append(number)
+        fits: dict[int, LayerSumFit] = {}
+        sums = self._sums(examples, [problems[members[0]] for members in alike.values()], score)
+        for members, own_sum in zip(alike.values(), sums, strict=True):
+            rows = problems[members[0]].train
+            x, y, groups = own_sum(examples.x, rows), examples.y[rows], examples.groups[rows]
+            summed = replace(examples, x=x, y=y, groups=groups, layers=1)
+            own = [replace(problems[number], train=np.arange(len(rows)), valid=NO_ROWS) for number in members]
+            for number, fit in zip(members, by_label.fit(self.probe, summed, own, score), strict=True):
+                fits[number] = LayerSumFit(own_sum, fit)
+        return [fits[number] for number in range(len(problems))]
+
+    def _sums(self, examples: Examples, problems: Sequence[Problem[float]], score: ScoreFunction) -> list[LayerSum]:
+        """The sum of each problem, its weights learned on the training rows, as long as they ask for."""
+        jobs = [Job(replace(each, valid=NO_ROWS), LAYERS_LR, LAYERS_DECAY) for each in problems]
+        by_epochs: dict[int, list[int]] = {}
+        for number, each in enumerate(problems):
+            steps = -(-len(each.train) // LAYERS_BATCH)
+            by_epochs.setdefault(max(LAYERS_EPOCHS, -(-LAYERS_STEPS // steps)), []).append(number)
+        sums: dict[int, LayerSum] = {}
+        with hidden_progress(), progress("weights of layers", total=len(jobs), unit="fit"):
+            for epochs, members in by_epochs.items():
+                recipe = NetworkRecipe((), epochs, epochs, LAYERS_BATCH, decoupled=True, rounds=False)
+                some = [jobs[number] for number in members]
+                trained = train(examples, some, score, recipe, torch.device(self.device))
+                sums.update(zip(members, (each.layer_sum for each in trained), strict=True))
+        return [sums[number] for number in range(len(problems))]
+
+
 class _Draft:
     """Weights and bias of a fit, part by part."""
 
@@ -119,10 +174,10 @@ def _distinct(trains: Sequence[Rows]) -> tuple[list[Rows], list[int]]:
     numbers: dict[bytes, int] = {}
     distinct: list[Rows] = []
     own = []
-    for train in map(np.sort, trains):
-        number = numbers.setdefault(train.tobytes(), len(distinct))
+    for rows in map(np.sort, trains):
+        number = numbers.setdefault(rows.tobytes(), len(distinct))
         if number == len(distinct):
-            distinct.append(train)
+            distinct.append(rows)
         own.append(number)
     return distinct, own
 

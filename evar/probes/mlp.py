@@ -19,7 +19,9 @@ from collections.abc import Sequence
 import torch
 
 from evar.base.errors import UsageError
-from evar.probes.contract import Examples, Probe, Problem, ScoreFunction, rises
+from evar.probes.contract import Examples, Fitted, Probe, Problem, ScoreFunction, rises
+from evar.probes.layer_sum import LayerChoice, LayerSumFit
+from evar.probes.linear import Standardiser
 from evar.probes.networks import NetworkFit
 from evar.probes.training import Job, NetworkRecipe, train
 
@@ -43,6 +45,7 @@ def open_probe(
     epochs: int = EPOCHS,
     patience: int = PATIENCE,
     batch_size: int = BATCH_SIZE,
+    layers: LayerChoice = None,
 ) -> Probe:
     """A multi-layer perceptron. Raises UsageError where an option cannot be.
 
@@ -52,6 +55,7 @@ def open_probe(
     epochs:        most epochs
     patience:      epochs after the best one at which training ends
     batch_size:    clips a step
+    layers:        "weighted": on a weighted sum over the encoder's layers, its weights trained with the network
     """
     for option, value in (("epochs", epochs), ("patience", patience), ("batch_size", batch_size)):
         if not 1 <= value <= MOST:
@@ -65,9 +69,10 @@ def open_probe(
             f"probe mlp: weight_decay must be a rising list of numbers from 0 to {MOST_WEIGHT_DECAY:g}, "
             f"not {weight_decay!r}"
         )
-    return MLP(
-        lr, weight_decay, NetworkRecipe(tuple(hidden), epochs, patience, batch_size, decoupled=True, rounds=True)
-    )
+    recipe = NetworkRecipe(tuple(hidden), epochs, patience, batch_size, decoupled=True, rounds=True)
+    probe = MLP(lr, weight_decay, recipe)
+    probe.weighs_layers = layers == "weighted"
+    return probe
 
 
 class MLP(Probe[str]):
@@ -90,8 +95,11 @@ class MLP(Probe[str]):
             len(self.weight_decay) > 1 and decay in ends
         )
 
-    def fit(self, examples: Examples, problems: Sequence[Problem[str]], score: ScoreFunction) -> list[NetworkFit]:
+    def fit(self, examples: Examples, problems: Sequence[Problem[str]], score: ScoreFunction) -> Sequence[Fitted]:
         """Fit every problem, all together, each from its own generator."""
         jobs = [Job(problem, *self.pairs[problem.setting]) for problem in problems]
         trained = train(examples, jobs, score, self.recipe, torch.device(self.device))
+        if self.weighs_layers:
+            same = Standardiser.identity(examples.x.shape[1] // examples.layers)  # the sum's layers are standardised
+            return [LayerSumFit(each.layer_sum, NetworkFit(same, each.layers, each.ended)) for each in trained]
         return [NetworkFit(each.standardise, each.layers, each.ended) for each in trained]

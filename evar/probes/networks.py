@@ -54,8 +54,10 @@ def forward(parameters: Parameters, features: Tensor) -> Tensor:
 
 def gradients(
     parameters: Parameters, features: Tensor, targets: Tensor, weights: Tensor, out: Sequence[Tensor]
-) -> None:
+) -> Tensor:
     """The gradient of the clips' weighted losses, into `out` of the parameters' shapes.
+
+    Gives the gradient by what the first layer makes of the features, before any ReLU: (slot, unit, clip).
 
     features (slot, clip, dim), targets (slot, clip) or (slot, clip, class), weights (slot, clip). Written out, since
     memory that is new at every step costs a hidden layer as much as its product.
@@ -73,6 +75,7 @@ def gradients(
             torch.sum(slope, dim=2, keepdim=True, out=out[2 * layer + 1])
             if layer:
                 slope = (parameters[2 * layer].mT @ slope).mul_(units[layer] > 0)
+    return slope
 
 
 def losses(logits: Tensor, targets: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from evar.base.threads import pieces
 from evar.data.manifest import Round
 from evar.probes.contract import Chosen, Examples, Fitted, Floats, Rows, Targets
 
-BLOCK_ROWS = 1 << 14  # clips whose logits are asked for at a time
+BLOCK_ROWS = 1 << 14  # clips whose logits are asked for at a time,
+BLOCK_NUMBERS = 1 << 26  # and what they may hold together: of many layers fewer clips
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Predictions:
 
 def logits(fit: Fitted, x: Floats, rows: Rows) -> Floats:
     """A fit's logits (row, class) of these rows of x (clip, dim), which may be a memory map: gathered by block."""
-    return np.concatenate([fit.logits(x[rows[part]]) for part in pieces(len(rows), BLOCK_ROWS)])
+    block = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // x.shape[1]))
+    return np.concatenate([fit.logits(x[rows[part]]) for part in pieces(len(rows), block)])
 
 
 def together(draws: Sequence[Predictions]) -> Predictions:

@@ -10,6 +10,9 @@ side by side in threads: there a stack saves a linear probe of 3,840 dimensions 
 much again (`python -m benchmarks.stacks`), since weights and moments push each other out of the caches; and the bits of
 some products would hang on where in memory a slot lies. There a step's clips are gathered from the embeddings where
 they lie, a memory map perhaps; to another device the clips that are needed are copied once.
+
+Where the examples have several layers a network reads their weighted sum (`layer_sum.py`): the logits of the weights
+are parameters like all others, with the same learning rate and weight decay.
 """
 
 from collections.abc import Sequence
@@ -25,6 +28,7 @@ from evar.base.threads import fit_each, pieces
 from evar.nn.exact_float32 import exact_float32
 from evar.probes.adam import Adam
 from evar.probes.contract import Examples, Floats, Problem, Rows, ScoreFunction, union
+from evar.probes.layer_sum import LayerSum, layer_sum, layer_sum_gradient
 from evar.probes.linear import Standardiser, standardisers
 from evar.probes.networks import Parameters, forward, gradients, initial, slot, stack
 from evar.probes.solver.precision import fast_products
@@ -65,11 +69,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: layers of weights (after, before) and biases (after,); `ended`: by early stopping."""
+    """A trained network: layers of weights (after, before) and biases (after,); `ended`: by early stopping.
+
+    layer_weights: of the encoder's layers, (layer,), their sum 1
+    """
 
     standardise: Standardiser
     layers: tuple[tuple[Floats, Floats], ...]
     ended: bool
+    layer_weights: Floats
+
+    @property
+    def layer_sum(self) -> LayerSum:
+        """What the network reads, where the examples have several layers."""
+        return LayerSum(self.standardise, self.layer_weights)
 
 
 def train(
@@ -173,7 +186,7 @@ class OnDevice:
 class Data:
     """What the jobs read.
 
-    sizes:          units of the embedding, of each hidden layer, and of the output
+    sizes:          units of what a network reads, of each hidden layer, and of the output
     standardisers:  of each set of training rows, by `tobytes`
     """
 
@@ -186,7 +199,7 @@ class Data:
     def of(cls, examples: Examples, problems: Sequence[Problem], recipe: NetworkRecipe, device: torch.device) -> "Data":
         """What these problems read."""
         clips = OnHost(examples) if device.type == "cpu" else OnDevice(examples, problems, device)
-        sizes = (examples.x.shape[1], *recipe.hidden, examples.classes)
+        sizes = (examples.x.shape[1] // examples.layers, *recipe.hidden, examples.classes)
         return cls(examples, clips, sizes, standardisers(examples.x, [each.train for each in problems]))
 
 
@@ -232,7 +245,10 @@ class SlotBlock:
         self.standardisers = [data.standardisers[job.problem.train.tobytes()] for job in filled]
         moments = np.array([[[each.mean], [each.scale]] for each in self.standardisers], dtype=np.float32)
         self.mean, self.scale = torch.from_numpy(moments).to(data.clips.device).unbind(dim=1)  # (slot, 1, dim)
-        self.parameters = stack([initial(data.sizes, generator) for generator in generators], data.clips.device)
+        self.network = stack([initial(data.sizes, generator) for generator in generators], data.clips.device)
+        layers = data.examples.layers  # logits of their weights, 0: equal ones
+        summed = [torch.zeros((size, layers, 1), device=data.clips.device)] if layers > 1 else []
+        self.parameters = [*self.network, *summed]
         self.adam = Adam(
             self.parameters,
             [job.lr for job in filled],
@@ -264,30 +280,49 @@ class SlotBlock:
             targets = self.data.clips.read(places.flatten(), clips)
             targets = targets.view(*places.shape, *targets.shape[1:])
             batch = clips.view(*places.shape, -1).sub_(self.mean).mul_(self.scale)
-            gradients(self.parameters, batch, targets, weights[step], self.adam.gradients)
+            self._gradients(batch, targets, weights[step])
             self.adam.step(factors[step])
+
+    def _gradients(self, batch: Tensor, targets: Tensor, weights: Tensor) -> None:
+        """The gradients of a step, into where Adam looks for them; batch (slot, clip, layer * dim)."""
+        if self.data.examples.layers == 1:
+            gradients(self.network, batch, targets, weights, self.adam.gradients)
+            return
+        layers, logits = self._by_layer(batch), self.parameters[-1]
+        slope = gradients(self.network, layer_sum(layers, logits), targets, weights, self.adam.gradients[:-1])
+        along = (self.network[0].mT @ slope).transpose(1, 2)
+        self.adam.gradients[-1].copy_(layer_sum_gradient(layers, logits, along))
+
+    def _by_layer(self, batch: Tensor) -> Tensor:
+        """(slot, clip, layer * dim) -> (slot, clip, layer, dim)."""
+        return batch.view(*batch.shape[:2], self.data.examples.layers, -1)
 
     def _judge(self, number: int) -> float:
         """The validation score of the network of a slot, 0 where there are no validation rows."""
         rows = self.jobs[number].problem.valid
         if not len(rows):
             return 0.0
-        places, network, logits = self.data.clips.places(rows), slot(self.parameters, number), []
+        places, network, logits = self.data.clips.places(rows), slot(self.network, number), []
         for part in pieces(len(rows), READ_ROWS):
             clips = self._room(len(rows[part]))
             self.data.clips.read(places[part], clips)
-            features = clips.sub_(self.mean[number]).mul_(self.scale[number])
-            logits.append(forward(network, features[None])[0])
+            features = clips.sub_(self.mean[number]).mul_(self.scale[number])[None]
+            if self.data.examples.layers > 1:
+                features = layer_sum(self._by_layer(features), self.parameters[-1][number : number + 1])
+            logits.append(forward(network, features)[0])
         return self.score(torch.cat(logits).cpu().numpy(), self.data.examples.y[rows])
 
     def _room(self, clips: int) -> Tensor:
         """Where clips are read to: (clip, dim), float32."""
-        return torch.empty((clips, self.data.sizes[0]), device=self.mean.device)
+        return torch.empty((clips, self.mean.shape[2]), device=self.mean.device)
 
     def _trained(self, best: "Best", number: int) -> Trained:
-        weights = [each[number].cpu().numpy() for each in best.kept[::2]]
-        biases = [each[number, :, 0].cpu().numpy() for each in best.kept[1::2]]
-        return Trained(self.standardisers[number], tuple(zip(weights, biases, strict=True)), number not in best.going)
+        kept = [each[number].cpu() for each in best.kept]
+        network, summed = kept[: len(self.network)], kept[len(self.network) :]
+        weights, biases = [each.numpy() for each in network[::2]], [each[:, 0].numpy() for each in network[1::2]]
+        layers = summed[0][:, 0].softmax(0).numpy() if summed else np.ones(1, dtype=np.float32)
+        ended = number not in best.going
+        return Trained(self.standardisers[number], tuple(zip(weights, biases, strict=True)), ended, layers)
 
 
 class Best:

@@ -51,6 +51,7 @@ def a_report(**more):
             straddling=(),
             silent=(),
         ),
+        "known": 0.25,
         "untaught": ("one class is tested alone",),
         "clipped": (Clipped("loud.wav", 0.25),),
         "quiet": (Quiet("far.wav", 0.0018),),

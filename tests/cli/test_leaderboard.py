@@ -42,6 +42,12 @@ def test_every_format_holds_every_ranked_score_and_goes_to_a_file(results, call,
     assert (tmp_path / "board").read_text(encoding="utf-8") == out
 
 
+def test_a_group_keeps_the_rows_of_its_tasks(results, call):
+    assert call("leaderboard", "--results", results, "--task", "core", "--ranks")[1].count("#1 ") == 1
+    code, _, err = call("leaderboard", "--results", results, "--published", "none", "--task", "music")
+    assert (code, "is left by --task" in err) == (0, True)
+
+
 def test_published_rows_are_those_of_the_tasks_shown(results, call):
     _, out, _ = call("leaderboard", "--results", results, "--format", "long", "--published", "frozen")
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -53,6 +59,9 @@ def test_published_rows_are_those_of_the_tasks_shown(results, call):
     ("arguments", "says"),
     [
         (["--task", "us9k"], "unknown task 'us9k': did you mean us8k?"),
+        (["--task", "cor"], "did you mean core?"),
+        (["--ranks", "--format", "csv"], "latex, not csv; csv and json always hold ranks"),
+        (["--ranks", "--history"], "latex, not --history"),
         (["--probe", "logistik"], "did you mean logistic?"),
         (["--encoder", "m3d"], "unknown encoder 'm3d': did you mean m2d"),
         (["--format", "markdwn"], "did you mean markdown?"),

@@ -66,7 +66,7 @@ def test_every_probe_has_a_row_of_one_embedding_and_several_seeds_their_deviatio
 
 def test_second_run_reads_the_embeddings_and_scores_the_same(here):
     evaluate()
-    evaluate()
+    evaluate("--again")
     assert rows()["embed_cached"].tolist() == ["no", "yes"]
     assert rows()["score"].nunique() == rows()["store_digest"].nunique() == 1
     assert rows()["run"].nunique() == 2
@@ -342,6 +342,33 @@ def test_layer_sweep_gives_a_row_a_layer_and_one_chosen_on_validation(here, caps
     assert picture.read_text().startswith("<?xml")
 
 
+def test_weighted_sum_of_layers_is_one_ranked_row_with_its_weights(here, capsys):
+    tiny = "random(model='m2d_vit_tiny-80x64p16x16', layers='each')"
+    probes = "mlp(layers='weighted', hidden=[8], lr=[0.01], weight_decay=[0.0], epochs=2), logistic(layers='weighted')"
+    assert evaluate("--encoder", tiny, "--probe", probes) == 0
+    assert rows()[["output", "probe", "ranked"]].values.tolist() == [
+        ["weighted", "mlp", "yes"], ["weighted", "logistic", "yes"],
+    ]  # fmt: skip
+    for weights in map(json.loads, rows()["layer_weights"]):
+        assert list(weights["test"]) == [f"layer{number:02}" for number in range(12)]
+        assert sum(weights["test"].values()) == pytest.approx(1, abs=1e-4)
+        assert len(set(weights["test"].values())) > 1
+    assert "weighted logistic  accuracy" in capsys.readouterr().out
+    assert not Path("results/plots").exists()
+    assert evaluate("--encoder", tiny, "--probe", "logistic(layers='weighted')", "--shots", "1", "--draws", "2") == 0
+    assert list(json.loads(rows().iloc[-1]["layer_weights"])) == ["test draw 1", "test draw 2"]
+
+
+def test_weighted_sum_of_a_single_layer_is_refused_before_any_work(here, capsys):
+    assert evaluate("--probe", "logistic(layers='weighted')") == 2
+    assert (
+        "logistic(layers='weighted') sums an encoder's layers, and logmel gives one output" in capsys.readouterr().err
+    )
+    assert evaluate("--probe", "mlp(layers='weigthed')") == 2
+    assert "option layers must be " in capsys.readouterr().err
+    assert not (here / "cache").exists()
+
+
 def test_prepare_decodes_what_the_first_run_would(here, capsys):
     assert main(["prepare", "--task", "tones.yaml"]) == 0
     assert "tones  108 of 108 clips (100.0%) at 16000 Hz" in capsys.readouterr().out
@@ -381,7 +408,7 @@ def test_cache_lists_what_lies_there_and_prunes_what_is_of_no_use(here, capsys):
     removed, freed = capsys.readouterr().out.splitlines()
     assert removed.startswith("removed embeddings logmel-")
     assert freed.startswith(removed.rpartition("  ")[2] + f" freed in {here / 'cache'}, ")
-    evaluate()
+    evaluate("--again")
     capsys.readouterr()
     Path("data").rename("elsewhere")
     assert main(["cache", "prune"]) == 0

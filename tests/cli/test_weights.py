@@ -85,7 +85,7 @@ def test_mistakes_are_one_line_each(capsys):
         "weights check m2d": "unknown checkpoint 'm2d'",
         "weights list wav2vec2": "unknown checkpoint 'wav2vec2'",
         f"weights check {NAME}": f"release {NAME} is not here: evar weights get {NAME}",
-        f"--task all --weights {NAME}x": f"none of that name: did you mean {NAME}",
+        f"--task core --weights {NAME}x": f"none of that name: did you mean {NAME}",
     }
     for line, said in cases.items():
         assert main([*line.split()]) == 2

@@ -1,25 +1,39 @@
 """What every probe must keep to. Probes are found by name: a new file is tested without a word here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from evar import probes
 from evar.base import threads
-from evar.probes import predictions
+from evar.probes import logistic, predictions
 from evar.probes.contract import Fitted, Floats, Probe, Problem, Rows, Targets
 from evar.scoring.metrics import metric
 from tests.probes.clouds import clouds, examples, labels
 
 CERTIFIED = {"logistic": 2e-2}  # how far logits within the certified gap may differ; those of other probes may not
-QUICK = {"mlp": "mlp(hidden=[4], epochs=1)", "m2d_paper": "m2d_paper(epochs=1)", "logistic": "logistic(max_iter=2)"}
+QUICK: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden": [4], "epochs": 1}, "m2d_paper": {"epochs": 1}, "logistic": {"max_iter": 2},
+}  # fmt: skip
+OPTIONS = {"mlp": "epochs=30"}  # where the default takes long
+WEIGHTED = ("logistic(layers='weighted')", "mlp(layers='weighted', epochs=30, hidden=[32])")
 ROWS, DIM = 9000, 6
 TRAIN, VALID, OTHERS = np.arange(0, 60), np.arange(60, 80), np.arange(80, 100)
 
 
-@pytest.fixture(scope="module", params=probes.names())
+@pytest.fixture(scope="module", autouse=True)
+def _few_steps() -> Iterator[None]:
+    """The weights of layers are learned in 60 steps, not 500."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logistic, "LAYERS_STEPS", 60)
+        yield
+
+
+@pytest.fixture(scope="module", params=[*(f"{name}({OPTIONS.get(name, '')})" for name in probes.names()), *WEIGHTED])
 def probe(request: pytest.FixtureRequest) -> Probe:
     return probes.open_probe(request.param)
 
@@ -33,7 +47,16 @@ def fitted(probe: Probe) -> Fitted:
 def fit(
     probe: Probe, x: Floats, y: Targets, problems: Sequence[Problem], classes: int | None = None
 ) -> Sequence[Fitted]:
-    return probe.fit(examples(x, y, classes), problems, metric("accuracy" if y.ndim == 1 else "mAP"))
+    """Of a probe that weighs layers the columns are two of them, where their number is even."""
+    layers = 2 if probe.weighs_layers and x.shape[1] % 2 == 0 else 1
+    clips = replace(examples(x, y, classes), layers=layers)
+    return probe.fit(clips, problems, metric("accuracy" if y.ndim == 1 else "mAP"))
+
+
+def opened_again(probe: Probe, **options: Any) -> Probe:
+    """The same probe, with other options."""
+    in_force = [f"{option}={value!r}" for option, value in (probe.options | options).items()]
+    return probes.open_probe(f"{probe.name}({', '.join(in_force)})")
 
 
 def problem(probe: Probe, *, train: Rows = TRAIN, valid: Rows = VALID, at: int = -1, seed: int = 42) -> Problem:
@@ -60,7 +83,7 @@ def test_grid_and_seeds_are_there(probe: Probe) -> None:
 
 def test_same_fit_every_time(probe: Probe, fitted: Fitted) -> None:
     x, y = clouds(100, 12, 3)
-    assert np.array_equal(fitted.logits(x), logits(probes.open_probe(probe.name), x, y))
+    assert np.array_equal(fitted.logits(x), logits(opened_again(probe), x, y))
 
 
 def test_fit_ignores_the_other_problems_and_their_order(probe: Probe) -> None:
@@ -139,7 +162,7 @@ def test_rows_are_read_block_by_block_and_never_copied_as_a_whole(
     probe: Probe,
 ) -> None:
     x, y = clouds(ROWS, DIM, 3)
-    few_steps = probes.open_probe(QUICK.get(probe.name, probe.name))
+    few_steps = opened_again(probe, **QUICK.get(probe.name, {}))
     train, rest = np.arange(0, ROWS - 100), np.arange(ROWS - 100, ROWS)
     InBlocks.most = 0
     watched = examples(x.view(InBlocks), y)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from evar.cli.check_screen import screen
 from evar.data.check import make_report
 from evar.data.manifest import read_manifest
 from evar.data.store import prepare
@@ -55,6 +56,7 @@ def clips(tones):
 def test_a_clean_copy_has_counts_and_no_finding(tones):
     report = report_of(tones)
     assert (report.found, report.expected, report.coverage, report.problem) == (36, 36, 1.0, "")
+    assert report.known is None
     assert [(part.name, part.found, part.listed, part.expected) for part in report.parts] == [
         ("train", 12, 12, None),
         ("valid", 12, 12, None),
@@ -210,7 +212,10 @@ def test_label_without_a_clip_that_is_known_to_lack_it_is_reported(tones):
     make_multi_label(tones)
     rewrite_table(tones, lambda text: re.sub(",(middle|high),", r",\1,,", text.replace("labels,", "labels,absent,")))
     rewrite_table(tones, lambda text: text.replace(",low,", ",low,high,"))
-    assert report_of(tones).untaught == (
+    report = report_of(tones)
+    assert report.known == pytest.approx((12 * 2 + 24 * 1) / (36 * 3))  # of low its own and high, of the others theirs
+    assert "known            44.4% of 108 labels (a clip and a class); the others" in screen(report, None, 100)
+    assert report.untaught == (
         "2 labels are on every training clip of which they are known, so no probe can learn where they are absent: "
         "low, middle",
     )

@@ -9,6 +9,7 @@ import pytest
 
 from evar.cli import main
 from evar.cli.arguments import option_strings
+from evar.data.readers import hub, webdataset
 from evar.data.readers.table import open_reader
 from evar.data.task import CORE, load_task, task_files
 
@@ -72,3 +73,12 @@ def test_every_option_of_the_table_reader_is_explained():
     section = DOCUMENT.split("## Any table, any paths")[1].split("\n## ")[0]
     first_cells = " ".join(re.findall(r"^\| (.*?) \|", section, flags=re.MULTILINE))
     assert set(re.findall(r"`(\w+): ", first_cells)) == set(inspect.signature(open_reader).parameters)
+
+
+def test_every_option_of_the_readers_of_the_hub_is_explained():
+    section = DOCUMENT.split("## Datasets of the Hugging Face Hub")[1].split("\n## A folder")[0]
+    cells = " ".join(re.findall(r"^\| (.*?) \|", section, flags=re.MULTILINE))
+    own = {*inspect.signature(hub.open_reader).parameters, "seconds"}
+    assert set(re.findall(r"`(\w+)=", cells)) == own - {"repo", "revision"}
+    assert "`repo` and `revision`" in section
+    assert set(inspect.signature(webdataset.open_reader).parameters) < own

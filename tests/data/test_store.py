@@ -188,8 +188,8 @@ def test_what_is_no_regular_file_is_quarantined_and_nothing_waits_for_it(root):
 
 
 def test_a_clip_that_changes_while_it_is_decoded_is_decoded_again(root, monkeypatch):
-    def changed(path, rate):
-        clip = read(path, rate)
+    def changed(path, rate, inside):
+        clip = read(path, rate, inside)
         if path.name == "5.wav":
             write_clip(path, 77, 1000)  # as long as it was
         return clip
@@ -250,7 +250,7 @@ def test_a_changed_source_is_decoded_alone(root, monkeypatch):
     os.utime(root / "6.wav", (1, 1))  # read, not decoded
     (root / "7.wav").unlink()
     read, decoded = audio.read, []
-    monkeypatch.setattr(audio, "read", lambda path, rate: decoded.append(path.name) or read(path, rate))
+    monkeypatch.setattr(audio, "read", lambda path, *more: decoded.append(path.name) or read(path, *more))
     progress = Counted()
     after = made(root, progress=progress)
     assert sorted(decoded) == ["5.wav", "7.wav"]
@@ -315,7 +315,7 @@ def test_a_missing_file_that_appears_is_taken_in(root):
 
 
 def test_a_read_error_of_the_disk_is_tried_again(root, monkeypatch):
-    def fail(_path, _rate):
+    def fail(*_):
         raise audio.Unreadable("cannot be read: Input/output error")
 
     with monkeypatch.context() as patch:
@@ -491,10 +491,10 @@ def test_of_two_processes_one_works_and_the_other_waits_and_reads(root, monkeypa
     read, other_waits = audio.read, threading.Event()
     others, lines = [], []
 
-    def slow(path, rate):
+    def slow(path, rate, inside):
         if path.name == "9.wav":
             assert other_waits.wait(60)
-        return read(path, rate)
+        return read(path, rate, inside)
 
     def start_other_and_see_it_wait():
         if not others:

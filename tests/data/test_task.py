@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from evar.base.errors import UsageError
-from evar.data.task import BUNDLED, CORE, load_task, load_tasks, local_tasks, task_files
+from evar.data.named_tasks import load_tasks
+from evar.data.task import BUNDLED, CORE, load_task, local_tasks, task_files
 
 CUSTOM = {
     "title": "Spoken digits",
@@ -161,14 +162,14 @@ def test_what_is_no_task_names_what_was_meant(write, tmp_path, monkeypatch, name
     (tmp_path / "FSDD" / "clips.csv").write_text("path,label,split\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=said):
-        load_tasks(name)
+        load_tasks(name, tmp_path)
 
 
 def test_a_table_without_a_task_file_says_how_to_get_one(tmp_path, monkeypatch):
     (tmp_path / "clips.csv").write_text("path,label,split\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"clips.csv is no YAML file, .* in docs/datasets.md; `evar new-task FOLDER`"):
-        load_tasks("clips.csv")
+        load_tasks("clips.csv", tmp_path)
 
 
 def test_a_task_of_ones_own_needs_no_title_source_or_licence(write):
@@ -177,12 +178,12 @@ def test_a_task_of_ones_own_needs_no_title_source_or_licence(write):
 
 
 def test_a_task_that_bears_the_name_of_an_official_one_is_reported(write, tmp_path, notes):
-    load_tasks("us8k")
+    load_tasks("us8k", tmp_path)
     assert notes == []
     (copy := tmp_path / "us8k.yaml").write_text((BUNDLED / "us8k.yaml").read_text())
-    load_tasks(str(copy))
+    load_tasks(str(copy), tmp_path)
     assert notes == []
-    load_tasks(write("us8k.yaml"))
+    load_tasks(write("us8k.yaml"), tmp_path)
     assert notes == [
         f"task us8k: {copy} is not the us8k that comes with evar, so its rows stand in no ranking: name the file "
         "otherwise to have a column of its own"

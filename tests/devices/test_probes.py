@@ -1,6 +1,7 @@
 """Probes on every device: the certified optimum, and the predictions that the CPU gives."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ def fits(name: str, x: Floats, y: Targets, train: int, device: torch.device, *se
     probe = probes.open_probe(name, str(device))
     valid = np.arange(train, train + train // 10)
     asked = [Problem(np.arange(train), valid, setting, 42) for setting in settings or (probe.grid[-1],)]
-    return probe.fit(examples(x, y), asked, metric("mAP" if y.ndim == 2 else "accuracy"))
+    clips = replace(examples(x, y), layers=2 if probe.weighs_layers else 1)
+    return probe.fit(clips, asked, metric("mAP" if y.ndim == 2 else "accuracy"))
 
 
 @pytest.mark.parametrize(("clips", "dim"), [(400, 40), (120, 200)], ids=["more clips", "more dimensions"])
@@ -47,7 +49,7 @@ def test_solver_gives_the_same_bits_again(device: torch.device) -> None:
     np.testing.assert_array_equal(first, again)
 
 
-@pytest.mark.parametrize("name", probes.names())
+@pytest.mark.parametrize("name", [*probes.names(), "mlp(layers='weighted', epochs=30)"])
 def test_every_probe_predicts_what_it_predicts_on_the_cpu(name: str, device: torch.device) -> None:
     x, y = clouds(400, 30, 3)
     here, on_cpu = (fits(name, x, y, 200, each)[0].logits(x[250:]) for each in (device, torch.device("cpu")))

@@ -101,6 +101,30 @@ CLAP_TEXT: dict[str, Any] = {
     "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24, "vocab_size": 30,
     "projection_dim": 16,
 }  # fmt: skip
+QWEN2_AUDIO: dict[str, Any] = {
+    "audio_config": {
+        "d_model": 48, "encoder_layers": 3, "encoder_attention_heads": 4, "encoder_ffn_dim": 96, "num_mel_bins": 32,
+        "max_source_positions": 50,
+    },
+    "text_config": {
+        "model_type": "qwen2", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "intermediate_size": 16, "vocab_size": 20,
+    },
+}  # fmt: skip
+PARAKEET: dict[str, Any] = {"subsampling_conv_channels": 16, "num_mel_bins": 32}
+SQUEEZED: dict[str, Any] = {"conv_kernel": (10, 3, 3, 3, 3, 2, 2), "conv_stride": (5, 2, 2, 2, 2, 2, 2)}
+ENCODEC: dict[str, Any] = {
+    "num_filters": 4, "hidden_size": 16, "upsampling_ratios": (8, 5, 4), "codebook_size": 8,
+    "target_bandwidths": [1.5], "num_lstm_layers": 1,
+}  # fmt: skip
+CHUNKED: dict[str, Any] = {
+    "audio_channels": 2, "normalize": True, "norm_type": "time_group_norm", "use_causal_conv": False,
+}  # fmt: skip
+CHUNKS: dict[str, Any] = {"chunk_length_s": 0.25, "overlap": 0.02}
+DAC: dict[str, Any] = {
+    "encoder_hidden_size": 4, "downsampling_ratios": (2, 4, 5, 8), "decoder_hidden_size": 32, "n_codebooks": 2,
+    "codebook_size": 8,
+}  # fmt: skip
 
 
 def transformers_model(family: str) -> tuple[Any, Any]:
@@ -116,10 +140,28 @@ def transformers_model(family: str) -> tuple[Any, Any]:
     def clap(**more: Any) -> Any:
         return hf.ClapModel(hf.ClapConfig(text_config=CLAP_TEXT, audio_config=CLAP_AUDIO | more, projection_dim=16))
 
+    def of_waveforms(name: str, **more: Any) -> tuple[Any, Any]:
+        model, config = getattr(hf, f"{name}Model"), getattr(hf, f"{name}Config")
+        return model(config(**WIDE | CONVOLUTIONS | more)), waveform()
+
+    def encodec(*more: dict[str, Any], **extracted: Any) -> tuple[Any, Any]:
+        config = hf.EncodecConfig(**ENCODEC | {key: value for each in more for key, value in each.items()})
+        return hf.EncodecModel(config), hf.EncodecFeatureExtractor(**extracted)
+
     built: dict[str, Callable[[], tuple[Any, Any]]] = {
         "wav2vec2": lambda: (hf.Wav2Vec2ForCTC(hf.Wav2Vec2Config(**WIDE, **CONVOLUTIONS)), waveform()),
         "hubert": lambda: (hf.HubertModel(hf.HubertConfig(**WIDE, **CONVOLUTIONS, **normed)), waveform()),
         "wavlm": lambda: (hf.WavLMModel(hf.WavLMConfig(**WIDE, **CONVOLUTIONS)), waveform(do_normalize=False)),
+        "wav2vec2-conformer": lambda: of_waveforms("Wav2Vec2Conformer", conv_depthwise_kernel_size=5),
+        "unispeech": lambda: of_waveforms("UniSpeech"),
+        "unispeech-sat": lambda: of_waveforms("UniSpeechSat"),
+        "sew": lambda: of_waveforms("SEW", **SQUEEZED),
+        "sew-d": lambda: of_waveforms("SEWD", **SQUEEZED),
+        "data2vec-audio": lambda: of_waveforms("Data2VecAudio"),
+        "wav2vec2-bert": lambda: (
+            hf.Wav2Vec2BertModel(hf.Wav2Vec2BertConfig(**WIDE, feature_projection_input_dim=64)),
+            hf.SeamlessM4TFeatureExtractor(feature_size=32, num_mel_bins=32, padding_value=1.0),
+        ),
         "ast": lambda: (
             hf.ASTForAudioClassification(hf.ASTConfig(**WIDE, max_length=64, num_mel_bins=32)),
             hf.ASTFeatureExtractor(max_length=64, num_mel_bins=32),
@@ -128,13 +170,29 @@ def transformers_model(family: str) -> tuple[Any, Any]:
             hf.WhisperForConditionalGeneration(hf.WhisperConfig(**WHISPER)),
             hf.WhisperFeatureExtractor(**whisper_extractor),
         ),
+        "qwen2-audio": lambda: (
+            hf.Qwen2AudioForConditionalGeneration(hf.Qwen2AudioConfig(**QWEN2_AUDIO)),
+            hf.WhisperFeatureExtractor(**whisper_extractor),
+        ),
+        "parakeet": lambda: (
+            hf.ParakeetForCTC(hf.ParakeetCTCConfig(encoder_config=WIDE | PARAKEET, vocab_size=9, pad_token_id=8)),
+            hf.ParakeetFeatureExtractor(feature_size=32),
+        ),
         "clap": lambda: (clap(), hf.ClapFeatureExtractor(**clap_extractor, truncation="rand_trunc")),
         "clap-fused": lambda: (clap(**fused), hf.ClapFeatureExtractor(**clap_extractor, truncation="fusion")),
+        "encodec": encodec,
+        "encodec-chunked": lambda: encodec(CHUNKED, CHUNKS, feature_size=2, **CHUNKS),
+        "dac": lambda: (hf.DacModel(hf.DacConfig(**DAC)), hf.DacFeatureExtractor(hop_length=320)),
     }
     return built[family]()
 
 
-FAMILIES = ("wav2vec2", "hubert", "wavlm", "ast", "whisper", "clap", "clap-fused")
+FAMILIES = (
+    "wav2vec2", "hubert", "wavlm", "sew", "wav2vec2-bert", "ast", "whisper", "qwen2-audio", "parakeet", "clap",
+    "clap-fused", "encodec", "encodec-chunked", "dac",
+)  # fmt: skip
+ALIKE = ("wav2vec2-conformer", "unispeech", "unispeech-sat", "sew-d", "data2vec-audio")
+"""Families that run through the same lines as others here: the numbers are compared, the contract is not run again."""
 
 
 def save_transformers(folder: Path, family: str) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from evar.base.errors import CheckpointError, UsageError, install_hint
 from evar.encoders.contract import Encoder
 from evar.encoders.transformers import Transformers
 from evar.encoders.transformers_families import AST, CLAP, Waveform, in_pieces
-from tests.encoders.examples import FAMILIES, save_transformers
+from tests.encoders.examples import ALIKE, FAMILIES, save_transformers
 
 pytest.importorskip("transformers", reason=f"transformers is not installed: {install_hint('transformers')}")
 
@@ -68,26 +69,77 @@ def as_the_package_does(folder: Path, waveforms: Tensor) -> Tensor:
     logging.set_verbosity_error()
     extractor: Any = transformers.AutoFeatureExtractor.from_pretrained(folder)
     model: Any = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-    given: Any = extractor(list(waveforms.numpy()), sampling_rate=extractor.sampling_rate, return_tensors="pt")
+    kind, clips = model.config.model_type, list(waveforms.numpy())
+    channels = getattr(extractor, "feature_size", 1) if kind == "encodec" else 1
+    given: Any = extractor(
+        [np.stack([clip] * channels) for clip in clips] if channels > 1 else clips,
+        sampling_rate=extractor.sampling_rate, return_tensors="pt",
+        **({"return_attention_mask": True} if kind == "qwen2_audio" else {}),
+    )  # fmt: skip
     with torch.inference_mode():
-        if hasattr(model, "audio_model"):
-            shorter = torch.zeros(len(waveforms), 1, dtype=torch.bool)
-            pooled: Tensor = model.audio_model(given["input_features"], is_longer=shorter).pooler_output
-            return pooled
-        if hasattr(model, "get_encoder") and "input_features" in given:
-            frames = model.get_encoder()(given["input_features"]).last_hidden_state
-            return frames[:, : -(-waveforms.shape[1] // 320)].mean(1)
+        match kind:
+            case "clap":
+                shorter = torch.zeros(len(waveforms), 1, dtype=torch.bool)
+                pooled: Tensor = model.audio_model(given["input_features"], is_longer=shorter).pooler_output
+                return pooled
+            case "whisper":
+                frames = model.get_encoder()(given["input_features"]).last_hidden_state
+                return frames[:, : -(-waveforms.shape[1] // 320)].mean(1)
+            case "qwen2_audio":
+                return _by_qwen2_audio(model.audio_tower, given)
+            case "encodec" | "dac":
+                return _before_quantisation(model, given, waveforms.shape[1])
+            case "parakeet_ctc":
+                frames, mask = model.encoder(**given).to_tuple()
+                return (frames * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
+            case "wav2vec2-bert":
+                frames, mask = model(**given).last_hidden_state, given["attention_mask"]
+                return (frames * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
         frames = model(given["input_values"]).last_hidden_state
         return frames[:, 2:].mean(1) if "AST" in type(model).__name__ else frames.mean(1)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_embeddings_are_those_of_the_packages_own_front_end(saved: Saved, family: str) -> None:
+def _by_qwen2_audio(tower: Any, given: Any) -> Tensor:
+    """As Qwen2AudioModel.forward: the encoder with a mask of the clip's frames, then the frames that it counts."""
+    from transformers.masking_utils import create_bidirectional_mask
+
+    inside, counted = tower._get_feat_extract_output_lengths(given["attention_mask"].sum(1))
+    frames = tower.config.max_source_positions
+    mask = create_bidirectional_mask(
+        config=tower.config, inputs_embeds=torch.zeros(len(inside), frames, 1),
+        attention_mask=(torch.arange(frames) < inside[:, None]).long(),
+    )  # fmt: skip
+    found = tower(given["input_features"], attention_mask=mask).last_hidden_state
+    return torch.stack([clip[:length].mean(0) for clip, length in zip(found, counted.tolist(), strict=True)])
+
+
+def _before_quantisation(model: Any, given: Any, samples: int) -> Tensor:
+    """What the codec's own `encode` hands to its quantiser: the frames that begin within the clip, chunk by chunk."""
+    chunks: list[Tensor] = []
+    model.encoder.register_forward_hook(lambda module, taken, latents: chunks.append(latents))
+    model.encode(**given if model.config.model_type == "encodec" else {"input_values": given["input_values"]})
+    stride = getattr(model.config, "chunk_stride", None) or samples
+    chunk = getattr(model.config, "chunk_length", None) or samples
+    inside = [min(chunk, samples - start) for start in range(0, samples, stride)]
+    kept = [latents[:, :, : -(-length // model.config.hop_length)] for latents, length in zip(chunks, inside)]  # noqa: B905
+    return torch.cat(kept, dim=2).mean(2)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, *ALIKE])
+def test_embeddings_are_those_of_the_packages_own_front_end_whatever_lies_beside_them(
+    saved: Saved, family: str
+) -> None:
     encoder = opened(saved(family))
     waveforms = clips(encoder, 0.61)
     expected = as_the_package_does(saved(family), waveforms)
     ours = embed(encoder, waveforms)["last"]
     assert (ours - expected).norm() <= 1e-5 * expected.norm()
+    samples = waveforms.shape[1]
+    beside = torch.cat(
+        [torch.nn.functional.pad(waveforms, (0, 500), value=0.5), clips(encoder, 1.0)[:, : samples + 500]]
+    )
+    lengths = torch.tensor([samples, samples, samples + 500, 300])
+    assert (encoder.embed(beside, lengths)["last"][:2] - ours).norm() <= 1e-6 * ours.norm()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -99,7 +151,9 @@ def test_longer_clips_than_the_input_give_one_embedding_of_the_same_size(saved: 
     assert torch.equal(long, embed(encoder, clips(encoder, 2.3))["last"])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", [family for family in FAMILIES if family.partition("-")[0] not in ("encodec", "dac")]
+)
 def test_bfloat16_stays_close_to_float32(saved: Saved, family: str) -> None:
     encoder = opened(saved(family))
     exact = embed(encoder, clips(encoder, 0.5))["last"]
@@ -112,7 +166,9 @@ def test_bfloat16_stays_close_to_float32(saved: Saved, family: str) -> None:
     assert torch.equal(embed(encoder, clips(encoder, 0.5))["last"], exact)
 
 
-@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm", "ast", "whisper"])
+@pytest.mark.parametrize(
+    "family", ["wav2vec2", "hubert", "sew", "wav2vec2-bert", "ast", "whisper", "qwen2-audio", "parakeet"]
+)
 def test_layers_are_outputs_and_the_last_is_the_models_own(saved: Saved, family: str) -> None:
     each = opened(saved(family), ", layers='each'")
     waveforms = clips(each, 0.5)
@@ -128,6 +184,8 @@ def test_layers_that_are_not_there_are_refused(saved: Saved) -> None:
         opened(saved("wav2vec2"), ", layers=3")
     with pytest.raises(UsageError, match="layers of CLAP are of several sizes"):
         opened(saved("clap"), ", layers=0")
+    with pytest.raises(UsageError, match="a codec has one output, its latents before they are quantised; leave"):
+        opened(saved("dac"), ", layers='each'")
 
 
 def test_silence_within_whispers_input_is_no_frame(saved: Saved) -> None:
@@ -244,6 +302,7 @@ def test_tensors_that_cannot_be_used_are_named_and_not_drawn_at_random(
         ("wav2vec2", "67 of 69 tensors are used; left aside: lm_head (2)"),
         ("whisper", "left aside: decoder ("),
         ("clap", "left aside: audio_projection (4), logit_scale_a (1), logit_scale_t (1) and 2 more"),
+        ("qwen2-audio", "52 of 69 tensors are used; left aside: language_model (15), multi_modal_projector (2)"),
         ("hubert", "tensors are used; files that are not read: tokenizer.json"),
     ],
 )
@@ -273,6 +332,13 @@ def test_a_folder_that_lacks_a_file_says_so(saved: Saved, tmp_path: Path, lost: 
     with pytest.raises(CheckpointError, match=said) as caught:
         opened(copied(saved("wav2vec2"), tmp_path / "lacks", without=lost))
     assert "\n" not in str(caught.value)
+
+
+def test_a_front_end_that_is_another_models_is_named(saved: Saved, tmp_path: Path) -> None:
+    folder = copied(saved("wav2vec2-bert"), tmp_path / "mixed", without="preprocessor_config.json")
+    (folder / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"asks for a Wav2Vec2FeatureExtractor, .* suit a Wav2Vec2BertModel"):
+        opened(folder)
 
 
 def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class World:
     @property
     def command(self) -> list[str]:
         return ["eval", "--task", str(self.root / "tones.yaml"), "--data", str(self.root / "data"),
-                "--cache", "cache", "--encoder", "logmel", "--probe", "centroid"]  # fmt: skip
+                "--cache", "cache", "--encoder", "logmel", "--probe", "centroid", "--again"]  # fmt: skip
 
     @cached_property
     def logits(self) -> np.ndarray:

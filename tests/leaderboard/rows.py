@@ -17,6 +17,7 @@ def make_row(**changes: Any) -> Result:
     values |= {"metric": "accuracy", "coverage": 1.0, "ranked": True, "protocol": "10-fold cross-validation"}
     values |= {"protocol_version": 1, "low": 0.4, "high": 0.6}
     values |= changes
+    values["store_digest"] = values["store_digest"] or values["task"]
     values["task_digest"] = changes.get("task_digest", official_digest(values["task"]) or "")
     values["run"] = values["run"] or f"{values['task']}-{values['encoder']}-{values['time']}"
     return Result(**values)

@@ -125,11 +125,15 @@ def test_equal_best_scores_are_both_best():
     assert [(line.cells["us8k"].best, line.cells["us8k"].tied) for line in table.lines] == [(True, False)] * 2
 
 
-def test_the_mean_needs_all_five_core_tasks():
-    rows = [make_row(task=task, score=0.1 * number) for number, task in enumerate(CORE)]
-    assert only_table(rows).lines[0].mean == pytest.approx(0.2)
-    assert only_table(rows[1:]).lines[0].mean is None
+def test_published_rows_have_a_mean_where_all_five_core_tasks_are_there():
     assert mean_of_core({"demo": 1.0, **dict.fromkeys(CORE, 0.5)}) == 0.5
+    assert mean_of_core(dict.fromkeys(CORE[1:], 0.5)) is None
+
+
+def test_a_rank_is_one_more_than_how_many_are_better_in_the_column():
+    rows = [make_row(encoder=name, score=score) for name, score in (("a", 0.5), ("b", 0.9), ("c", 0.9), ("d", 0.2))]
+    ranks = {line.subject.encoder: line.cells["us8k"].rank for line in only_table(rows).lines}
+    assert ranks == {"a": 3, "b": 1, "c": 1, "d": 4}
 
 
 def test_lines_with_most_tasks_and_then_the_best_come_first():

@@ -42,6 +42,7 @@ def test_published_grid_and_recipe() -> None:
         "epochs": 200,
         "patience": 20,
         "batch_size": 128,
+        "layers": None,
     }
     assert (mlp.LR, mlp.WEIGHT_DECAY) == ((3e-4, 1e-3, 3e-3, 1e-2), (0.0, 1.0))
     assert len(probe.grid) == 8

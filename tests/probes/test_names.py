@@ -23,7 +23,11 @@ def test_listing_probes_imports_neither_torch_nor_scikit_learn() -> None:
 
 
 def test_options_in_force_are_kept() -> None:
-    assert probes.open_probe("logistic(grid=[0.1, 1.0])").options == {"grid": [0.1, 1.0], "max_iter": 1000}
+    assert probes.open_probe("logistic(grid=[0.1, 1.0])").options == {
+        "grid": [0.1, 1.0],
+        "max_iter": 1000,
+        "layers": None,
+    }
     assert probes.open_probe("m2d_paper(lr=1e-4)").options["lr"] == 1e-4
 
 

@@ -26,27 +26,34 @@ def jobs() -> list[Job]:
     ]
 
 
-def run(recipe: NetworkRecipe, listed: Sequence[Job], x: Floats, y: Targets) -> list[Trained]:
-    return train(examples(x, y), listed, metric("mAP" if y.ndim == 2 else "accuracy"), recipe, CPU)
+def run(recipe: NetworkRecipe, listed: Sequence[Job], x: Floats, y: Targets, layers: int = 1) -> list[Trained]:
+    return train(
+        replace(examples(x, y), layers=layers), listed, metric("mAP" if y.ndim == 2 else "accuracy"), recipe, CPU
+    )
 
 
 def assert_same(one: Trained, other: Trained, tolerance: float) -> None:
     assert one.ended == other.ended
+    np.testing.assert_allclose(one.layer_weights, other.layer_weights, rtol=0, atol=tolerance)
     for left, right in zip(one.layers, other.layers, strict=True):
         for ours, theirs in zip(left, right, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, LINEAR], ids=["hidden", "linear"])
+@pytest.mark.parametrize(
+    ("recipe", "layers"),
+    [(RECIPE, 1), (LINEAR, 1), (replace(RECIPE, rounds=False), 4)],
+    ids=["hidden", "linear", "hidden, of four layers"],
+)
 @pytest.mark.parametrize("make", [clouds, labels], ids=["single-label", "multi-label"])
 def test_network_trained_in_a_stack_is_the_one_trained_alone(
-    recipe: NetworkRecipe, make: type, monkeypatch: pytest.MonkeyPatch
+    recipe: NetworkRecipe, layers: int, make: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, y = make(90, 40, 3)
-    alone = [run(recipe, [each], x, y)[0] for each in jobs()]
+    alone = [run(recipe, [each], x, y, layers)[0] for each in jobs()]
     for count in (2, 4, 8):
         monkeypatch.setattr(training, "slots", lambda *_, count=count: count)
-        together = run(recipe, jobs(), x, y)
+        together = run(recipe, jobs(), x, y, layers)
         for one, other in zip(alone, together, strict=True):
             assert_same(one, other, tolerance=1e-4)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_rate, add_settings, add_task, config_from
 from evar.cli.terminal import echo, width
-from evar.data.task import Task, load_tasks
+from evar.data.named_tasks import load_tasks
+from evar.data.task import Task
 
 if TYPE_CHECKING:
     from evar.preparation import Checked
@@ -30,7 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode what is not decoded yet, and show each task's report. 0 where all can be scored, else 2."""
-    tasks, config = load_tasks(arguments.task), config_from(arguments)
+    config = config_from(arguments)
+    tasks = load_tasks(arguments.task, config.data)
     from evar.cli.check_screen import screen
     from evar.preparation import check
 

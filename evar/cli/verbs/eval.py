@@ -4,15 +4,17 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evar.base import plugins
 from evar.base.errors import UsageError
 from evar.base.progress import say
 from evar.cli.errors import for_each
-from evar.cli.options import add_json, add_results, add_settings, add_weights, config_from
+from evar.cli.options import TASK_NAMES, add_json, add_results, add_settings, add_weights, config_from
 from evar.cli.terminal import echo, table
-from evar.data.task import Task, load_tasks, task_files
+from evar.data.groups import group_names
+from evar.data.named_tasks import load_tasks
+from evar.data.task import Task, task_files
 
 if TYPE_CHECKING:
     from evar.result import Result
@@ -27,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--task",
         action="add-up",
         metavar="NAME[,..]",
-        help="task names separated by commas, `all` (the five core tasks), a path to a task's YAML file, or `list`",
+        help=f"{TASK_NAMES}, a path to a task's YAML file, or `list`",
     )
     parser.add_argument(
         "--encoder",
@@ -45,6 +47,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         f"{', '.join(plugins.names('probe'))} (default: logistic)",
     )
     add_results(parser)
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="score also what has its row, by the same weights, code, probe, settings, clips and kind of device "
+        "(default: show that row)",
+    )
     add_settings(parser)
     add_json(parser, "results")
 
@@ -67,22 +75,29 @@ def run(arguments: argparse.Namespace) -> int:
         echo(task_list(config.data, as_json=arguments.json))
         return 0
     if not arguments.task:
-        raise UsageError(f"say what to score: --task NAME (one of {', '.join(task_files())}), or --task list")
-    tasks = load_tasks(arguments.task)
+        raise UsageError(
+            f"say what to score: --task NAME (one of {', '.join([*group_names(), *task_files()])}), or --task list"
+        )
+    tasks = load_tasks(arguments.task, config.data)
     require_encoder(arguments.encoder)
     plugins.require_calls("probe", arguments.probe)
     from evar.leaderboard import leaderboard_csv
     from evar.pipeline import Evaluator
 
     results = arguments.results
-    evaluator = Evaluator.open(arguments.encoder, arguments.probe, config, results, weights=arguments.weights)
+    evaluator = Evaluator.open(
+        arguments.encoder, arguments.probe, config, results, weights=arguments.weights, again=arguments.again
+    )
 
     def score(task: Task) -> None:
         swept: list[Result] = []
         for evaluation in evaluator.evaluations(task):
             result = evaluation.result
             echo(json.dumps(dataclasses.asdict(result)) if arguments.json else result.line)
-            say(f"row added to {results / leaderboard_csv.NAME}")
+            if evaluation.kept is not None:
+                say(f"row added to {results / leaderboard_csv.NAME}")
+            if result.layer_weights and not config.shots:
+                continue  # no layer of a sweep
             swept.append(result)
             if result.chosen_output:
                 say(f"score over depth drawn in {draw_sweep(results, swept)}")
@@ -101,8 +116,15 @@ def task_list(data: Path, *, as_json: bool) -> str:
     rows = [dataclasses.asdict(task) for task in list_tasks(data=data)]
     if as_json:
         return "\n".join(map(json.dumps, rows))
-    cells = [[f"{cell:,}" if isinstance(cell, int) else cell or "?" for cell in row.values()] for row in rows]
+    cells = [list(map(_shown, row.values())) for row in rows]
     return table(list(rows[0]), cells)
+
+
+def _shown(fact: Any) -> str:
+    """A fact of a task on the screen."""
+    if isinstance(fact, tuple):
+        return ", ".join(fact)
+    return f"{fact:,}" if isinstance(fact, int) else fact or "?"
 
 
 def draw_sweep(results: Path, swept: "list[Result]") -> Path:

@@ -19,7 +19,8 @@ from evar.cli.options import (
     one_of,
 )
 from evar.cli.terminal import echo
-from evar.data.task import Task, load_tasks
+from evar.data.groups import load_tasks
+from evar.data.task import Task
 
 SETTINGS = ("data", "cache", "device", "precision", "workers", "limit", "min_coverage")
 

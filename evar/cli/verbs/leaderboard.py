@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             type=names,
             action="add-up",
             metavar="NAME[,..]",
-            help=f"only rows of one of these, by {name} (default: all)",
+            help=f"only rows of one of these, by {name}{'; groups too' if name == 'task' else ''} (default: all)",
         )
     parser.add_argument(
         "--since", type=day, metavar="DAY", help="only rows from this day on, YYYY-MM-DD, UTC (default: all)"
@@ -33,6 +33,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "(fine-tuned too); other protocols in tables of their own (default: linear; on the page all)",
     )
     add_format(parser, "terminal")
+    parser.add_argument(
+        "--ranks",
+        action="store_true",
+        help="each score with its rank in its column, #1 for the best (default: without)",
+    )
     parser.add_argument(
         "--history", action="store_true", help="every run of each encoder over time (default: the latest)"
     )
@@ -63,14 +68,17 @@ def run(arguments: argparse.Namespace) -> int:
     from evar.leaderboard.outputs import destination, write
     from evar.leaderboard.read import read_leaderboard
 
+    for_people = "give --format terminal, markdown or latex, not"
     if arguments.history and not open_format(arguments.format).tables:
-        raise UsageError(
-            f"--history is a table for people: give --format terminal, markdown or latex, not {arguments.format}"
-        )
+        raise UsageError(f"--history is a table for people: {for_people} {arguments.format}")
+    if arguments.ranks and (arguments.history or not open_format(arguments.format).tables):
+        other = "--history" if arguments.history else f"{arguments.format}; csv and json always hold ranks"
+        raise UsageError(f"--ranks is for tables of encoders for people: {for_people} {other}")
     out = destination(arguments.format, arguments.out, arguments.results)
     shown = read_leaderboard(
         arguments.results,
         history=arguments.history,
+        ranks=arguments.ranks,
         published=arguments.published or ("all" if arguments.format == "html" else "linear"),
         **{name: getattr(arguments, name) for name in (*FILTERS, "since")},
     )

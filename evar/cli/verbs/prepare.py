@@ -5,7 +5,8 @@ import argparse
 from evar.cli.errors import for_each
 from evar.cli.options import add_rate, add_settings, add_task, config_from
 from evar.cli.terminal import echo
-from evar.data.task import Task, load_tasks
+from evar.data.named_tasks import load_tasks
+from evar.data.task import Task
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, if asked to, and decode each task's clips into the store."""
-    tasks, config = load_tasks(arguments.task), config_from(arguments)
+    config = config_from(arguments)
+    tasks = load_tasks(arguments.task, config.data, fetch=arguments.download)
     from evar.preparation import prepare
 
     def work(task: Task) -> None:

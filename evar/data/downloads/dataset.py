@@ -14,10 +14,12 @@ from pathlib import Path
 from evar.base.errors import DataError, UsageError
 from evar.base.files import locked
 from evar.data.downloads.fetch import Fetcher
+from evar.data.downloads.hub import fetch
 from evar.data.downloads.sources import DatasetSource, RemoteFile, read_sources
 from evar.data.downloads.unpack import ANOTHER, unpacked
 from evar.data.manifest import find_root, open_reader
 from evar.data.readers.audio_files import audio_files
+from evar.data.readers.hub import HubReader
 from evar.data.task import Task
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,11 @@ def download(task: Task, data: Path, fetcher: Fetcher) -> None:
     Raises DataError where a file cannot be had or is a wrong one, and, with a paragraph on how, where audio must be got
     by hand; UsageError where nothing is known to fetch; StorageError where the disk refuses or has no room.
     """
+    reader = open_reader(task)
+    if isinstance(reader, HubReader) and reader.repo:
+        if task.file.exists():  # others were fetched to know what the task is
+            fetch(reader.repo, reader.revision, reader.choose)
+        return
     root = find_root(task, data)
     known = read_sources()
     source = known.get(task.folder)

@@ -29,8 +29,8 @@ class Listing:
     remarks: tuple[str, ...]
 
 
-def audio_files(root: Path) -> Listing:
-    """All audio files below `root`, by their endings, at any depth."""
+def audio_files(root: Path, *, all_files: bool = False) -> Listing:
+    """All audio files below `root`, by their endings, at any depth; or all files."""
     paths, closed = [], []
     folders = [("", os.path.realpath(root))]
     linked: list[tuple[str, str]] = []
@@ -47,7 +47,7 @@ def audio_files(root: Path) -> Listing:
             closed.append(f"{prefix or root} ({error.strerror})")
             continue
         for entry in visible:
-            if entry.name.lower().endswith(ENDINGS):
+            if entry.is_file() if all_files else entry.name.lower().endswith(ENDINGS):
                 paths.append(prefix + entry.name)
             elif entry.is_dir(follow_symlinks=False):
                 folders.append((f"{prefix}{entry.name}/", f"{real}/{entry.name}"))

@@ -37,7 +37,7 @@ NAME = re.compile(rf"Y?(?P<id>{ID.pattern})(?:[_-](?P<start>\d+(?:\.\d+)?)(?:[_-
 
 def open_reader(unbalanced: bool = False) -> Reader:
     """unbalanced: whether the large list's clips are for training too (AudioSet-2M)."""
-    return AudioSet(LISTS | UNBALANCED if unbalanced else LISTS)
+    return AudioSet(LISTS | UNBALANCED, tuple(UNBALANCED)) if unbalanced else AudioSet(LISTS, (*LISTS, CLASSES))
 
 
 class AudioSet(Reader):
@@ -46,12 +46,12 @@ class AudioSet(Reader):
     places = PLACES
     nests = ("audioset", "audioset_20k")
 
-    def __init__(self, lists: dict[str, str]) -> None:
-        self.lists = lists
+    def __init__(self, lists: dict[str, str], shown_by: tuple[str, ...]) -> None:
+        self.lists, self.shown_by = lists, shown_by
         self.wanted = f"{', '.join(lists)} and {CLASSES} (from {ADDRESS}/)"
 
     def holds(self, folder: Path) -> bool:
-        return any((folder / place / name).is_file() for place in PLACES for name in (*self.lists, CLASSES))
+        return any((folder / place / name).is_file() for place in PLACES for name in self.shown_by)
 
     def read(self, root: Path, task: Task) -> Reading:
         classes = _read_classes(_table(root, CLASSES))

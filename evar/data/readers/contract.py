@@ -26,10 +26,11 @@ class Reading:
     """What a reader found.
 
     table:    a row a clip, in any order, with the columns
-              path (relative to the dataset's folder; of a clip that a list names and that is not there, where it would
-              lie), labels (tuple of class names), part (split or fold), group (text: what must not straddle train and
-              validation), seconds (float: what the table promises, NaN where it says nothing); and, where labels are
-              known in part, absent (tuple of names of the classes that the clip is known not to have)
+              path (relative to the dataset's folder; into a Parquet file or a tar as in data/containers.py; of a clip
+              that a list names and that is not there, where it would lie), labels (tuple of class names), part (split
+              or fold), group (text: what must not straddle train and validation), seconds (float: what the table
+              promises, NaN where it says nothing); and, where labels are known in part, absent (tuple of names of the
+              classes that the clip is known not to have)
     classes:  the dataset's own class list in its own order, whatever is missing; None where it has none
     remarks:  what a user should know before believing a score, a line each
     """

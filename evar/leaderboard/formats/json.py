@@ -1,5 +1,6 @@
 """Tables, rows apart, published and imported rows as one JSON object; scores are shares, null where there is none."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -32,9 +33,14 @@ def _line(line: Line) -> dict[str, Any]:
         "weights": line.subject.weights,
         "weights_digest": line.subject.digest,
         "encoder_options": json.loads(line.subject.options),
-        "mean_of_core": line.mean,
+        "means": {name: dataclasses.asdict(mean) for name, mean in line.means.items()},
         "scores": {
-            task: {"best": cell.best, "not_separable_from_best": cell.tied, **_facts(cell.result)}
+            task: {
+                "best": cell.best,
+                "not_separable_from_best": cell.tied,
+                "rank": cell.rank,
+                **_facts(cell.result),
+            }
             for task, cell in line.cells.items()
         },
     }
