@@ -23,8 +23,8 @@ from evar import plots
 from evar.base.errors import UsageError, unknown
 from evar.base.progress import hidden
 from evar.config import Config, config_of
-from evar.data.groups import load_tasks
 from evar.data.manifest import Round
+from evar.data.named_tasks import load_tasks
 from evar.data.task import Task
 from evar.embeddings.device import choose_device, choose_precision
 from evar.embeddings.extract import Embeddings
@@ -91,7 +91,7 @@ def finetune(
         raise UsageError("fine-tuning takes all training clips: leave shots out")
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
-    tasks = load_tasks(task)
+    tasks = load_tasks(task, config.data)
     recipes = [make_recipe(each.name, recipe, options or {}) for each in tasks]
     if protocol == PAPER and (other := [each.name for each in tasks if each.name not in table().best_on_test]):
         raise UsageError(

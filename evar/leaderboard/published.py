@@ -6,8 +6,8 @@ encoder), `trained` (the encoder's weights were trained on the task, or nobody s
 
 The name of the task says whose split it is: `cremad` is the task of evar, with its clips, split, seconds and metric;
 `cremad_xares` is the same dataset in another way, which no task of evar is, and `dataset_of` both is `cremad`. So a
-row stands beside one's own where kind is linear and task and metric are the same; of all others of the dataset it is
-said that their protocols are others.
+row stands beside one's own where kind is linear and task and metric are the same, or where both were fine-tuned; of all
+others of the dataset it is said that their protocols are others.
 """
 
 import csv
@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 
 from evar.base.provenance import PACKAGE
 from evar.data.task import BUNDLED
-from evar.result import Result
+from evar.result import FINE_TUNING, Result
 
 FILE = PACKAGE / "published.csv"
 Kind = Literal["linear", "frozen", "trained"]
@@ -76,13 +76,19 @@ def beside(published: Iterable[Published], own: Iterable[Result]) -> list[Publis
     """The published rows whose protocol is that of one's own: a linear classifier, on a task that comes with evar and
     by the metric of a row of `own` that may be ranked. Where there is none of one's own, those of all such tasks.
     """
-    own, tasks = list(own), {file.stem for file in BUNDLED.glob("*.yaml")}
+    own, tasks = [row for row in own if row.probe != FINE_TUNING], {file.stem for file in BUNDLED.glob("*.yaml")}
     scored = {(row.task, row.metric) for row in own if not row.why_unranked}
     return [
         row
         for row in published
         if row.kind == "linear" and row.task in tasks and (not own or (row.task, row.metric) in scored)
     ]
+
+
+def beside_fine_tuned(published: Iterable[Published], own: Iterable[Result]) -> list[Published]:
+    """The published rows of fine-tuned encoders on tasks and by metrics of fine-tuned rows of `own` that are ranked."""
+    scored = {(row.task, row.metric) for row in own if row.probe == FINE_TUNING and not row.why_unranked}
+    return [row for row in published if row.kind == "trained" and (row.task, row.metric) in scored]
 
 
 def _published(row: dict[str, str]) -> Published:

@@ -16,7 +16,7 @@ from itertools import groupby
 from evar.data.groups import groups
 from evar.data.task import CORE
 from evar.leaderboard.group_means import GroupMean, group_means
-from evar.result import Result
+from evar.result import FINE_TUNING, Result
 
 DEFAULT_OUTPUT = "last"  # what encoders call what they give unless asked for something else
 
@@ -72,7 +72,9 @@ class RankedTable:
 
     @property
     def title(self) -> str:
-        """The table in words: "probe logistic, output last"."""
+        """The table in words: "probe logistic, output last", or "fine-tuned"."""
+        if self.probe.partition("(")[0] == FINE_TUNING:
+            return f"fine-tuned: encoder and head trained on the task, {self.probe}"
         return f"probe {self.probe}, output {self.output}"
 
     @property

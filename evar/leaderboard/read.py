@@ -13,7 +13,7 @@ from evar.leaderboard import leaderboard_csv, text_tables
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_table
 from evar.leaderboard.imported import Imported, read_imported
-from evar.leaderboard.published import Kind, Published, of_same_datasets, read_published
+from evar.leaderboard.published import Kind, Published, beside_fine_tuned, of_same_datasets, read_published
 from evar.leaderboard.ranking import Board, build
 from evar.leaderboard.runs import read_rows, short_ids
 from evar.leaderboard.verdicts import Verdicts
@@ -122,7 +122,10 @@ def read_leaderboard(
     if every and not rows:
         given = " ".join(f"--{name}" for name, value in filters.items() if value is not None)
         log.info(f"no run in {results} is left by {given}: give other values to see rows of your own")
-    beside = [row for row in wanted.beside(others) if row.kind in KINDS[published]]
+    every_kind = wanted.beside(others)
+    beside = [row for row in every_kind if row.kind in KINDS[published]]
+    if published != "none":
+        beside += [row for row in beside_fine_tuned(every_kind, rows) if row.kind not in KINDS[published]]
     if rows and wanted.task is None:
         beside = of_same_datasets(beside, (row.task for row in rows))
     return Leaderboard(results, rows, beside, wanted.imported(imported), history, ranks)

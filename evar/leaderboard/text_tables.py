@@ -10,7 +10,7 @@ from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
 from evar.leaderboard.group_means import GroupMean
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.published import Kind, Published, beside
+from evar.leaderboard.published import Kind, Published, beside, beside_fine_tuned
 from evar.leaderboard.ranking import Apart, Board, Cell, RankedTable, mean_of_core, task_order
 from evar.result import Result
 
@@ -23,6 +23,7 @@ MEAN_NOTE = (
 )
 RANK_NOTE = "#1: the best score of its column, separable from others or not"
 SAME_PROTOCOL = "Published: a linear classifier on a frozen encoder, with the split and metric of evar's task"
+FINE_TUNED = "Published: encoders that were fine-tuned on the task, with the metric of evar's task"
 OTHER_PROTOCOLS: dict[Kind, str] = {
     "linear": "Published under other protocols: a linear classifier on a frozen encoder, other split, crop or metric",
     "frozen": "Published under other protocols: another or an unknown head on a frozen encoder",
@@ -42,15 +43,20 @@ def own_tables(board: Board, ids: Mapping[str, str] | None = None, *, ranks: boo
 
 
 def published_tables(rows: Sequence[Published], own: Iterable[Result] = ()) -> list[TextTable]:
-    """One table of those that have the protocol of one's `own`, one a kind of the others.
+    """One table of those that have the protocol of one's `own`, one of fine-tuned ones, one a kind of the others.
 
     A line for each model in each source and protocol.
     """
-    same = beside(rows, own)
-    shown = set(same)
+    own = list(own)
+    same, tuned = beside(rows, own), beside_fine_tuned(rows, own)
+    shown = {*same, *tuned}
     left = [row for row in rows if row not in shown]
     others = {title: [row for row in left if row.kind == kind] for kind, title in OTHER_PROTOCOLS.items()}
-    return [_published_table(title, chosen) for title, chosen in {SAME_PROTOCOL: same, **others}.items() if chosen]
+    return [
+        _published_table(title, chosen)
+        for title, chosen in {SAME_PROTOCOL: same, FINE_TUNED: tuned, **others}.items()
+        if chosen
+    ]
 
 
 def imported_tables(rows: Sequence[Imported]) -> list[TextTable]:

@@ -19,7 +19,7 @@ from evar.cli.options import (
     one_of,
 )
 from evar.cli.terminal import echo
-from evar.data.groups import load_tasks
+from evar.data.named_tasks import load_tasks
 from evar.data.task import Task
 
 SETTINGS = ("data", "cache", "device", "precision", "workers", "limit", "min_coverage")
@@ -99,4 +99,4 @@ def run(arguments: argparse.Namespace) -> int:
             echo(json.dumps(dataclasses.asdict(result)) if arguments.json else result.line)
             say(f"row added to {arguments.results / leaderboard_csv.NAME}")
 
-    return for_each(load_tasks(arguments.task), tune)
+    return for_each(load_tasks(arguments.task, config.data), tune)
