@@ -191,9 +191,8 @@ class FineTuningSession:
         else:
             train, valid = grouped_tenth(each.train, clips.targets, clips.groups, seed)
         what = {"weights": identity.digest or identity.weights, "protocol": self.protocol, "clips": clips.digest}
-        name = _slug(f"{identity.name}-{clips.task.name}-{each.name}-seed{seed}")
         folder = self.folder / _slug(f"{clips.task.name}-{each.name}-seed{seed}")
-        return FineTuningJob(train, valid, each.test, seed, folder, name, what)
+        return FineTuningJob(train, valid, each.test, seed, folder, what)
 
     def _embedded(self) -> Embeddings:
         """What a row says of how the encoder ran."""
@@ -217,7 +216,7 @@ def _together(
 
 def _draw_loss(job: FineTuningJob) -> None:
     rows = Journal(job.folder, StepRow).read()
-    plots.loss_curve(job.folder / "loss.svg", job.name, [row.step for row in rows], [row.loss for row in rows])
+    plots.loss_curve(job.folder / "loss.svg", job.folder.name, [row.step for row in rows], [row.loss for row in rows])
 
 
 def _slug(name: str) -> str:

@@ -1,5 +1,7 @@
 """A run of fine-tuning, from the first step or from where it stopped: its epoch is chosen, then its test clips read.
 
+NAME states the model and the run.
+
     RUN/NAME.pth           the last checkpoint, to go on from
     RUN/NAME.safetensors   encoder and head of the best epoch so far, in the end the chosen one
     RUN/log.csv            a row a step
@@ -9,6 +11,7 @@ After each epoch the clips that judge are scored by the task's metric; the best 
 
 import copy
 import logging
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +48,8 @@ ADVICE = "try a lower --lr, more --warmup-epochs, a --clip or --precision float3
 class FineTuningJob:
     """One run: rows of the task's clips to learn from, to choose the epoch on, and to test, and a seed.
 
-    folder, name:  of the run's files; name: of files, states the model
-    what:          what decides the numbers beside recipe and audio: weights, protocol, ...
+    folder:  of the run's files, whose name tells the run among others of a task
+    what:    what decides the numbers beside recipe and audio: weights, protocol, ...
     """
 
     train: Rows
@@ -54,18 +57,7 @@ class FineTuningJob:
     test: Rows
     seed: int
     folder: Path
-    name: str
     what: dict[str, str]
-
-    @property
-    def file(self) -> Path:
-        """The file to go on from."""
-        return self.folder / f"{self.name}.pth"
-
-    @property
-    def best(self) -> Path:
-        """The best epoch's encoder and head."""
-        return self.folder / f"{self.name}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -107,8 +99,8 @@ def fit(
         with progress(name, total=run.total, unit="step", initial=run.done), Stop() as stop:
             run.go(stop)
     except TrainingError as error:
-        if job.file.exists():
-            raise TrainingError(f"{error}; {job.file} is the last good checkpoint") from error
+        if run.file.exists():
+            raise TrainingError(f"{error}; {run.file} is the last good checkpoint") from error
         raise
     return run.tested()
 
@@ -130,6 +122,8 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
         frames = max(clips.samples, encoder.log_mel.shortest) // encoder.log_mel.hop + 1
         model = FineTuned(encoder, clips.classes, frames, recipe, job.seed)
         self.configuration = configuration_of(model, encoder)
+        stem = re.sub(r"[^\w.-]+", "-", f"{self.configuration.name}-{job.folder.name}")
+        self.file, self.best = job.folder / f"{stem}.pth", job.folder / f"{stem}.safetensors"
         self.data = TrainingClips(
             clips, job.train, recipe, job.seed, (model.grid.mels, frames), (model.grid.rows, model.columns)
         )
@@ -148,7 +142,7 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
         self.tuner = FineTuner(
             model, recipe, self.rate, place.device, place.precision, place.team, several=clips.targets.ndim == 2
         )
-        if job.file.exists():
+        if self.file.exists():
             self._go_on()
         else:
             if self.team.first:
@@ -159,9 +153,9 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
 
     def _go_on(self) -> None:
         if not self.place.resume:
-            raise UsageError(f"{self.job.file} is there already: --resume goes on with it, --out names another folder")
-        state, before = checkpoint.load(self.job.file)
-        checkpoint.require_same(self.job.file, before, self._training())
+            raise UsageError(f"{self.file} is there already: --resume goes on with it, --out names another folder")
+        state, before = checkpoint.load(self.file)
+        checkpoint.require_same(self.file, before, self._training())
         self.tuner.load(state)
         self.curve = state["curve"].tolist()
         self.take_up(before.steps)
@@ -201,12 +195,10 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
             if self.team.first and self.epoch == len(self.curve):
                 weights = self.tuner.model.weights()
                 head = {key: tensor for key, tensor in weights.items() if key.startswith(HEAD)}
-                checkpoint.write_encoder(
-                    self.job.best, weights, self.configuration, torch.float32, self._training(), head
-                )
+                checkpoint.write_encoder(self.best, weights, self.configuration, torch.float32, self._training(), head)
         if self.team.first:
             curve = torch.tensor(self.curve, dtype=torch.float64)
-            checkpoint.save(self.job.file, {**self.tuner.state(), "curve": curve}, self._training())
+            checkpoint.save(self.file, {**self.tuner.state(), "curve": curve}, self._training())
 
     @property
     def epoch(self) -> int:
@@ -216,7 +208,7 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
     def tested(self) -> TunedRun:
         """The test clips by the best epoch."""
         self.team.wait()  # until the first process has written it
-        self.tuner.model.load(load_file_safely(self.job.best))
+        self.tuner.model.load(load_file_safely(self.best))
         with progress(f"test {self.job.folder.name}", total=len(self.job.test), unit="clip") as advance:
             logits = self.logits(self.job.test)
             advance(len(self.job.test))
