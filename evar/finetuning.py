@@ -10,7 +10,6 @@ ones, else a tenth of the training clips in whole groups, drawn anew for each se
 import contextlib
 import dataclasses
 import logging
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +44,7 @@ from evar.training.numerics import require_trainable
 from evar.training.run_folder import alone
 from evar.training.team import is_first, joined, own_device
 from evar.tuning.clips import LabelledClips
-from evar.tuning.loop import FineTuningJob, TrainingPlace, TunedRun, fit
+from evar.tuning.loop import FineTuningJob, TrainingPlace, TunedRun, file_name, fit
 from evar.tuning.recipe import FineTuningRecipe, make_recipe, table
 
 log = logging.getLogger(__name__)
@@ -115,7 +114,7 @@ def finetune(
     with contextlib.nullcontext() if is_first() else hidden(), joined(device) as team:
         place = TrainingPlace(device, precision, team, checkpoint_minutes, resume)
         for each, own in zip(tasks, recipes, strict=True):
-            folder = Path(out or Path("runs") / _slug(f"finetune-{each.name}-{opened.identity.name}"))
+            folder = Path(out or Path("runs") / file_name(f"finetune-{each.name}-{opened.identity.name}"))
             outputs.require_no_results(folder)
             said = {name: getattr(own, name) for name in options or {}}
             method = Tuning(options=said | ({"protocol": protocol} if protocol == PAPER else {}))
@@ -191,7 +190,7 @@ class FineTuningSession:
         else:
             train, valid = grouped_tenth(each.train, clips.targets, clips.groups, seed)
         what = {"weights": identity.digest or identity.weights, "protocol": self.protocol, "clips": clips.digest}
-        folder = self.folder / _slug(f"{clips.task.name}-{each.name}-seed{seed}")
+        folder = self.folder / file_name(f"{clips.task.name}-{each.name}-seed{seed}")
         return FineTuningJob(train, valid, each.test, seed, folder, what)
 
     def _embedded(self) -> Embeddings:
@@ -217,8 +216,3 @@ def _together(
 def _draw_loss(job: FineTuningJob) -> None:
     rows = Journal(job.folder, StepRow).read()
     plots.loss_curve(job.folder / "loss.svg", job.folder.name, [row.step for row in rows], [row.loss for row in rows])
-
-
-def _slug(name: str) -> str:
-    """A name that files and folders can have: "m2d (random weights)" is m2d-random-weights."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-")

@@ -122,7 +122,7 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
         frames = max(clips.samples, encoder.log_mel.shortest) // encoder.log_mel.hop + 1
         model = FineTuned(encoder, clips.classes, frames, recipe, job.seed)
         self.configuration = configuration_of(model, encoder)
-        stem = re.sub(r"[^\w.-]+", "-", f"{self.configuration.name}-{job.folder.name}")
+        stem = f"{file_name(self.configuration.name)}-{job.folder.name}"
         self.file, self.best = job.folder / f"{stem}.pth", job.folder / f"{stem}.safetensors"
         self.data = TrainingClips(
             clips, job.train, recipe, job.seed, (model.grid.mels, frames), (model.grid.rows, model.columns)
@@ -227,3 +227,8 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
             found = [self.tuner.logits(waveforms) for waveforms in blocks]
         whole: Floats = self.team.gather(torch.cat(found))[: len(rows)].float().cpu().numpy()
         return whole
+
+
+def file_name(name: str) -> str:
+    """A name that files and folders can have: "m2d (random weights)" is m2d-random-weights."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-")
