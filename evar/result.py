@@ -237,10 +237,10 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
     def why_unranked(self) -> str:
         """Why the run must never stand in a ranking; empty where it may."""
         other_task = official_digest(self.task) not in (None, self.task_digest)
-        if self.ranked and not other_task:
-            return ""
         if self.probe == FINE_TUNING and self.probe_options.get("protocol") == PAPER:
             return "epoch chosen on test clips, as its authors did"
+        if self.ranked and not other_task:
+            return ""
         if self.limit is not None:
             return f"smoke run of {self.limit} clips a part"
         if self.shots is not None:

@@ -1,15 +1,17 @@
 """The published rows: facts with sources, beside one's own only where split, metric and kind of probe are the same."""
 
 import csv
+import dataclasses
 import re
 from collections import Counter
 
 import pytest
 
 from evar.data.task import CORE, load_task, task_files
-from evar.leaderboard.published import beside, dataset_of, of_same_datasets, read_published
+from evar.leaderboard.published import beside, beside_fine_tuned, dataset_of, of_same_datasets, read_published
 from evar.leaderboard.read import read_leaderboard
 from evar.leaderboard.text_tables import SAME_PROTOCOL, published_tables
+from tests.leaderboard.made import add
 from tests.leaderboard.rows import make_row
 
 ROWS = read_published()
@@ -134,3 +136,25 @@ def test_a_split_of_ones_own_or_another_metric_has_no_published_rows_beside():
 def test_a_view_of_one_task_shows_what_others_made_of_its_dataset(tmp_path):
     shown = read_leaderboard(tmp_path, published="frozen", task=["cremad_hear"])
     assert {row.task for row in shown.published} == {"cremad", "cremad_hear", "cremad_paper", "cremad_xares"}
+
+
+def test_fine_tuned_rows_have_published_fine_tuned_ones_beside_them_and_frozen_rows_have_not(tmp_path):
+    tuned = make_row(task="spcv2", probe="finetune")
+    frozen = make_row(task="vc1", probe="logistic")
+    found = beside_fine_tuned(ROWS, [tuned, frozen])
+    assert {(row.task, row.kind) for row in found} == {("spcv2", "trained")}
+    assert any(row.model == "M2D/0.6" and row.value == pytest.approx(0.985) for row in found)
+    assert {row.task for row in beside(ROWS, [tuned, frozen])} == {"vc1"}
+    assert beside_fine_tuned(ROWS, [dataclasses.replace(tuned, ranked=False, limit=3)]) == []
+    for row in (tuned, frozen):
+        add(tmp_path, row)
+    said = read_leaderboard(tmp_path).text("markdown")
+    assert "fine-tuned: encoder and head trained on the task" in said
+    assert "Published: encoders that were fine-tuned on the task" in said
+    assert "encoders trained on the task (fine-tuned)" not in said
+
+
+def test_epoch_chosen_on_test_is_never_ranked_whatever_the_record_says():
+    row = make_row(task="esc50", probe="finetune", probe_options={"protocol": "paper"})
+    assert dataclasses.replace(row, ranked=False).why_unranked == "epoch chosen on test clips, as its authors did"
+    assert row.why_unranked
