@@ -24,11 +24,13 @@ from evar.data.named_tasks import load_tasks
 from evar.data.task import Task
 from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.leaderboard import leaderboard_csv, outputs
+from evar.nn import releases
 from evar.pipeline import Evaluator
 from evar.pretrain.audio import AudioSource, prepare_audio, source_of_folder
 from evar.pretrain.journal import journal_in
 from evar.pretrain.loop import Saved, TrainingRun, train
 from evar.pretrain.recipe import Recipe, make_recipe
+from evar.pretrain.start import StartingPoint, load_start
 from evar.probes import open_probes
 from evar.training.numerics import require_trainable
 from evar.training.run_folder import alone
@@ -62,6 +64,7 @@ def pretrain_encoder(
     task: str | None = None,
     recipe: Recipe | str = "base",
     out: str | Path | None = None,
+    start: str | Path | None = None,
     resume: bool = False,
     checkpoint_minutes: float = 10.0,
     save_as: Literal["float32", "float16"] = "float32",
@@ -75,7 +78,8 @@ def pretrain_encoder(
     task:                a comma list of tasks whose training clips are read too
     recipe:              a `Recipe`, or the name of a preset
     out:                 folder of the run's files, runs/ and the model's name where not given
-    resume:              go on from the folder's checkpoint
+    start:               a checkpoint's file, folder or name to start from, whose encoder's shape the recipe takes
+    resume:              go on from the folder's checkpoint; with more epochs than planned by a new plan
     checkpoint_minutes:  between checkpoints, the most that a kill can lose
     save_as:             precision of the weights in the encoder's own file
     config:              the settings; `settings` are settings by name, which go before
@@ -83,7 +87,9 @@ def pretrain_encoder(
     Raises EvarError for anything that the user can fix, TrainingError where the numbers are lost.
     """
     config = config_of(settings, config)
-    recipe = recipe if isinstance(recipe, Recipe) else make_recipe(recipe, {})
+    point = None if start is None else starting_point(start, config.cache)
+    if not isinstance(recipe, Recipe):
+        recipe = make_recipe(recipe, point.settings({}) if point else {})
     device = choose_device(own_device(config.device))
     precision = choose_precision(config.precision, device)
     require_trainable(precision)
@@ -100,6 +106,7 @@ def pretrain_encoder(
         every_epochs=scoring.every_epochs if scoring else None,
         resume=resume,
         encoder_dtype=PRECISIONS[save_as],
+        start=point,
     )
     tasks = load_tasks(scoring.tasks, config.data) if scoring else []
     with contextlib.nullcontext() if is_first() else hidden():
@@ -120,6 +127,13 @@ def pretrain_encoder(
             file = train(store, how, team, on_checkpoint=on_checkpoint)
         log.info(f"trained: {file} and, the encoder alone, {file.with_suffix('.safetensors')}")
     return file
+
+
+def starting_point(weights: str | Path, cache: Path) -> StartingPoint:
+    """The checkpoint that `weights` means. Raises UsageError and CheckpointError where there is none."""
+    file = releases.named_or_file(weights, cache)
+    assert file is not None
+    return load_start(file)
 
 
 def require_own(folder: Path, name: str) -> None:

@@ -7,6 +7,7 @@ The same recipe, audio, precision and number of processes give the same bits on 
 interrupted.
 """
 
+import dataclasses
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from evar.pretrain.crops import Crops, Epochs, measure_norm_stats
 from evar.pretrain.journal import PretrainingRow, journal_in
 from evar.pretrain.recipe import Recipe
 from evar.pretrain.schedule import schedule_of
+from evar.pretrain.start import StartingPoint
 from evar.pretrain.trainer import Trainer
 from evar.training import checkpoint
 from evar.training.alarms import Watch
@@ -58,6 +60,7 @@ class TrainingRun:
     minutes:       between checkpoints; what a kill can lose
     every_epochs:  epochs between encoders that are written for an evaluation; None for none but the last
     encoder_dtype: of the weights in the encoder's own file
+    start:         a checkpoint that a new run starts from; None for random weights
     """
 
     recipe: Recipe
@@ -68,6 +71,7 @@ class TrainingRun:
     every_epochs: int | None = None
     resume: bool = False
     encoder_dtype: torch.dtype = torch.float32
+    start: StartingPoint | None = None
 
     @property
     def file(self) -> Path:
@@ -115,7 +119,9 @@ class _Session(Steps[Crops, PretrainingRow]):
             self._begin()
 
     def _training(self) -> Training:
-        return Training(self.done, self.run.recipe.model_dump(), self.digest, self.run.precision, self.team.size)
+        recipe, start = self.run.recipe.model_dump(), self.run.start.name if self.run.start else ""
+        place = self.run.precision, self.team.size
+        return Training(self.done, recipe, self.digest, *place, start, self.schedule.start)
 
     def _begin(self) -> None:
         kept = [path.name for ending in ("*.pth", "*.safetensors") for path in self.run.folder.glob(ending)]
@@ -123,8 +129,12 @@ class _Session(Steps[Crops, PretrainingRow]):
             raise UsageError(f"{self.run.folder} holds another run, {few(others)}: give another --out")
         if self.run.resume:
             log.info(f"no checkpoint in {self.run.folder} yet: beginning at step 0")
-        mean, deviation = measure_norm_stats(self.epochs, self.trainer.log_mel, self.run.device)
-        self.trainer.model.norm_stats.copy_(torch.tensor([mean, deviation]))
+        if self.run.start is not None:
+            self.run.start.fill(self.trainer.model)
+            mean, deviation = self.run.start.checkpoint.norm_stats
+        else:
+            mean, deviation = measure_norm_stats(self.epochs, self.trainer.log_mel, self.run.device)
+            self.trainer.model.norm_stats.copy_(torch.tensor([mean, deviation]))
         if self.team.first:
             self.journal.begin()
         log.info(
@@ -136,10 +146,17 @@ class _Session(Steps[Crops, PretrainingRow]):
         if not self.run.resume:
             raise UsageError(f"{self.run.file} is there already: --resume goes on with it, --out names another folder")
         state, before = checkpoint.load(self.run.file)
-        checkpoint.require_same(self.run.file, before, self._training())
+        now = self._training()
+        if longer := self.run.recipe.epochs > before.recipe["epochs"]:
+            planned = {name: before.recipe[name] for name in ("epochs", "warmup_epochs")}
+            now = dataclasses.replace(now, recipe={**now.recipe, **planned})
+        checkpoint.require_same(self.run.file, before, now)
+        start = before.steps if longer else before.plan_start
+        self.schedule = self.trainer.schedule = schedule_of(self.run.recipe, self.epochs.steps, start)
         self.trainer.load(state)
         self.take_up(before.steps)
-        log.info(f"going on after step {self.done:,} of {self.total:,}")
+        plan = ", by a plan that begins here" if longer else ""
+        log.info(f"going on after step {self.done:,} of {self.total:,}{plan}")
 
     def batches(self) -> Generator[Crops]:
         """See `Epochs.batches`."""

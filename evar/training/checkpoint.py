@@ -28,13 +28,18 @@ from evar.nn.safe_load import load_file_safely
 
 @dataclass(frozen=True)
 class Training:
-    """Where a run stands: `steps` done, of which recipe, on which audio (the store's digest), how precisely."""
+    """Where a run stands: `steps` done, of which recipe, on which audio (the store's digest), how precisely.
+
+    start: what it started from, where that was a checkpoint; plan_start: the step at which its plan began
+    """
 
     steps: int
     recipe: dict[str, Any]
     store_digest: str
     precision: str
     processes: int
+    start: str = ""
+    plan_start: int = 0
 
 
 def save(path: Path, state: Mapping[str, Any], training: Training) -> None:
@@ -60,6 +65,8 @@ def require_same(path: Path, before: Training, now: Training) -> None:
     differing = [
         f"--{key.replace('_', '-')} {held[key]}, not {asked.get(key)}" for key in held if held[key] != asked.get(key)
     ]
+    if before.start != now.start:
+        differing.append(f"--from {before.start or 'nothing'}, not {now.start or 'nothing'}")
     if before.precision != now.precision:
         differing.append(f"--precision {before.precision}, not {now.precision}")
     if before.processes != now.processes:

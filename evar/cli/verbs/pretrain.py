@@ -30,7 +30,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FOLDER", help="folder of the run's files (default: runs/ and the model's name)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the folder's checkpoint (default: begin a new run)"
+        "--from",
+        dest="start",
+        metavar="FILE",
+        help="checkpoint to start from: a file, a folder that holds one, or a name of `evar weights list`; the recipe "
+        "takes its encoder's shape (default: random weights)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the folder's checkpoint; with more --epochs "
+        "than planned, by a plan for what is left (default: begin a new run)",
     )
     parser.add_argument(
         "--checkpoint-minutes",
@@ -70,20 +80,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare the audio, train, and say where the encoder lies."""
     from evar.pretrain.recipe import Recipe, make_recipe
-    from evar.pretraining import Scoring, pretrain_encoder
+    from evar.pretraining import Scoring, pretrain_encoder, starting_point
 
     fields = ((name, getattr(arguments, name)) for name in Recipe.model_fields)
+    given, config = {name: text for name, text in fields if text is not None}, config_from(arguments)
+    if arguments.start is not None:
+        given = starting_point(arguments.start, config.cache).settings(given)
     scoring = Scoring(arguments.eval_task, arguments.eval_every, arguments.eval_limit, arguments.results)
     pretrain_encoder(
         arguments.folders,
         task=arguments.task,
-        recipe=make_recipe(arguments.preset, {name: text for name, text in fields if text is not None}),
+        recipe=make_recipe(arguments.preset, given),
         out=arguments.out,
+        start=arguments.start,
         resume=arguments.resume,
         checkpoint_minutes=arguments.checkpoint_minutes,
         save_as=arguments.save_as,
         scoring=scoring if arguments.eval_task else None,
-        config=config_from(arguments),
+        config=config,
     )
     return 0
 
