@@ -39,14 +39,15 @@ def flops_a_clip(recipe: Recipe) -> float:
     grid, shape = recipe.grid, recipe.configuration
     patches = grid.rows * grid.columns
     visible = visible_patches(patches, recipe.mask_ratio)
-    encoder = _transformer(visible + 1, shape.width, shape.depth)
-    target = _transformer(patches - visible + 1, shape.width, shape.depth) if recipe.objective == "m2d" else 0.0
-    predictor = _transformer(patches + 1, recipe.predictor_width, recipe.predictor_depth)
+    encoder = transformer_flops(visible + 1, shape.width, shape.depth)
+    target = transformer_flops(patches - visible + 1, shape.width, shape.depth) if recipe.objective == "m2d" else 0.0
+    predictor = transformer_flops(patches + 1, recipe.predictor_width, recipe.predictor_depth)
     embedding = 2 * patches * grid.patch_mels * grid.patch_frames * shape.width
     return 3 * (encoder + predictor) + target + 2 * embedding
 
 
-def _transformer(tokens: int, width: int, depth: int) -> float:
+def transformer_flops(tokens: int, width: int, depth: int) -> float:
+    """FLOPs of one clip of so many tokens through so many blocks, forwards."""
     return 2 * depth * (tokens * width * width * (4 + 2 * MLP_RATIO) + 2 * tokens * tokens * width)
 
 

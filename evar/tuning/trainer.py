@@ -91,16 +91,17 @@ class FineTuner:
     def _features(self, batch: TrainingBatch, part: slice) -> Tensor:
         draws = batch.draws.part(part, self.device)
         with torch.no_grad():
-            spectra = self._spectra(batch.waveforms[part])
+            spectra = self.spectra(batch.waveforms[part])
             if batch.partners is not None:
-                spectra = augment.mix(spectra, self._spectra(batch.partners[part]), draws.shares)
+                spectra = augment.mix(spectra, self.spectra(batch.partners[part]), draws.shares)
             if self.recipe.crop:
                 spectra = augment.crop(spectra, draws.boxes)
             spectra = augment.mask(spectra, draws.masks)
         with self._autocast():
             return self.model.features(spectra, draws.kept)
 
-    def _spectra(self, waveforms: Tensor) -> Tensor:
+    def spectra(self, waveforms: Tensor) -> Tensor:
+        """(clip, sample) int16 -> normalised log-mel on the device, see `FineTuned.spectra`."""
         return self.model.spectra(waveforms.to(self.device, non_blocking=True).float() / FULL_SCALE)
 
     def _autocast(self) -> torch.autocast:
@@ -111,7 +112,7 @@ class FineTuner:
         """(clip, sample) int16 -> (clip, class) float32, by the network as it stands; every patch is seen."""
         self.model.eval()
         with numerics(self.precision):
-            spectra = self._spectra(waveforms)
+            spectra = self.spectra(waveforms)
             with self._autocast():
                 features = self.model.features(spectra)
             return self.model.logits(features)

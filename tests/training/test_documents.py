@@ -1,0 +1,17 @@
+"""docs/pretraining.md and docs/finetuning.md promise nothing that no test pins."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("document", ["pretraining", "finetuning"])
+def test_every_test_that_the_document_names_is_there(document):
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / f"{document}.md").read_text(encoding="utf-8")))
+    files = [file for folder in ("pretrain", "tuning", "cli") for file in (ROOT / "tests" / folder).glob("*.py")]
+    there = {name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)}
+    assert len(named) > 8
+    assert named <= there
