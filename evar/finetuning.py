@@ -100,31 +100,34 @@ def finetune(
     device = choose_device(own_device(config.device))
     precision = choose_precision(config.precision, device)
     require_trainable(precision)
-    if results is not None:
+    if results is not None and is_first():
         leaderboard_csv.require_writable(Path(results))
-    opened = open_encoder(encoder, weights, None, config)
-    if (
-        not isinstance(opened, M2D)
-        or opened.flat
-        or opened.identity.options.get("frames")
-        or opened.outputs != ("last",)
-    ):
-        raise UsageError("fine-tuning is of m2d, with its weights, or of random; without layers, flat and frames")
-    found = []
-    with contextlib.nullcontext() if is_first() else hidden(), joined(device) as team:
-        place = TrainingPlace(device, precision, team, checkpoint_minutes, resume)
-        for each, own in zip(tasks, recipes, strict=True):
-            folder = Path(out or Path("runs") / file_name(f"finetune-{each.name}-{opened.identity.name}"))
-            outputs.require_no_results(folder)
-            said = {name: getattr(own, name) for name in options or {}}
-            method = Tuning(options=said | ({"protocol": protocol} if protocol == PAPER else {}))
-            session = FineTuningSession(opened, own, place, protocol, folder, method, config)
-            with alone(folder, "finetune") if team.first else contextlib.nullcontext():
-                evaluation = session.evaluation(each)
-            if results is not None and team.first:
-                evaluation.save(Path(results))
-            found.append(evaluation.result)
+    with contextlib.nullcontext() if is_first() else hidden():
+        opened, found = _open_m2d(encoder, weights, config), []
+        with joined(device) as team:
+            place = TrainingPlace(device, precision, team, checkpoint_minutes, resume)
+            for each, own in zip(tasks, recipes, strict=True):
+                folder = Path(out or Path("runs") / file_name(f"finetune-{each.name}-{opened.identity.name}"))
+                outputs.require_no_results(folder)
+                said = {name: getattr(own, name) for name in options or {}}
+                method = Tuning(options=said | ({"protocol": protocol} if protocol == PAPER else {}))
+                session = FineTuningSession(opened, own, place, protocol, folder, method, config)
+                with alone(folder, "finetune") if team.first else contextlib.nullcontext():
+                    evaluation = session.evaluation(each)
+                if results is not None and team.first:
+                    evaluation.save(Path(results))
+                found.append(evaluation.result)
     return found
+
+
+def _open_m2d(encoder: str, weights: str | Path | None, config: Config) -> M2D:
+    """The encoder, as its checkpoint has it. Raises UsageError for another one, and for options that change it."""
+    opened = open_encoder(encoder, weights, None, config)
+    if isinstance(opened, M2D):
+        options = opened.identity.options
+        if opened.outputs == ("last",) and not opened.flat and options.get("frames") is None:
+            return opened
+    raise UsageError("fine-tuning is of m2d, with its weights, or of random; without layers, flat and frames")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.base.errors import TrainingError, UsageError
+from evar.base.errors import TrainingError, UsageError, few
 from evar.base.progress import progress
 from evar.base.threads import Threads, in_order, pieces
 from evar.encoders.m2d import M2D
@@ -145,6 +145,10 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
         if self.file.exists():
             self._go_on()
         else:
+            kept = {each.name for ending in ("*.pth", "*.safetensors") for each in job.folder.glob(ending)}
+            if others := sorted(kept - {self.best.name}):  # which may be older than the first checkpoint
+                raise UsageError(f"{job.folder} holds another run, {few(others)}: give another --out")
+            self.team.wait()  # until every process has looked
             if self.team.first:
                 self.journal.begin()
             held = "no checkpoint yet: " if place.resume else ""

@@ -34,7 +34,7 @@ class FineTuningRecipe(BaseModel):
     warmup_epochs: float = Field(5, ge=0, description="epochs in which the learning rate rises from 0")
     batch_size: Annotated[int, Field(ge=2)] = Field(128, description="clips of a step, over all devices")
     at_once: Annotated[PositiveInt | None, BeforeValidator(_or_none)] = Field(
-        None, description="clips that a device takes at once of its share of a step; auto: 16 on a CPU, else 128"
+        None, description="clips that a device takes at once of its share of a step; auto: as its memory allows"
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and lars")
     beta1: float = Field(0.9, ge=0, lt=1, description="adamw's first beta")

@@ -20,9 +20,12 @@ from evar.training.team import Team
 from evar.tuning import augment
 from evar.tuning.clips import TrainingBatch
 from evar.tuning.network import FineTuned, loss_of
+from evar.tuning.patchout import kept_shape
 from evar.tuning.recipe import FineTuningRecipe
 
-AT_ONCE = {"cpu": 16, "cuda": 128}
+BYTES = 128  # that the gradient of a block keeps for each number of a token, with some room: about 20 of float32
+CPU_BYTES = 4 << 30  # for what is taken at once
+CUDA_SHARE = 0.5  # of a device's memory, for the same
 
 
 class FineTuner:
@@ -46,7 +49,7 @@ class FineTuner:
             fix_numerics()
         self.model, self.recipe, self.rate = model.to(device), recipe, rate
         self.device, self.precision, self.team, self.several = device, precision, team, several
-        self.at_once = recipe.at_once or AT_ONCE.get(device.type, AT_ONCE["cpu"])
+        self.at_once = recipe.at_once or clips_at_once(model, recipe.patchout, device)
         self.optimizer = make_optimizer(model, recipe)
         self.of_encoder = [tensor for tensor in model.vit.parameters() if tensor.requires_grad]
         self.of_head = list(model.head.parameters())
@@ -125,6 +128,14 @@ class FineTuner:
         """Go on from what `state` gave."""
         self.model.load(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def clips_at_once(model: FineTuned, patchout: float, device: torch.device) -> int:
+    """How many clips a device of its memory takes at once, at least one."""
+    high, wide = kept_shape(model.grid.rows, model.columns, patchout)
+    a_clip = (high * wide + 1) * model.vit.width * model.vit.depth * BYTES
+    memory = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
+    return max(1, int(CUDA_SHARE * memory if memory else CPU_BYTES) // a_clip)
 
 
 def make_optimizer(model: nn.Module, recipe: FineTuningRecipe) -> torch.optim.Optimizer:

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from evar.base.errors import UsageError
 from evar.nn.vit import Grid
 from evar.training.team import Team
 from evar.tuning.clips import LabelledClips, TrainingClips, class_weights
 from evar.tuning.network import FineTuned, loss_of
-from evar.tuning.trainer import FineTuner
+from evar.tuning.trainer import FineTuner, clips_at_once
 from tests.tuning import small
 
 SIZE, PATCHES = (80, 26), (5, 2)
@@ -216,8 +217,14 @@ def test_classes_are_drawn_as_often_whatever_their_size():
 
 def test_two_clips_a_step_are_the_least(tones):
     (parts,) = tones.clips.rounds()
-    with pytest.raises(Exception, match="needs at least two a step"):
+    with pytest.raises(UsageError, match="needs at least two a step"):
         TrainingClips(small.labelled(tones), parts.train[:1], small.recipe(), 43, SIZE, PATCHES)
+
+
+def test_a_cpu_takes_as_many_clips_at_once_as_fit_into_its_share():
+    base = FineTuned(small.encoder(*FAMILIES["m2d_vit_base-80x608p16x16"], width=768), 3, 1001, small.recipe(), 0)
+    assert clips_at_once(base, 0.5, torch.device("cpu")) == (4 << 30) // (157 * 768 * 2 * 128)
+    assert clips_at_once(base, 0.0, torch.device("cpu")) < clips_at_once(base, 0.5, torch.device("cpu"))
 
 
 def test_longer_clips_are_cropped_anywhere_anew_each_epoch_where_the_protocol_crops(tones):
