@@ -3,7 +3,8 @@
 import argparse
 import dataclasses
 import datetime
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Value = TypeVar("Value")
+
+WIDTH = 100  # characters of a line of the help's texts
+METAVARS = {str: "NAME", bool: "true|false"}  # by the type of a setting's default
 
 TASK_NAMES = (
     f"names of tasks and of groups ({', '.join(groups())}; {ALL}: what is found) separated by commas, "
@@ -96,9 +100,19 @@ def add_recipe(parser: argparse.ArgumentParser, recipe: "type[BaseModel]", about
     for name, field in recipe.model_fields.items():
         group.add_argument(
             f"--{name.replace('_', '-')}",
-            metavar="NAME" if isinstance(field.default, str) else "N",
+            metavar=METAVARS.get(type(field.default), "N"),
             help=f"{field.description} (default: {'auto' if field.default is None else field.default})",
         )
+
+
+def changes(said: Mapping[str, Mapping[str, object]]) -> str:
+    """What presets change, a line each: "The preset small changes: size small, ..."; said: who changes -> values."""
+    texts = {who: ", ".join(map(_setting, values, values.values())) for who, values in said.items() if values}
+    return "\n".join(textwrap.fill(f"{who}: {text}.", WIDTH) for who, text in texts.items())
+
+
+def _setting(name: str, value: object) -> str:
+    return f"{name.replace('_', '-')} {'auto' if value is None else str(value).lower() if value is True else value}"
 
 
 def config_from(arguments: argparse.Namespace, **settings: Any) -> "config.Config":

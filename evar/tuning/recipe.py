@@ -39,14 +39,14 @@ class FineTuningRecipe(BaseModel):
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and lars")
     beta1: float = Field(0.9, ge=0, lt=1, description="adamw's first beta")
     beta2: float = Field(0.95, ge=0, lt=1, description="adamw's second beta")
-    amsgrad: bool = Field(False, description="adamw's AMSGrad: true or false")
+    amsgrad: bool = Field(False, description="adamw's AMSGrad")
     trust: float = Field(0.001, gt=0, description="trust coefficient of lars")
     weight_decay: float = Field(0.0, ge=0, description="of all weights but biases and norms")
     clip: Annotated[float | None, BeforeValidator(_or_none), Field(gt=0)] = Field(
         None, description="largest norm of the gradient; auto: it is not clipped"
     )
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta(alpha, alpha); 0 for no mixup")
-    crop: bool = Field(False, description="random resized crop of the log-mel: true or false")
+    crop: bool = Field(False, description="random resized crop of the log-mel")
     crop_room_mels: float = Field(1.0, ge=1, description="height of what is cropped from, in inputs, filled with means")
     crop_room_frames: float = Field(1.5, ge=1, description="its length, in inputs")
     crop_smallest: float = Field(0.6, gt=0, description="smallest crop, in inputs, along mels and frames each")
@@ -56,7 +56,7 @@ class FineTuningRecipe(BaseModel):
     patchout: float = Field(
         0.0, ge=0, lt=1, description="share of the patches that training drops, in whole rows and columns"
     )
-    freeze_patches: bool = Field(False, description="leave the patch embedding as it is: true or false")
+    freeze_patches: bool = Field(False, description="leave the patch embedding as it is")
     sampling: Literal["each", "by_class"] = Field(
         "each", description="each clip once an epoch, or by_class: drawn, rare classes more often"
     )

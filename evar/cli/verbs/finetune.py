@@ -14,6 +14,7 @@ from evar.cli.options import (
     add_settings,
     add_task,
     add_weights,
+    changes,
     config_from,
     number,
     one_of,
@@ -67,7 +68,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_results(parser)
     add_settings(parser, *SETTINGS, precision="auto, float32 or bfloat16")
     add_json(parser, "results")
-    add_recipe(parser, FineTuningRecipe, "Defaults are M2D's common ones; a task's own recipe changes some.")
+    said = {f"The recipe {name} changes": values for name, values in table().recipes.items()}
+    add_recipe(parser, FineTuningRecipe, f"Defaults are M2D's common ones.\n{changes(said)}")
 
 
 def run(arguments: argparse.Namespace) -> int:

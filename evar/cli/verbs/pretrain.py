@@ -1,12 +1,9 @@
 """`evar pretrain`: train an M2D encoder on a folder of audio, or on tasks' training clips, without labels."""
 
 import argparse
-import textwrap
 from pathlib import Path
 
-from evar.cli.options import add_recipe, add_results, add_settings, config_from, number, whole
-
-WIDTH = 100  # characters of a line of the help's texts
+from evar.cli.options import add_recipe, add_results, add_settings, changes, config_from, number, whole
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -106,10 +103,4 @@ def _changes() -> str:
     from evar.pretrain.recipe import OF_OBJECTIVE, PRESETS
 
     said = {f"The preset {preset} changes": values for preset, values in PRESETS.items()}
-    said |= {f"The objective {name} changes, whatever the preset": values for name, values in OF_OBJECTIVE.items()}
-    lines = (f"{who}: {', '.join(map(_setting, values, values.values()))}." for who, values in said.items() if values)
-    return "\n".join(textwrap.fill(line, WIDTH) for line in lines)
-
-
-def _setting(name: str, value: object) -> str:
-    return f"{name.replace('_', '-')} {'auto' if value is None else value}"
+    return changes(said | {f"The objective {name} changes, whatever the preset": v for name, v in OF_OBJECTIVE.items()})
