@@ -20,7 +20,8 @@ from evar.tuning.recipe import make_recipe
 from tests.tones import write_tones
 
 NAME = "m2d-80x64p16x16"
-QUICK = {"epochs": 2, "batch_size": 8, "lr": 1e-3, "warmup_epochs": 0.5}
+AUGMENTED = {"mixup": 0.3, "crop": True, "freq_mask": 30, "time_mask": 48, "patchout": 0.5}
+QUICK = {"epochs": 2, "batch_size": 8, "lr": 1e-3, "warmup_epochs": 0.5, **AUGMENTED}
 
 
 def encoder(grid=None, rate=16_000, name=NAME, width=64):
