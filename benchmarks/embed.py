@@ -1,4 +1,4 @@
-"""`python -m benchmarks.embed [--quick]`: how fast clips are embedded, beside the machine's own limit in the same run.
+"""`python -m benchmarks.embed [--quick] [--kinds]`: how fast clips are embedded, beside the machine's own limit.
 
 Rates are end to end: from the first byte read of a prepared store to the last byte written of the embeddings, imports
 and decoding excluded. The clips are synthesised noise; a ViT-Base of random weights embeds them. `--quick` takes few.
@@ -10,6 +10,8 @@ The stages are seconds of the one thread that embeds, and add up to the end-to-e
     wait     until a block's numbers are there: on CUDA for the device, on a CPU only a look whether all are finite
     write    a block's numbers and their hash into the cache, and flushing it at the end
     rest     the key, converting weights, laying out, and reading all again to check it
+
+`--kinds` shows in place of that which kinds of operations take the time on a CPU, by torch's profiler, which slows all.
 """
 
 import argparse
@@ -46,6 +48,14 @@ STAGES = (
     ("write", Entry, "write"),
     ("write", Entry, "finish"),
 )
+KINDS = {
+    "products": ("addmm", "mm", "bmm", "_scaled_dot_product_flash_attention_for_cpu"),
+    "softmax": ("_softmax",),
+    "GELU": ("gelu",),
+    "copies": ("copy_", "cat"),
+    "sums": ("add", "add_", "mul"),
+    "norms": ("native_layer_norm",),
+}
 COLUMNS = ("read", "encode", "wait", "write", "rest")
 HEADER = ("clip", "precision", "batch", "clips/s", "audio s/s", "TFLOP/s", "of limit", "limit", "peak memory", *COLUMNS,
           "end to end")  # fmt: skip
@@ -65,6 +75,25 @@ def main(quick: bool) -> None:
                 for batch in (None, 8):
                     rows.append(measure(store, length, round(seconds / length), precision, batch, device, Path(name)))
     print(table(HEADER, rows))
+
+
+def kinds(quick: bool) -> None:
+    """Print, for each clip length and precision, the share of the time that each kind of operation takes."""
+    seconds = SECONDS_OF_AUDIO["cpu"] * (QUICK_SHARE if quick else 1)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for length in LENGTHS:
+            store = synthesised(Path(name) / f"{length:g}", length)
+            plan = make_plan(store, np.arange(round(seconds / length)) % DIFFERENT_CLIPS, np.zeros(1, np.bool_), length)
+            for precision in ("float32", "bfloat16"):
+                with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+                    embed(open_encoder("random"), plan, Runtime(torch.device("cpu"), precision, None), Path(name))
+                took = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
+                shares = [
+                    sum(took.get(f"aten::{key}", 0) for key in keys) / sum(took.values()) for keys in KINDS.values()
+                ]
+                rows.append((f"{length:g} s", precision, *(f"{each:.0%}" for each in (*shares, 1 - sum(shares)))))
+    print(table(("clip", "precision", *KINDS, "rest"), rows))
 
 
 def synthesised(folder: Path, seconds: float) -> Store:
@@ -120,4 +149,6 @@ def measure(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the clips")
-    main(parser.parse_args().quick)
+    parser.add_argument("--kinds", action="store_true", help="which kinds of operations take the time, on a CPU")
+    arguments = parser.parse_args()
+    (kinds if arguments.kinds else main)(arguments.quick)

@@ -69,7 +69,7 @@ def filled(folder: Path, seconds: float) -> Store:
     for name in names:
         (folder / "audio" / name).touch()
 
-    def decoded(path: Path, rate: int) -> Decoded:
+    def decoded(path: Path, rate: int, _: object = None) -> Decoded:
         number = int(path.stem)
         return Decoded(noise[number : number + samples], rate, seconds, 1, 0.1, 0.0)
 

@@ -120,7 +120,7 @@ def write(count: int, folder: Path) -> None:
     )
 
 
-def decoded(path: Path, rate: int) -> Decoded:
+def decoded(path: Path, rate: int, _: object = None) -> Decoded:
     """Stands in for `audio.read`: SAMPLES samples of noise, drawn for the file's number."""
     number = int(path.stem)
     samples = (np.arange(SAMPLES) * (2 * number + 1) % 65521 - 32768).astype(np.int16)

@@ -103,7 +103,7 @@ class Synthesiser:
         self.noise = np.random.default_rng([seed, 1]).standard_normal(NOISE_SAMPLES, dtype=np.float32)
         self.voice: Callable[[str, int, int], Waveform] = lru_cache(maxsize=None)(self._voice)
 
-    def __call__(self, path: Path, rate: int) -> Decoded:
+    def __call__(self, path: Path, rate: int, _: object = None) -> Decoded:
         """The clip, the same for every call."""
         row, samples = int(path.stem), round(self.seconds * rate)
         draws = np.random.default_rng([self.seed, 2, row])

@@ -60,12 +60,13 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         clips, count, width = tokens.shape
-        query, key, value = self.qkv(tokens).view(clips, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        if query.device.type == "cpu" and query.dtype != torch.float32:
-            shares = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-2, -1)).softmax(dim=-1)
-            mixed = torch.matmul(shares, value)
+        heads = self.qkv(tokens).view(clips, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if tokens.device.type == "cpu" and tokens.dtype != torch.float32:
+            query, key, value = heads.flatten(1, 2).unbind(0)  # one copy, where matmul would make one of each
+            shares = torch.bmm(query * query.shape[-1] ** -0.5, key.transpose(1, 2)).softmax(dim=-1)
+            mixed = torch.bmm(shares, value).view(clips, self.heads, count, -1)
         else:
-            mixed = F.scaled_dot_product_attention(query, key, value)
+            mixed = F.scaled_dot_product_attention(*heads.unbind(0))
         projected: Tensor = self.proj(mixed.transpose(1, 2).reshape(clips, count, width))
         return projected
 

@@ -1,7 +1,10 @@
 """The objective written down plainly in float64, and scikit-learn at a tight tolerance as its minimum."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -30,7 +33,11 @@ def value(z: Array, y: NDArray[np.int64], c: float, weights: Array, bias: Array)
 
 def minimum(z: Array, y: NDArray[np.int64], c: float) -> tuple[float, LogisticRegression]:
     """The least value that scikit-learn finds, and its model."""
-    model = LogisticRegression(C=c, tol=1e-8, max_iter=20_000).fit(z, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # its line search may end in rounding, just above the tolerance
+        model = LogisticRegression(C=c, tol=1e-8, max_iter=20_000).fit(z, y)
     return value(z, y, c, model.coef_, model.intercept_), model
 
 
