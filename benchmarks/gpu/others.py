@@ -37,7 +37,7 @@ FEED_BATCH, FEED_BLOCKS = 256, 20  # 10 s each
 FEED_READERS = (0, 1, 2, 4, 8)
 NEARLY = 1.05  # times the shortest
 QUICK_TINY = 'random(model="m2d_vit_tiny-80x208p16x16")'
-TESTS = ("tests/devices", "tests/golden", "tests/pretrain")
+TESTS = ("tests/devices", "tests/golden", "tests/pretrain", "tests/tuning")
 TASKS = ("gtzan", "us8k", "spcv2", "as20k", "vc1")  # the smaller ones first: a row is kept as soon as it is there
 FIRST_SCALE, GROWTH, SHARE_OF_REST = 0.01, 8.0, 0.6
 
