@@ -109,8 +109,8 @@ def finetune(
             for each, own in zip(tasks, recipes, strict=True):
                 folder = Path(out or Path("runs") / file_name(f"finetune-{each.name}-{opened.identity.name}"))
                 outputs.require_no_results(folder)
-                said = {name: getattr(own, name) for name in options or {}}
-                method = Tuning(options=said | ({"protocol": protocol} if protocol == PAPER else {}))
+                said = own.differing(make_recipe(each.name, None, {}))
+                method = Tuning(said | ({"protocol": protocol} if protocol == PAPER else {}))
                 session = FineTuningSession(opened, own, place, protocol, folder, method, config)
                 with alone(folder, "finetune") if team.first else contextlib.nullcontext():
                     evaluation = session.evaluation(each)
@@ -192,9 +192,10 @@ class FineTuningSession:
             train, valid = each.train, each.valid
         else:
             train, valid = grouped_tenth(each.train, clips.targets, clips.groups, seed)
-        what = {"weights": identity.digest or identity.weights, "protocol": self.protocol, "clips": clips.digest}
+        what = {"weights": f"{identity.weights} #{identity.digest[:8]}", "protocol": self.protocol}
+        data = f"{prepared.store.digest} {clips.digest}"
         folder = self.folder / file_name(f"{clips.task.name}-{each.name}-seed{seed}")
-        return FineTuningJob(train, valid, each.test, seed, folder, what)
+        return FineTuningJob(train, valid, each.test, seed, folder, data, what)
 
     def _embedded(self) -> Embeddings:
         """What a row says of how the encoder ran."""

@@ -24,6 +24,7 @@ from evar.base.errors import TrainingError, UsageError, few
 from evar.base.progress import progress
 from evar.base.threads import Threads, in_order, pieces
 from evar.encoders.m2d import M2D
+from evar.nn.memory import enough_memory
 from evar.nn.safe_load import load_file_safely
 from evar.probes.contract import Floats, Rows, ScoreFunction
 from evar.training import checkpoint
@@ -49,6 +50,7 @@ class FineTuningJob:
     """One run: rows of the task's clips to learn from, to choose the epoch on, and to test, and a seed.
 
     folder:  of the run's files, whose name tells the run among others of a task
+    data:    digest of audio and labels
     what:    what decides the numbers beside recipe and audio: weights, protocol, ...
     """
 
@@ -57,6 +59,7 @@ class FineTuningJob:
     test: Rows
     seed: int
     folder: Path
+    data: str
     what: dict[str, str]
 
 
@@ -91,9 +94,14 @@ def fit(
     """Train a copy of the encoder with a new head, choose its epoch, and read the test clips, once.
 
     Raises UsageError where the folder holds another run or one that was not asked to go on, TrainingError where the
-    numbers are lost, KeyboardInterrupt after a checkpoint where the process was asked to stop.
+    numbers are lost, DataError where memory is short, KeyboardInterrupt after a checkpoint where the process was asked
+    to stop.
     """
-    run = FineTuning(encoder, clips, job, recipe, score, place)
+    with enough_memory(f"{job.folder.name} (try a lower --at-once)", f"the memory of {place.device}"):
+        return _fit(FineTuning(encoder, clips, job, recipe, score, place), job)
+
+
+def _fit(run: "FineTuning", job: FineTuningJob) -> TunedRun:
     name = f"fine-tune {job.folder.name}"
     try:
         with progress(name, total=run.total, unit="step", initial=run.done), Stop() as stop:
@@ -167,7 +175,7 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
 
     def _training(self) -> Training:
         recipe = {**self.recipe.model_dump(), **self.job.what, "seed": self.job.seed}
-        return Training(self.done, recipe, self.clips.store.digest, self.place.precision, self.team.size)
+        return Training(self.done, recipe, self.job.data, self.place.precision, self.team.size)
 
     def rate(self, number: int) -> float:
         """The learning rate of a step."""

@@ -82,6 +82,11 @@ class FineTuningRecipe(BaseModel):
         """Whether the clip's features are a mean over single patches: those that are left form no whole columns."""
         return self.patchout > 0
 
+    def differing(self, other: "FineTuningRecipe") -> dict[str, Any]:
+        """What decides numbers and is another than in `other`."""
+        theirs = other.model_dump(exclude={"at_once"})
+        return {name: value for name, value in self.model_dump(exclude={"at_once"}).items() if value != theirs[name]}
+
 
 class Recipes(Strict):
     """The table: recipe -> what it changes; best_on_test: tasks whose authors chose the epoch on test clips."""

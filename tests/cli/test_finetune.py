@@ -44,7 +44,7 @@ def test_row_and_checkpoints_that_eval_and_finetune_take(small, tmp_path, call):
     assert "12 clips, 1 steps an epoch, 2 in all; 12 clips choose the epoch" in errors
     (row,) = rows()
     assert (row["ranked"], row["probe"], row["n"], row["protocol"]) == ("yes", "finetune", "12", "train/valid/test")
-    assert json.loads(row["probe_options"]) == {"batch_size": 8, "epochs": 2, "seeds": 2}
+    assert json.loads(row["probe_options"]) == {"batch_size": 8, "epochs": 2, "seeds": 2, "warmup_epochs": 0.2}
     (kept,) = read_rows(Path("results"))
     assert len(kept.seeds) == 2
     assert set(kept.setting) == {"test seed 43", "test seed 44"}

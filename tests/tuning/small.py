@@ -50,7 +50,14 @@ def labelled(tones):
 def job(tones, folder, **more):
     """A run on its official parts."""
     (parts,) = tones.clips.rounds()
-    given = {"train": parts.train, "valid": parts.valid, "test": parts.test, "seed": 43, "what": {"weights": "none"}}
+    given = {
+        "train": parts.train,
+        "valid": parts.valid,
+        "test": parts.test,
+        "seed": 43,
+        "data": "tones",
+        "what": {"weights": "none"},
+    }
     return FineTuningJob(folder=folder, **{**given, **more})
 
 
