@@ -78,9 +78,10 @@ class StartingPoint:
                 f"--from {self.checkpoint.configuration.name} is another encoder than the recipe's: {wrong[0]}"
             )
         parts = {"predictor": self._whole(wanted, PREDICTOR), "target network": self._whole(wanted, TARGET)}
+        held |= parts["predictor"] | parts["target network"]
+        missing = {"predictor": "a new one", "target network": "the encoder is it"}
         for part, found in parts.items():
-            held |= found
-            log.info(f"{self.name}: its {part} is {'taken on' if found else 'not there in this shape'}")
+            log.info(f"{self.name}: {part + ' taken on' if found else f'no {part} of this shape, {missing[part]}'}")
         if not parts["target network"]:
             own = {key: f"{key.removeprefix('target_')}" for key in wanted if key.startswith(TARGET)}
             held |= {key: self.checkpoint.tensors[source] for key, source in own.items()}

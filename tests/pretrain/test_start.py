@@ -46,14 +46,14 @@ def test_public_checkpoint_gives_encoder_and_target_and_the_predictor_is_new(not
     assert held["norm_stats"].tolist() == pytest.approx(encoder.norm_stats)
     new = make_recipe("tiny", {"frames": 304}).model().state_dict()
     assert torch.equal(held["decoder_embed.weight"], new["decoder_embed.weight"])
-    assert any("its predictor is not there" in note for note in notes)
+    assert any("no predictor of this shape, a new one" in note for note in notes)
 
 
 def test_own_checkpoint_gives_predictor_and_target_too(whole, notes):
     start, held = filled(whole)
     before = torch.load(whole, weights_only=True)["model"]
     assert not [key for key, tensor in before.items() if not torch.equal(held[key], tensor)]
-    assert any("its target network is taken on" in note for note in notes)
+    assert any("target network taken on" in note for note in notes)
     shape = start.settings({})
     assert (shape["predictor_width"], shape["predictor_depth"], shape["predictor_heads"]) == (32, 1, 1)
     other = filled(whole, predictor_width=64)[1]
