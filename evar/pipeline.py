@@ -113,6 +113,13 @@ class Evaluation:
 class Engine:
     """What does an evaluator's work: this process, on one device; `evar/cluster/` has another, on many machines."""
 
+    at_once = 1
+    """How many tasks it is worth scoring at the same time, each in a thread."""
+
+    def of(self, encoder: str, weights: str | None) -> "Engine":
+        """The engine for one encoder, as it is named."""
+        return self
+
     def runtime(self, config: Config) -> Runtime:
         """Where and how an encoder runs. Raises UsageError for a device that is not there."""
         return choose_runtime(config.device, config.precision, config.batch_size)
