@@ -185,6 +185,8 @@ class Evaluator:
         """See `evaluate`. Everything that can be wrong is found here, before any work; the encoder is opened last."""
         engine = engine or Engine()
         runtime = engine.runtime(config)
+        if engine.at_once == 1 and config.device in ("auto", "cuda") and (gpus := torch.cuda.device_count()) > 1:
+            log.info(f"1 of {gpus} GPUs is used: `evar sweep --cluster auto` uses all")
         probes = open_probes(probe, probe_device(runtime.device))
         if results is not None:
             leaderboard_csv.require_writable(Path(results))

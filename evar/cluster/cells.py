@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from evar.base import plugins
 from evar.base.errors import UsageError, printable
@@ -22,7 +22,7 @@ State = Literal["waits", "done", "there", "failed"]
 class EncoderCall:
     """An encoder as it is named: a call such as "m2d", and the checkpoint that it is opened with."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     encoder: str = "m2d"
     weights: str | None = None
@@ -31,12 +31,15 @@ class EncoderCall:
         return f"{self.encoder} {self.weights}" if self.weights else self.encoder
 
 
+Listed = Annotated[EncoderCall, BeforeValidator(lambda given: {"encoder": given} if isinstance(given, str) else given)]
+
+
 class SweepFile(BaseModel):
     """A sweep's file; see docs/clusters.md."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    encoders: list[str | EncoderCall] = Field(default_factory=list)
+    encoders: list[Listed] = Field(default_factory=list)
     tasks: list[str] = Field(default_factory=list)
     probes: list[str] = Field(default_factory=list)
 

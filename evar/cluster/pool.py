@@ -50,6 +50,8 @@ def connection(address: str, device: str) -> Iterator[Devices]:
     address: of a cluster, or "auto": the one of this machine, else one of its devices that ends with the block.
     Raises UsageError where Ray is not installed, no cluster answers, or it has no such device.
     """
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--cluster takes all devices of a kind: --device auto, cpu or cuda, not {device}")
     ray = _ray()
     given = {} if address == "auto" else {"address": address}
     try:
@@ -65,8 +67,6 @@ def connection(address: str, device: str) -> Iterator[Devices]:
 
 
 def _devices(there: dict[str, float], address: str, device: str) -> Devices:
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--cluster takes all devices of a kind: --device auto, cpu or cuda, not {device}")
     kind = "CPU" if device == "cpu" or (device == "auto" and not there.get("GPU")) else "GPU"
     if not (count := int(there.get(kind, 0))):
         raise UsageError(f"--cluster {address} has no {kind}: `ray status` shows what it has")
@@ -93,6 +93,7 @@ def task(function: Callable[..., Any], *arguments: Any, devices: Devices) -> Any
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of its own change to come
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # its messages go to stdout, between the results
     try:
         import ray
         import ray.exceptions
@@ -126,18 +127,21 @@ class Pool:
         self._refused: dict[int, str] = {}
         self._waiting = Counter[int]()
         self._closed = self._slots_seen = False
-        self.lost, self.errors = 0, self._ray.exceptions
+        self.lost, self.errors = list[Any](), self._ray.exceptions
         actor = self._ray.remote(**devices.share(WORKER_SHARE), max_restarts=-1)(kind)
-        for number in range(devices.count):
-            handle, keys = actor.remote(*arguments), set[str]()
+        self._actors = [actor.remote(*arguments) for _ in range(devices.count)]
+        for number, handle in enumerate(self._actors):
+            keys = set[str]()
             for _ in range(QUEUED):
                 self._await(Slot(handle, keys=keys), number)
 
     def close(self) -> None:
-        """End every wait for a worker; calls under way end with the connection."""
+        """End all workers and every wait for one."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        for actor in self._actors:
+            self._ray.kill(actor)
 
     def facts(self) -> Any:
         """What the first worker that is there says of itself."""
@@ -164,8 +168,9 @@ class Pool:
         if error is None or isinstance(error, self.errors.RayTaskError):
             self.give_back(slot)
         elif not self._closed:
-            self.lost += 1
-            log.warning(f"a worker on {slot.facts} was lost; what it had is given to another")
+            if slot.facts not in self.lost:
+                self.lost.append(slot.facts)
+                log.warning(f"a worker on {slot.facts} was lost; what it had is given to another")
             self._await(slot)
 
     def _await(self, slot: Slot, number: int = 0) -> None:
