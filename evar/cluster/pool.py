@@ -25,7 +25,6 @@ from evar.base.errors import DataError, EvarError, UsageError, install_hint
 log = logging.getLogger(__name__)
 
 QUEUED = 2  # calls of a worker at a time: the next one's data travels while one is computed
-WORKER_SHARE, TASK_SHARE = 0.6, 0.4  # of a device, so that one worker and one task fit on each
 MOST_LOSSES = 4  # of workers by one call, which then is at fault
 PATIENCE = 60.0  # seconds without a free worker, until that is said
 
@@ -38,9 +37,15 @@ class Devices:
     count: int
     object_store: int
 
-    def share(self, part: float) -> dict[str, float]:
-        """Ray's options for this part of a device. A GPU's tasks have a share of it, and no CPU."""
-        return {"num_gpus": part, "num_cpus": 0} if self.kind == "GPU" else {"num_cpus": part}
+    @property
+    def of_worker(self) -> dict[str, float]:
+        """What a worker takes, in Ray's words: of a GPU so much that no other worker fits beside it."""
+        return {"num_gpus": 0.6, "num_cpus": 0} if self.kind == "GPU" else {"num_cpus": 1}
+
+    @property
+    def of_task(self) -> dict[str, float]:
+        """What a task takes: the rest of a GPU; beside workers that take all CPUs, nothing, so that it never waits."""
+        return {"num_gpus": 0.4, "num_cpus": 1} if self.kind == "GPU" else {"num_cpus": 0}
 
 
 @contextlib.contextmanager
@@ -81,7 +86,7 @@ def put(value: Any) -> Any:
 def task(function: Callable[..., Any], *arguments: Any, devices: Devices) -> Any:
     """`function(*arguments)` on any machine, retried by Ray where that is lost. Raises what it raises."""
     ray = _ray()
-    reference = ray.remote(**devices.share(TASK_SHARE))(function).remote(*arguments)
+    reference = ray.remote(**devices.of_task)(function).remote(*arguments)
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
@@ -128,7 +133,7 @@ class Pool:
         self._waiting = Counter[int]()
         self._closed = self._slots_seen = False
         self.lost, self.errors = list[Any](), self._ray.exceptions
-        actor = self._ray.remote(**devices.share(WORKER_SHARE), max_restarts=-1)(kind)
+        actor = self._ray.remote(**devices.of_worker, max_restarts=-1)(kind)
         self._actors = [actor.remote(*arguments) for _ in range(devices.count)]
         for number, handle in enumerate(self._actors):
             keys = set[str]()

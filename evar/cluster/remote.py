@@ -62,7 +62,7 @@ class Cluster(Engine):
         self.devices = devices
         self.at_once = QUEUED * devices.count + 2  # a few more than are embedded: probes fit, rows are written
         self._ours, self._first = code(), threading.Lock()
-        self._kind, self._order, self._lacks = "", 0, set[tuple[str, Path]]()
+        self._kind, self._order, self.lacks = "", 0, set[tuple[str, Path]]()
         self.pool = Pool(Worker, (config, os.getcwd()), devices, self._admit)  # noqa: PTH109
         self._prepared: dict[tuple[Path, int], Prepared] = {}
         self._preparing = threading.Lock()
@@ -85,7 +85,7 @@ class Cluster(Engine):
 
     def clips_of(self, plan: Plan, size: int) -> "Clips":
         """The clips of a plan, for workers."""
-        return Clips(plan, size, self.sent, self._lacks)
+        return Clips(plan, size, self.sent, self.lacks)
 
     def runtime(self, config: Config) -> Runtime:
         """That of the workers; this machine may lack such a device."""
