@@ -45,7 +45,7 @@ class SweepFile(BaseModel):
 
 
 @dataclass
-class Cell:
+class SweepCell:
     """One encoder on one task by one probe, and what became of it.
 
     state:   waits; done; there: had its rows before; failed

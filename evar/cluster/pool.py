@@ -12,6 +12,7 @@ retries tasks. What is done here: a call whose worker was lost is given to anoth
 import contextlib
 import logging
 import os
+import socket
 import threading
 import time
 from collections import Counter
@@ -58,7 +59,7 @@ def connection(address: str, device: str) -> Iterator[Devices]:
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--cluster takes all devices of a kind: --device auto, cpu or cuda, not {device}")
     ray = _ray()
-    given = {} if address == "auto" else {"address": address}
+    given = {} if address == "auto" else {"address": _answering(address)}
     try:
         ray.init(**given, include_dashboard=False, log_to_driver=False, logging_level="error", configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
@@ -76,6 +77,20 @@ def _devices(there: dict[str, float], address: str, device: str) -> Devices:
     if not (count := int(there.get(kind, 0))):
         raise UsageError(f"--cluster {address} has no {kind}: `ray status` shows what it has")
     return Devices(kind, count, int(there.get("object_store_memory", 0)))
+
+
+def _answering(address: str) -> str:
+    """The address, where something answers: Ray itself would look for it for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise UsageError(f"--cluster {address}: give auto, or HOST:PORT as `ray start --head` says it")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE / 6).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"--cluster {address}: nothing answers there ({error}); run `ray start --head` first"
+        ) from error
+    return address
 
 
 def put(value: Any) -> Any:

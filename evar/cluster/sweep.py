@@ -24,7 +24,7 @@ from evar.base.errors import EvarError
 from evar.base.progress import Bar, forwarded, progress
 from evar.base.spec import split_calls
 from evar.base.threads import Threads
-from evar.cluster.cells import Cell, EncoderCall, encoder_calls
+from evar.cluster.cells import EncoderCall, SweepCell, encoder_calls
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
 from evar.data.named_tasks import load_tasks
@@ -47,7 +47,7 @@ def sweep(
     again: bool = False,
     config: Config | None = None,
     **settings: Any,
-) -> list[Cell]:
+) -> list[SweepCell]:
     """Score each encoder on each task by each probe: every cell, with its results or why it failed.
 
     encoders: calls such as "m2d" or "random(seed=3)", or `EncoderCall`s, which name a checkpoint too
@@ -73,7 +73,7 @@ def sweep(
 class Sweep:
     """The cells of a sweep, encoder by encoder, and how they are run."""
 
-    cells: list[Cell]
+    cells: list[SweepCell]
     probes: str
     config: Config
     results: Path | None
@@ -96,10 +96,10 @@ class Sweep:
         loaded, calls = load_tasks(tasks, config.data), split_calls(probes)
         if results is not None:
             leaderboard_csv.require_writable(Path(results))
-        cells = [Cell(encoder, task, probe) for encoder in encoders for task in loaded for probe in calls]
+        cells = [SweepCell(encoder, task, probe) for encoder in encoders for task in loaded for probe in calls]
         return cls(cells, ", ".join(calls), config, None if results is None else Path(results), again)
 
-    def run(self, cluster: str | None = None) -> Iterator[Cell]:
+    def run(self, cluster: str | None = None) -> Iterator[SweepCell]:
         """Run every cell; gives each as it ends. See `sweep`."""
         pairs, total = self._pairs(), sum(self.clips(pair.task) for pair in self._pairs())
         with contextlib.ExitStack() as stack:
@@ -136,7 +136,7 @@ class Sweep:
             pairs += [Pair(opened, cells) for cells in by_task]
         return pairs
 
-    def _ran(self, pair: "Pair", engine: Engine, counted: "_Counted") -> Iterator[Cell]:
+    def _ran(self, pair: "Pair", engine: Engine, counted: "_Counted") -> Iterator[SweepCell]:
         counted.begin()
         yield from pair.run(engine)
         counted.end(self.clips(pair.task))
@@ -189,14 +189,14 @@ class Pair:
     """The cells of one encoder on one task: its clips are embedded once, for all probes."""
 
     opened: Opened
-    cells: list[Cell]
+    cells: list[SweepCell]
 
     @property
     def task(self) -> Task:
         """The task of all of them."""
         return self.cells[0].task
 
-    def run(self, engine: Engine) -> Iterator[Cell]:
+    def run(self, engine: Engine) -> Iterator[SweepCell]:
         """Run the cells; gives each as it ends, whatever becomes of it."""
         begin = time.perf_counter()
         try:
@@ -210,7 +210,7 @@ class Pair:
         finally:
             self.opened.leave()
 
-    def _score(self, number: int, on_task: OnTask, probe: Probe, begin: float) -> Iterator[Cell]:
+    def _score(self, number: int, on_task: OnTask, probe: Probe, begin: float) -> Iterator[SweepCell]:
         """One cell. Raises what embedding raised, which is every cell's; what the probe raises is its own."""
         cell = self.cells[number]
         try:
@@ -226,7 +226,7 @@ class Pair:
         yield cell
 
 
-def _failed(cells: Sequence[Cell], error: Exception) -> Iterator[Cell]:
+def _failed(cells: Sequence[SweepCell], error: Exception) -> Iterator[SweepCell]:
     for cell in cells:
         cell.state, cell.error = "failed", error
         yield cell
@@ -265,16 +265,16 @@ def _engine(cluster: str | None, config: Config, stack: contextlib.ExitStack) ->
     return stack.enter_context(connected(cluster, config))
 
 
-def _in_turn(work: Sequence[Callable[[], Iterator[Cell]]]) -> Iterator[Cell]:
+def _in_turn(work: Sequence[Callable[[], Iterator[SweepCell]]]) -> Iterator[SweepCell]:
     for each in work:
         yield from each()
 
 
-def _side_by_side(work: Sequence[Callable[[], Iterator[Cell]]], at_once: int) -> Iterator[Cell]:
+def _side_by_side(work: Sequence[Callable[[], Iterator[SweepCell]]], at_once: int) -> Iterator[SweepCell]:
     """The cells of all, as they end, where each is run in a thread of its own; begun in order."""
-    ended = queue.SimpleQueue[Cell | BaseException | None]()
+    ended = queue.SimpleQueue[SweepCell | BaseException | None]()
 
-    def run(each: Callable[[], Iterator[Cell]]) -> None:
+    def run(each: Callable[[], Iterator[SweepCell]]) -> None:
         try:
             for cell in each():
                 ended.put(cell)

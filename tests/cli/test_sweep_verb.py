@@ -1,6 +1,8 @@
 """`evar sweep` on one device: cells by options or a file, what fails alone, what has its row, what it will cost."""
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +11,7 @@ import torch
 
 import evar
 from evar.base.errors import UsageError
+from evar.base.progress import displayed
 from tests.tones import write_tones
 
 
@@ -84,6 +87,8 @@ def test_a_dry_run_shows_what_it_will_cost_and_scores_nothing(here, call):
         (("--weights", "a.pth", "b.pth"), "plan.yaml lists encoders: leave --weights out"),
         (("--clustre", "auto"), "unknown option of evar sweep '--clustre': did you mean --cluster"),
         (("--device", "cuda:0", "--cluster", "auto"), "--device auto, cpu or cuda, not cuda:0"),
+        (("--cluster", "127.0.0.1:1"), "--cluster 127.0.0.1:1: nothing answers there"),
+        (("--cluster", "atuo"), "--cluster atuo: give auto, or HOST:PORT"),
     ],
 )
 def test_what_contradicts_itself_is_one_line(here, call, words, said):
@@ -108,6 +113,29 @@ def test_a_file_that_cannot_be_is_one_line(here, call, text, said):
     assert code == 2
     assert said in err
     assert len(err.splitlines()) == 1
+
+
+def test_without_ray_a_cluster_says_what_to_install(here, call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = call(*here, "--cluster", "auto")
+    assert code == 2
+    assert "--cluster needs Ray: pip install 'evar-audio[cluster]'" in err
+
+
+def test_the_bar_counts_each_clip_of_each_encoder_once(here):
+    bars = {}
+
+    @contextlib.contextmanager
+    def display(stage, *, total, unit, initial):
+        bars.setdefault(stage, [total])
+        yield lambda amount, text="", /: bars[stage].append(amount)
+
+    with displayed(display):
+        evar.sweep("logmel, random(model='m2d_vit_tiny-80x208p16x16')", "tones.yaml", "knn, centroid", batch_size=5)
+    total, *amounts = bars["sweep"]
+    assert total == sum(amounts) == 2 * 108
+    assert len([amount for amount in amounts if amount == 5]) == 2 * 21
+    assert set(bars) == {"sweep", "prepare", "probe knn", "probe centroid"}
 
 
 def test_each_encoder_is_scored_with_each_checkpoint(here):

@@ -13,7 +13,7 @@ from evar.cli.options import TASK_NAMES, add_json, add_results, add_settings, co
 from evar.cli.terminal import echo, table
 
 if TYPE_CHECKING:
-    from evar.cluster.cells import Cell, EncoderCall
+    from evar.cluster.cells import EncoderCall, SweepCell
     from evar.cluster.sweep import Sweep
 
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
                     said.add(cell.why)
                     errors.show(EvarError(f"{cell.encoder}: {cell.why}"))
     finally:
-        if not arguments.json:
+        if not arguments.json and any(cell.state != "waits" for cell in swept.cells):
             say("what ran, and what did not:")
             echo(table(["encoder", "task", "probe", "state", "score", "seconds", "why"], list(map(_line, swept.cells))))
     return code
@@ -106,13 +106,13 @@ def _sweep(arguments: argparse.Namespace) -> "Sweep":
 STATES = {"waits": "waits", "done": "done", "there": "had its row", "failed": "failed"}
 
 
-def _line(cell: "Cell") -> list[str]:
+def _line(cell: "SweepCell") -> list[str]:
     score = f"{100 * cell.results[-1].score:.1f} %" if cell.results else ""
     seconds = f"{cell.seconds:.1f}" if cell.state == "done" else ""
     return [str(cell.encoder), cell.task.name, cell.probe, STATES[cell.state], score, seconds, cell.why]
 
 
-def _record(cell: "Cell") -> dict[str, object]:
+def _record(cell: "SweepCell") -> dict[str, object]:
     """A cell for programs."""
     return {
         **dataclasses.asdict(cell.encoder),
