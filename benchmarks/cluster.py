@@ -54,7 +54,7 @@ def ray_of(cpus: int) -> Iterator[Devices]:
     """Ray on this machine, with so many CPUs, as it says."""
     import ray
 
-    ray.init(num_cpus=cpus, object_store_memory=STORE_BYTES, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=cpus, object_store_memory=STORE_BYTES, include_dashboard=False, log_to_driver=False)
     try:
         yield Devices("CPU", cpus, STORE_BYTES)
     finally:

@@ -106,6 +106,8 @@ class Part:
 
     def open(self) -> Store:
         """A store of these clips alone, for copying. Raises StorageError where its file is not there or is shorter."""
+        if self.samples is None and not self.data.is_file():
+            raise StorageError(f"{self.data} is not there")
         last = self.columns["offset"] + self.columns["length"] * SAMPLE.itemsize
         kept = [] if self.samples is None else [self.samples]
         file = SampleFile(self.data, self.columns, int(last.max(initial=0)), kept)

@@ -59,7 +59,8 @@ def nodes():
         root = str(Path(__file__).parents[2])
         patch.setenv("PYTHONPATH", f"{root}:{os.environ.get('PYTHONPATH', '')}")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+        quick = {"health_check_period_ms": 300, "health_check_failure_threshold": 2, "health_check_initial_delay_ms": 0}
+        head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_system_config": quick}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             added = [cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES) for _ in range(2)]
