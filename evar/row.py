@@ -3,7 +3,7 @@
 from evar.base import machine, provenance
 from evar.config import Config
 from evar.data.task import official_digest
-from evar.embeddings.device import describe, peak_memory_bytes
+from evar.embeddings.device import peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, WEIGHTED, ProbeFit
@@ -106,7 +106,7 @@ def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Confi
 def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
     return Cost(
         precision=embeddings.precision,
-        device=describe(embeddings.device),
+        device=embeddings.device_name,
         batch_size=embeddings.batch_size,
         prepare_seconds=prepared.seconds,
         prepare_clips_per_second=prepared.decoded / prepared.seconds if prepared.decoded else None,
