@@ -39,12 +39,12 @@ from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes import open_probes
 from evar.probes.contract import Probe
 from evar.result import Result, probe_call
-from evar.row import PROTOCOL_VERSION, make_result
+from evar.row import PROTOCOL_VERSION, make_result, packages_of
 
 log = logging.getLogger(__name__)
 
-RunKey = tuple[str, str, int | None, int | None]
-"""Of one encoder's rows of one task: the probe's call, the output, shots, draws."""
+RunKey = tuple[str, str, int | None, int | None, tuple[str, ...]]
+"""Of one encoder's rows of one task: the probe's call, the output, shots, draws, packages of plug-ins."""
 
 
 def evaluate(
@@ -187,7 +187,7 @@ class Evaluator:
         prepared = prepare_task(task, encoder.sample_rate, config)
         require_coverage(prepared, config)
         before = self._before(prepared)
-        if all(key in before for probe in self.probes for key in self._keys(probe)):
+        if all(key in before for probe in self.probes for key in self._keys(probe, task)):
             for probe in self.probes:
                 yield from self._earlier(task, probe, before)
             return
@@ -196,7 +196,7 @@ class Evaluator:
             log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
         embeddings = embed_clips(prepared, encoder, runtime, config)
         for probe in self.probes:
-            if all(key in before for key in self._keys(probe)):
+            if all(key in before for key in self._keys(probe, task)):
                 yield from self._earlier(task, probe, before)
                 continue
             for fit in _fits(prepared.clips, embeddings, encoder.outputs, probe, config):
@@ -204,13 +204,15 @@ class Evaluator:
                 row = before.get(_key_of(result))
                 yield Evaluation(row, None) if row else Evaluation(result, _kept(prepared.clips, fit))
 
-    def _keys(self, probe: Probe) -> list[RunKey]:
+    def _keys(self, probe: Probe, task: Task) -> list[RunKey]:
         """What stands in the rows of a probe, one for each, in their order."""
         config, outputs = self.config, _outputs(probe, self.encoder.outputs)
-        call = probe_call(probe.name, probe.options)
+        call, packages = probe_call(probe.name, probe.options), tuple(packages_of(self.encoder, probe, task))
         if config.shots:
-            return [(call, output, shots, config.draws or DRAWS) for output in outputs for shots in config.shots]
-        return [(call, output, None, None) for output in [*outputs, *([CHOSEN] if len(outputs) > 1 else [])]]
+            draws = config.draws or DRAWS
+            return [(call, output, shots, draws, packages) for output in outputs for shots in config.shots]
+        outputs = [*outputs, *([CHOSEN] if len(outputs) > 1 else [])]
+        return [(call, output, None, None, packages) for output in outputs]
 
     def _before(self, prepared: Prepared) -> dict[RunKey, Result]:
         """The latest rows of these clips by this encoder, with these settings; rows of a training run do not count."""
@@ -233,7 +235,7 @@ class Evaluator:
 
     def _earlier(self, task: Task, probe: Probe, before: Mapping[RunKey, Result]) -> Iterator[Evaluation]:
         """The rows of a probe as they are, noted in a line."""
-        rows = [before[key] for key in self._keys(probe)]
+        rows = [before[key] for key in self._keys(probe, task)]
         runs = few(row.run for row in rows)
         log.info(f"{task.name}: has its row by {probe.name}, run {runs}; --again scores it again")
         for row in rows:
@@ -284,7 +286,7 @@ def _outputs(probe: Probe, outputs: Sequence[str]) -> Sequence[str]:
 
 
 def _key_of(row: Result) -> RunKey:
-    return row.probe_call, row.output, row.shots, row.draws
+    return row.probe_call, row.output, row.shots, row.draws, tuple(row.plugins)
 
 
 def _kept(clips: Manifest, fit: ProbeFit) -> Kept:

@@ -1,13 +1,14 @@
 """The making of a run's result, part by part: each from the stage that knows it."""
 
-from evar.base import machine, provenance
+from evar.base import machine, plugins, provenance
 from evar.config import Config
-from evar.data.task import official_digest
+from evar.data.task import Task, official_digest
 from evar.embeddings.device import describe, peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, WEIGHTED, ProbeFit
 from evar.preparation import Prepared
+from evar.probes.contract import Probe
 from evar.result import Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
 from evar.scoring import summary
 
@@ -120,6 +121,11 @@ def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
     )
 
 
+def packages_of(encoder: Encoder, probe: Probe, task: Task) -> list[str]:
+    """Other packages whose plug-ins a run uses, see `Provenance`."""
+    return sorted({encoder.identity.package, probe.package, plugins.source_of("reader", task.reader)} - {""})
+
+
 def _provenance(
     prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config
 ) -> Provenance:
@@ -137,4 +143,5 @@ def _provenance(
         nnaudio=versions["nnAudio"],
         commit=commit,
         dirty=dirty,
+        plugins=packages_of(encoder, fit.probe, prepared.manifest.task),
     )
