@@ -9,8 +9,9 @@ import pytest
 from evar.base.provenance import PACKAGE, imported_modules
 
 ORDER = [
-    "__main__", "cli", "pretraining", "pipeline", "row", "encoder_checks", "fitting", "preparation", "leaderboard",
-    "result", "plots", "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config", "base",
+    "testing", "__main__", "cli", "pretraining", "pipeline", "row", "encoder_checks", "fitting", "preparation",
+    "leaderboard", "result", "plots", "scoring", "probes", "embeddings", "hear", "encoders", "nn", "data", "config",
+    "base",
 ]  # fmt: skip
 BESIDE = {  # what stands beside the order: the stages it may import, and those that may import it
     "pretrain": ({"nn", "data", "base"}, {"cli", "pretraining"}),

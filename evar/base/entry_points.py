@@ -69,7 +69,10 @@ def misplaced(name: str) -> str:
     """Which package declares this name in a group that is none of ours, and which may be meant; "" for none."""
     for each in _all(tuple(sys.path)):
         if each.entry.name == name and each.entry.group not in GROUPS.values():
-            hint = did_you_mean(each.entry.group, GROUPS.values()) or f"the groups are {', '.join(GROUPS.values())}"
+            hint = (
+                did_you_mean(each.entry.group, GROUPS.values(), cutoff=0.8)
+                or f"the groups are {', '.join(GROUPS.values())}"
+            )
             return f"the package {each.package} declares it in the unknown group {each.entry.group}: {hint}"
     return ""
 
@@ -87,7 +90,13 @@ def source_of(plugin: Declared) -> str:
 
 
 def task_folders() -> dict[Path, str]:
-    """Folder of task files -> the package that it is of. Notes, in one line, one that is not to be found."""
+    """Folder of task files -> the package that it is of. Notes, in one line and once, one that is not to be found."""
+    return _task_folders(tuple(sys.path))
+
+
+@functools.cache
+def _task_folders(path: tuple[str, ...]) -> dict[Path, str]:
+    """See `task_folders`; path: where Python looks for packages."""
     folders: dict[Path, str] = {}
     for each in declared("task"):
         try:
@@ -95,7 +104,7 @@ def task_folders() -> dict[Path, str]:
         except UsageError as error:
             log.warning(f"tasks {error}")
             continue
-        if not any(place.glob("*.yaml") for place in places):
+        if not any(file for place in places for file in place.glob("*.yaml")):
             log.warning(f"tasks {each.entry.name} of the package {each.package}: no .yaml file in {each.entry.value}")
         folders |= dict.fromkeys(places, each.package)
     return folders
