@@ -136,6 +136,7 @@ class Tuning:
 
     options: dict[str, Any]
     name: str = FINE_TUNING
+    package: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,12 @@ from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes import open_probes
 from evar.probes.contract import Probe
 from evar.result import Result, probe_call
-from evar.row import PROTOCOL_VERSION, make_result
+from evar.row import PROTOCOL_VERSION, make_result, packages_of
 
 log = logging.getLogger(__name__)
 
-RunKey = tuple[str, str, int | None, int | None]
-"""Of one encoder's rows of one task: the probe's call, the output, shots, draws."""
+RunKey = tuple[str, str, int | None, int | None, tuple[str, ...]]
+"""Of one encoder's rows of one task: the probe's call, the output, shots, draws, packages of plug-ins."""
 
 
 def evaluate(
@@ -226,13 +226,15 @@ class Evaluator:
         require_coverage(prepared, self.config)
         return OnTask(self, prepared, self._before(prepared))
 
-    def keys(self, probe: Probe) -> list[RunKey]:
+    def keys(self, probe: Probe, task: Task) -> list[RunKey]:
         """What stands in the rows of a probe, one for each, in their order."""
         config, outputs = self.config, _outputs(probe, self.encoder.outputs)
-        call = probe_call(probe.name, probe.options)
+        call, packages = probe_call(probe.name, probe.options), tuple(packages_of(self.encoder, probe, task))
         if config.shots:
-            return [(call, output, shots, config.draws or DRAWS) for output in outputs for shots in config.shots]
-        return [(call, output, None, None) for output in [*outputs, *([CHOSEN] if len(outputs) > 1 else [])]]
+            draws = config.draws or DRAWS
+            return [(call, output, shots, draws, packages) for output in outputs for shots in config.shots]
+        outputs = [*outputs, *([CHOSEN] if len(outputs) > 1 else [])]
+        return [(call, output, None, None, packages) for output in outputs]
 
     def _before(self, prepared: Prepared) -> dict[RunKey, Result]:
         """The latest rows of these clips by this encoder, with these settings; rows of a training run do not count."""
@@ -265,7 +267,7 @@ class OnTask:
     def evaluations(self, probe: Probe) -> Iterator[Evaluation]:
         """See `Evaluator.evaluations`; the clips are embedded for the first probe that lacks a row."""
         evaluator, before = self.evaluator, self.before
-        keys = evaluator.keys(probe)
+        keys = evaluator.keys(probe, self.prepared.clips.task)
         if all(key in before for key in keys):
             yield from self._earlier(probe, [before[key] for key in keys])
             return
@@ -336,7 +338,7 @@ def _outputs(probe: Probe, outputs: Sequence[str]) -> Sequence[str]:
 
 
 def _key_of(row: Result) -> RunKey:
-    return row.probe_call, row.output, row.shots, row.draws
+    return row.probe_call, row.output, row.shots, row.draws, tuple(row.plugins)
 
 
 def _kept(clips: Manifest, fit: ProbeFit) -> Kept:

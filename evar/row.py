@@ -1,12 +1,12 @@
 """The making of a run's result, part by part: each from the stage that knows it."""
 
-from evar.base import machine, provenance
+from evar.base import machine, plugins, provenance
 from evar.config import Config
-from evar.data.task import official_digest
+from evar.data.task import Task, official_digest
 from evar.embeddings.device import peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
-from evar.fitting import CHOSEN, WEIGHTED, ProbeFit
+from evar.fitting import CHOSEN, WEIGHTED, Method, ProbeFit
 from evar.preparation import Prepared
 from evar.result import Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
 from evar.scoring import summary
@@ -120,6 +120,11 @@ def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
     )
 
 
+def packages_of(encoder: Encoder, probe: Method, task: Task) -> list[str]:
+    """Other packages whose plug-ins a run uses, see `Provenance`."""
+    return sorted({encoder.identity.package, probe.package, plugins.source_of("reader", task.reader)} - {""})
+
+
 def _provenance(
     prepared: Prepared, encoder: Encoder, embeddings: Embeddings, fit: ProbeFit, config: Config
 ) -> Provenance:
@@ -137,4 +142,5 @@ def _provenance(
         nnaudio=versions["nnAudio"],
         commit=commit,
         dirty=dirty,
+        plugins=packages_of(encoder, fit.probe, prepared.manifest.task),
     )
