@@ -27,11 +27,12 @@ test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (D
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt selenium
 	touch $@
 
-check: setup  ## style, types, import direction
+check: setup  ## style, types, import direction, published schemas of what GitHub reads
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_imports.py
+	.ci/schemas
 
 bench: setup  ## throughput, probe time, memory
 	$(BIN)/python -m benchmarks

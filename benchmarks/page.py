@@ -21,7 +21,7 @@ from evar.data.task import CORE
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import read_rows
-from tests.leaderboard.made import add, make_scored
+from evar.testing.made_results import add, make_scored
 
 CLASSES = tuple(f"class {number}" for number in range(10))
 LOADED = "return performance.getEntriesByType('navigation')[0].loadEventEnd > 0"

@@ -180,7 +180,7 @@ def runs(count: int, folder: Path) -> dict[str, tuple[float, int]]:
     from evar.leaderboard import leaderboard_csv
     from evar.leaderboard.read import Leaderboard
     from evar.leaderboard.runs import ChosenBy, Record, read_rows, record_path
-    from tests.leaderboard.made import add, make_scored
+    from evar.testing.made_results import add, make_scored
 
     scores = np.random.default_rng(0).uniform(0.2, 0.9, count).round(3)
     rows = [make_scored(f"encoder {n // 10}", "us8k", score, n) for n, score in enumerate(scores)]

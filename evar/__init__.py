@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evar.base.progress import show_progress as show_progress
+    from evar.cluster.cells import EncoderCall as EncoderCall
+    from evar.cluster.sweep import sweep as sweep
     from evar.config import Config as Config
     from evar.data.new_task import new_task as new_task
     from evar.data.task import load_task as load_task
@@ -35,6 +37,7 @@ os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # read as torch start
 
 _PUBLIC = {
     "Config": "evar.config",
+    "EncoderCall": "evar.cluster.cells",
     "Result": "evar.result",
     "Scoring": "evar.pretraining",
     "check": "evar.preparation",
@@ -53,6 +56,7 @@ _PUBLIC = {
     "read_leaderboard": "evar.leaderboard.read",
     "read_rows": "evar.leaderboard.runs",
     "show_progress": "evar.base.progress",
+    "sweep": "evar.cluster.sweep",
 }
 """Name -> the module that defines it."""
 

@@ -25,7 +25,7 @@ from evar.config import Config, config_of
 from evar.data.manifest import Round
 from evar.data.named_tasks import load_tasks
 from evar.data.task import Task
-from evar.embeddings.device import choose_device, choose_precision
+from evar.embeddings.device import choose_device, choose_precision, describe
 from evar.embeddings.extract import Embeddings
 from evar.encoders.m2d import M2D
 from evar.fitting import ProbeFit
@@ -136,6 +136,7 @@ class Tuning:
 
     options: dict[str, Any]
     name: str = FINE_TUNING
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,10 @@ class FineTuningSession:
 
     def _embedded(self) -> Embeddings:
         """What a row says of how the encoder ran."""
-        return Embeddings({}, "", self.place.device, self.place.precision, self.recipe.batch_size, False, 0.0, 0.0)
+        place = self.place
+        return Embeddings(
+            {}, "", place.device, describe(place.device), place.precision, self.recipe.batch_size, False, 0.0, 0.0
+        )
 
 
 def _together(

@@ -36,12 +36,14 @@ class Shots:
 
 
 class Method(Protocol):
-    """What a row names as its probe, with its options."""
+    """What a row names as its probe, with its options; package: which other package's it is, or ""."""
 
     @property
     def name(self) -> str: ...
     @property
     def options(self) -> dict[str, Any]: ...
+    @property
+    def package(self) -> str: ...
 
 
 @dataclass(frozen=True)

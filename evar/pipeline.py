@@ -9,12 +9,13 @@ embeddings; test rows are read once, by the probes' final fits.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from evar import encoders
@@ -39,12 +40,12 @@ from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes import open_probes
 from evar.probes.contract import Probe
 from evar.result import Result, probe_call
-from evar.row import PROTOCOL_VERSION, make_result
+from evar.row import PROTOCOL_VERSION, make_result, packages_of
 
 log = logging.getLogger(__name__)
 
-RunKey = tuple[str, str, int | None, int | None]
-"""Of one encoder's rows of one task: the probe's call, the output, shots, draws."""
+RunKey = tuple[str, str, int | None, int | None, tuple[str, ...]]
+"""Of one encoder's rows of one task: the probe's call, the output, shots, draws, packages of plug-ins."""
 
 
 def evaluate(
@@ -109,6 +110,39 @@ class Evaluation:
             raise
 
 
+class Engine:
+    """What does an evaluator's work: this process, on one device; `evar/cluster/` has another, on many machines."""
+
+    at_once = 1
+    """How many tasks it is worth scoring at the same time, each in a thread."""
+
+    def of(self, encoder: str, weights: str | None) -> "Engine":
+        """The engine for one encoder, as it is named."""
+        return self
+
+    def runtime(self, config: Config) -> Runtime:
+        """Where and how an encoder runs. Raises UsageError for a device that is not there."""
+        return choose_runtime(config.device, config.precision, config.batch_size)
+
+    def prepare(self, task: Task, rate: int, config: Config) -> Prepared:
+        """The task's clips, decoded at `rate` Hz."""
+        return prepare_task(task, rate, config)
+
+    def unstable(self, encoder: Encoder, samples: int, device: torch.device) -> str:
+        """See `evar.encoders.checks.unstable`."""
+        return unstable(encoder, samples, device)
+
+    def embed(self, encoder: Encoder, plan: Plan, runtime: Runtime, cache: Path) -> Embeddings:
+        """See `evar.embeddings.extract.embed`."""
+        return embed(encoder, plan, runtime, cache)
+
+    def fits(
+        self, clips: Manifest, embeddings: Embeddings, outputs: Sequence[str], probe: Probe, config: Config
+    ) -> Iterable[ProbeFit]:
+        """The probe's fits, for one row each."""
+        return fits(clips, embeddings, outputs, probe, config)
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """An encoder and probes, opened once for any number of tasks.
@@ -121,11 +155,12 @@ class Evaluator:
     config: Config
     results: Path | None = None
     again: bool = False
+    engine: Engine = field(default_factory=Engine)
 
     @cached_property
     def runtime(self) -> Runtime:
         """Where and how the encoder runs."""
-        return choose_runtime(self.config.device, self.config.precision, self.config.batch_size)
+        return self.engine.runtime(self.config)
 
     @cached_property
     def _rows(self) -> list[Result]:
@@ -145,9 +180,13 @@ class Evaluator:
         weights: str | Path | None = None,
         name: str | None = None,
         again: bool = False,
+        engine: Engine | None = None,
     ) -> "Evaluator":
         """See `evaluate`. Everything that can be wrong is found here, before any work; the encoder is opened last."""
-        runtime = choose_runtime(config.device, config.precision)
+        engine = engine or Engine()
+        runtime = engine.runtime(config)
+        if engine.at_once == 1 and config.device in ("auto", "cuda") and (gpus := torch.cuda.device_count()) > 1:
+            log.info(f"1 of {gpus} GPUs is used: `evar sweep --cluster auto` uses all")
         probes = open_probes(probe, probe_device(runtime.device))
         if results is not None:
             leaderboard_csv.require_writable(Path(results))
@@ -160,7 +199,7 @@ class Evaluator:
                     f"probe {each.name}(layers='weighted') sums an encoder's layers, and {opened.identity.name} gives "
                     "one output: ask it for more, as m2d(layers='each') does"
                 )
-        return cls(opened, probes, config, None if results is None else Path(results), again)
+        return cls(opened, probes, config, None if results is None else Path(results), again, engine)
 
     def evaluations(self, task: Task) -> Iterator[Evaluation]:
         """One evaluation for each output and probe, and for each number of shots; kept in `results` as it is made.
@@ -168,49 +207,34 @@ class Evaluator:
         Raises EvarError where the data, the encoder or the cache does not allow it.
         """
         try:
-            for evaluation in self._scored(task):
-                if self.results is not None:
-                    evaluation.save(self.results)
-                yield evaluation
+            on_task = self.on(task)
+            for probe in self.probes:
+                yield from on_task.evaluations(probe)
         finally:
             if hidden := unreadable(self.encoder):
                 name = self.encoder.identity.name
                 log.warning(f"{name}: the source of {few(hidden)} cannot be read, so its embeddings are not kept")
                 _forget(self.config.cache, self.encoder.identity.code)
 
-    def _scored(self, task: Task) -> Iterator[Evaluation]:
-        config, encoder, runtime = self.config, self.encoder, self.runtime
-        if config.shots and task.kind == "multi-label":
+    def on(self, task: Task) -> "OnTask":
+        """The task's clips, decoded, to be scored probe by probe. Raises EvarError where the data does not allow it."""
+        if self.config.shots and task.kind == "multi-label":
             raise UsageError(
                 f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here"
             )
-        prepared = prepare_task(task, encoder.sample_rate, config)
-        require_coverage(prepared, config)
-        before = self._before(prepared)
-        if all(key in before for probe in self.probes for key in self._keys(probe)):
-            for probe in self.probes:
-                yield from self._earlier(task, probe, before)
-            return
-        prepared.note_findings()  # before hours of embedding
-        if why := unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
-            log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
-        embeddings = embed_clips(prepared, encoder, runtime, config)
-        for probe in self.probes:
-            if all(key in before for key in self._keys(probe)):
-                yield from self._earlier(task, probe, before)
-                continue
-            for fit in _fits(prepared.clips, embeddings, encoder.outputs, probe, config):
-                result = make_result(prepared, encoder, embeddings, fit, config, unstable=why)
-                row = before.get(_key_of(result))
-                yield Evaluation(row, None) if row else Evaluation(result, _kept(prepared.clips, fit))
+        prepared = self.engine.prepare(task, self.encoder.sample_rate, self.config)
+        require_coverage(prepared, self.config)
+        return OnTask(self, prepared, self._before(prepared))
 
-    def _keys(self, probe: Probe) -> list[RunKey]:
+    def keys(self, probe: Probe, task: Task) -> list[RunKey]:
         """What stands in the rows of a probe, one for each, in their order."""
         config, outputs = self.config, _outputs(probe, self.encoder.outputs)
-        call = probe_call(probe.name, probe.options)
+        call, packages = probe_call(probe.name, probe.options), tuple(packages_of(self.encoder, probe, task))
         if config.shots:
-            return [(call, output, shots, config.draws or DRAWS) for output in outputs for shots in config.shots]
-        return [(call, output, None, None) for output in [*outputs, *([CHOSEN] if len(outputs) > 1 else [])]]
+            draws = config.draws or DRAWS
+            return [(call, output, shots, draws, packages) for output in outputs for shots in config.shots]
+        outputs = [*outputs, *([CHOSEN] if len(outputs) > 1 else [])]
+        return [(call, output, None, None, packages) for output in outputs]
 
     def _before(self, prepared: Prepared) -> dict[RunKey, Result]:
         """The latest rows of these clips by this encoder, with these settings; rows of a training run do not count."""
@@ -231,10 +255,45 @@ class Evaluator:
         rows = [row for row in self._rows if all(getattr(row, name) == value for name, value in same.items())]
         return {_key_of(row): row for row in rows}
 
-    def _earlier(self, task: Task, probe: Probe, before: Mapping[RunKey, Result]) -> Iterator[Evaluation]:
+
+@dataclass(frozen=True)
+class OnTask:
+    """An evaluator on the clips of one task. before: rows of these that there are."""
+
+    evaluator: Evaluator
+    prepared: Prepared
+    before: Mapping[RunKey, Result]
+
+    def evaluations(self, probe: Probe) -> Iterator[Evaluation]:
+        """See `Evaluator.evaluations`; the clips are embedded for the first probe that lacks a row."""
+        evaluator, before = self.evaluator, self.before
+        keys = evaluator.keys(probe, self.prepared.clips.task)
+        if all(key in before for key in keys):
+            yield from self._earlier(probe, [before[key] for key in keys])
+            return
+        embeddings, why = self.embedded
+        clips, encoder, config = self.prepared.clips, evaluator.encoder, evaluator.config
+        for fit in evaluator.engine.fits(clips, embeddings, encoder.outputs, probe, config):
+            result = make_result(self.prepared, encoder, embeddings, fit, config, unstable=why)
+            row = before.get(_key_of(result))
+            evaluation = Evaluation(row, None) if row else Evaluation(result, _kept(clips, fit))
+            if evaluator.results is not None:
+                evaluation.save(evaluator.results)
+            yield evaluation
+
+    @cached_property
+    def embedded(self) -> tuple[Embeddings, str]:
+        """The clips' embeddings, and why they are not to be trusted, or ""."""
+        evaluator, task = self.evaluator, self.prepared.clips.task
+        encoder, runtime = evaluator.encoder, evaluator.runtime
+        self.prepared.note_findings()  # before hours of embedding
+        if why := evaluator.engine.unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
+            log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
+        return evaluator.engine.embed(encoder, plan_of(self.prepared), runtime, evaluator.config.cache), why
+
+    def _earlier(self, probe: Probe, rows: Sequence[Result]) -> Iterator[Evaluation]:
         """The rows of a probe as they are, noted in a line."""
-        rows = [before[key] for key in self._keys(probe)]
-        runs = few(row.run for row in rows)
+        task, runs = self.prepared.clips.task, few(row.run for row in rows)
         log.info(f"{task.name}: has its row by {probe.name}, run {runs}; --again scores it again")
         for row in rows:
             yield Evaluation(row, None)
@@ -254,18 +313,13 @@ def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str
     return opened
 
 
-def embed_clips(prepared: Prepared, encoder: Encoder, runtime: Runtime, config: Config) -> Embeddings:
-    """The embeddings of a task's clips, each cut or padded to the task's seconds."""
-    return embed(encoder, plan_of(prepared), runtime, config.cache)
-
-
 def plan_of(prepared: Prepared) -> Plan:
-    """Which samples of a task's clips are embedded."""
+    """Which samples of a task's clips are embedded: each clip is cut or padded to the task's seconds."""
     clips = prepared.clips
     return make_plan(prepared.store, prepared.store.usable, clips.random_crops, clips.task.seconds)
 
 
-def _fits(
+def fits(
     clips: Manifest, embeddings: Embeddings, outputs: Sequence[str], probe: Probe, config: Config
 ) -> Iterator[ProbeFit]:
     """On all training clips, or on few of them where numbers of shots are given: output by output."""
@@ -284,7 +338,7 @@ def _outputs(probe: Probe, outputs: Sequence[str]) -> Sequence[str]:
 
 
 def _key_of(row: Result) -> RunKey:
-    return row.probe_call, row.output, row.shots, row.draws
+    return row.probe_call, row.output, row.shots, row.draws, tuple(row.plugins)
 
 
 def _kept(clips: Manifest, fit: ProbeFit) -> Kept:

@@ -26,7 +26,7 @@ from evar.data.named_tasks import load_tasks
 from evar.data.promised import Promised, short_clips
 from evar.data.report import Report
 from evar.data.store import Store
-from evar.data.task import Task, load_task, task_files
+from evar.data.task import Task, load_task, package_of, task_files
 from evar.near_duplicates.record import NearDuplicates, find, known
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,8 @@ class Checked:
 class ListedTask:
     """A task that can be named, and groups that it is in.
 
-    data: where its dataset was found, that it was not, or how its file is broken
+    package: "evar", another package with its version, or the path of a task file of the working folder
+    data:    where its dataset was found, that it was not, or how its file is broken
     """
 
     task: str
@@ -91,6 +92,7 @@ class ListedTask:
     metric: str = ""
     protocol: str = ""
     groups: tuple[str, ...] = ()
+    package: str = ""
     data: str = ""
 
 
@@ -141,16 +143,19 @@ def check(
 def list_tasks(config: Config | None = None, **settings: Any) -> list[ListedTask]:
     """Every task: its size, metric, protocol, and whether its dataset is found."""
     config, listed = config_of(settings, config), []
-    for name in task_files():
+    for name, file in task_files().items():
+        package = package_of(file)
         try:
-            task = load_task(name)
+            task = load_task(str(file))
         except UsageError as error:
-            listed.append(ListedTask(name, data=f"broken: {error}"))
+            listed.append(ListedTask(name, package=package, data=f"broken: {error}"))
             continue
         rows, classes = (task.expects.rows, task.expects.classes) if task.expects else (None, None)
         found = _found(task, config.data)
         member_of = tuple(group for group, each in groups().items() if name in each.tasks)
-        listed.append(ListedTask(name, task.title, rows, classes, task.metric, task.protocol, member_of, found))
+        listed.append(
+            ListedTask(name, task.title, rows, classes, task.metric, task.protocol, member_of, package, found)
+        )
     return listed
 
 

@@ -145,6 +145,7 @@ class Provenance(ResultPart):
     """What is needed to repeat the run, beside its name.
 
     dataset_revision: of a dataset of the Hugging Face Hub, OWNER/NAME@COMMIT; of any other empty.
+    plugins: packages whose encoder, probe or reader it used, each with version and digest of its sources.
     """
 
     encoder_options: dict[str, Any]
@@ -159,6 +160,7 @@ class Provenance(ResultPart):
     nnaudio: str
     commit: str
     dirty: bool
+    plugins: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

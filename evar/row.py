@@ -1,12 +1,12 @@
 """The making of a run's result, part by part: each from the stage that knows it."""
 
-from evar.base import machine, provenance
+from evar.base import machine, plugins, provenance
 from evar.config import Config
-from evar.data.task import official_digest
-from evar.embeddings.device import describe, peak_memory_bytes
+from evar.data.task import Task, official_digest
+from evar.embeddings.device import peak_memory_bytes
 from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
-from evar.fitting import CHOSEN, WEIGHTED, ProbeFit
+from evar.fitting import CHOSEN, WEIGHTED, Method, ProbeFit
 from evar.preparation import Prepared
 from evar.result import Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
 from evar.scoring import summary
@@ -106,7 +106,7 @@ def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Confi
 def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
     return Cost(
         precision=embeddings.precision,
-        device=describe(embeddings.device),
+        device=embeddings.device_name,
         batch_size=embeddings.batch_size,
         prepare_seconds=prepared.seconds,
         prepare_clips_per_second=prepared.decoded / prepared.seconds if prepared.decoded else None,
@@ -118,6 +118,11 @@ def _cost(prepared: Prepared, embeddings: Embeddings, fit: ProbeFit) -> Cost:
         peak_memory_bytes=machine.peak_memory_bytes(),
         peak_device_memory_bytes=peak_memory_bytes(embeddings.device),
     )
+
+
+def packages_of(encoder: Encoder, probe: Method, task: Task) -> list[str]:
+    """Other packages whose plug-ins a run uses, see `Provenance`."""
+    return sorted({encoder.identity.package, probe.package, plugins.source_of("reader", task.reader)} - {""})
 
 
 def _provenance(
@@ -137,4 +142,5 @@ def _provenance(
         nnaudio=versions["nnAudio"],
         commit=commit,
         dirty=dirty,
+        plugins=packages_of(encoder, fit.probe, prepared.manifest.task),
     )

@@ -69,6 +69,21 @@ def test_wheel_carries_everything_and_no_results_of_a_user(built):
         assert files[f"evar/tasks/{name}.yaml"].startswith(b"title:")
 
 
+def test_wheel_says_what_it_is_and_carries_the_licences(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        said = archive.read(f"{folder}/METADATA").decode()
+        licences = {name: archive.read(f"{folder}/licenses/{name}") for name in ("LICENSE", "NOTICE.md")}
+    for line in ("License-Expression: MIT", "License-File: NOTICE.md", "Requires-Python: >=3.11",
+                 "Classifier: Typing :: Typed", "Description-Content-Type: text/markdown"):  # fmt: skip
+        assert line in said.splitlines()
+    assert licences == {name: (ROOT / name).read_bytes() for name in licences}
+    notice = licences["NOTICE.md"].decode()
+    for weights in (ROOT / "weights").glob("*.safetensors"):
+        assert f"evar/weights/{weights.name}" in notice
+
+
 def test_sdist_builds_the_same_wheel(built, tmp_path):
     (sdist,), (wheel,) = built.glob("*.tar.gz"), built.glob("*.whl")
     command = [sys.executable, "-m", "tarfile", "--extract", str(sdist), str(tmp_path / "unpacked")]

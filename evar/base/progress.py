@@ -80,6 +80,24 @@ def displayed(display: Display) -> Iterator[None]:
         _display = before
 
 
+@contextlib.contextmanager
+def forwarded(kind: str, to: Bar) -> Iterator[None]:
+    """Within it, bars of the stage `kind` are not shown and advance `to`; others are shown as before."""
+    shown = _display
+
+    @contextlib.contextmanager
+    def display(stage: str, *, total: int, unit: str, initial: int) -> Iterator[Bar]:
+        if stage == kind:
+            to(initial)
+            yield to
+        else:
+            with shown(stage, total=total, unit=unit, initial=initial) as bar:
+                yield bar
+
+    with displayed(display):
+        yield
+
+
 def hidden_progress() -> AbstractContextManager[None]:
     """Within it, bars are not shown; notes are."""
     return displayed(_nothing)

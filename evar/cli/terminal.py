@@ -1,9 +1,12 @@
 """What a person sees on a terminal: lines, widths, tables."""
 
+import dataclasses
+import json
 import os
 import shutil
 from collections.abc import Sequence
 
+from evar.base import plugins
 from evar.base.errors import visible
 from evar.base.tables import on_screen, text_table
 
@@ -31,6 +34,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     The first one names a line, and is repeated where the table is cut.
     """
     return on_screen(text_table(header, rows), width(otherwise=FULL_WIDTH))
+
+
+def plugin_list(kind: str, *, as_json: bool = False) -> str:
+    """Every plug-in of a kind, the package that it is from, and what it is: for people, or a JSON object a line."""
+    rows = [dataclasses.asdict(each) for each in plugins.listed(kind)]
+    if as_json:
+        return "\n".join(map(json.dumps, rows))
+    return table([kind, "package", "title"], [list(row.values()) for row in rows])
 
 
 def width(otherwise: int = 100) -> int:

@@ -8,7 +8,7 @@ from evar.base.errors import DataError, EvarError, UsageError, few
 from evar.base.spec import split_calls
 from evar.data.groups import ALL, group_names, groups
 from evar.data.manifest import find_root
-from evar.data.task import OF_THE_HUB, Task, load_task, local_tasks, official_digest, task_files
+from evar.data.task import OF_THE_HUB, Task, load_task, local_tasks, official_digest, package_of, task_files
 
 log = logging.getLogger(__name__)
 
@@ -89,3 +89,5 @@ def _note_origin(task: Task) -> None:
         )
     elif task.name in local_tasks():
         log.info(f"task {task.name}: taken from {task.file}")
+    elif (package := package_of(task.file)) not in ("evar", str(task.file)):
+        log.info(f"task {task.name}: of the package {package}")

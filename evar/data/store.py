@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from evar.base.files import KEY, locked, mark_used, remove_unfinished
 from evar.base.json_file import write_json
 from evar.data import sample_file, store_writer
 from evar.data.promised import Promised
-from evar.data.sample_file import FACTS, SampleFile
+from evar.data.sample_file import FACTS, SAMPLE, SampleFile
 
 FORMAT = 4  # of the layout and of what decoding means; another number is another store
 NAME_CHARACTERS = 40  # of the dataset's folder in the store's
@@ -62,6 +63,18 @@ class Store:
         """
         self._samples.copy(rows, starts, out)
 
+    def part(self, rows: NDArray[np.int64], *, whole: bool) -> "Part":
+        """These clips, for another machine. whole: with their samples; without, it must have the store's file."""
+        names = ("length", "checksum") if whole else ("offset", "length", "checksum")
+        columns = {name: self._samples.columns[name][rows] for name in names}
+        samples = None
+        if whole:
+            ends = np.cumsum(columns["length"]) * SAMPLE.itemsize
+            columns["offset"] = np.concatenate([[0], ends[:-1]])
+            samples = np.concatenate([self.samples(row).view(np.uint8) for row in rows.tolist()])
+        paths = self.index["path"].iloc[rows].tolist()
+        return Part(self._samples.data, self.rate, paths, columns, samples)
+
     @property
     def usable(self) -> NDArray[np.int64]:
         """Rows of the clips that can be evaluated."""
@@ -76,6 +89,31 @@ class Store:
     def waiting(self) -> pd.DataFrame:
         """Those of `quarantined` that ffmpeg could read, were it installed; then they are tried again."""
         return self.index.loc[(self.index["reason"] != "") & (self.index["decoder"] != ""), ["path", "reason"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some clips of a store, as they travel: where they lie in its file, their checksums, and maybe their samples.
+
+    samples: (byte,), clip after clip; None where `data`, the store's file, is read
+    """
+
+    data: Path
+    rate: int
+    paths: list[str]
+    columns: dict[str, NDArray[Any]]
+    samples: NDArray[np.uint8] | None
+
+    def open(self) -> Store:
+        """A store of these clips alone, for copying. Raises StorageError where its file is not there or is shorter."""
+        if self.samples is None and not self.data.is_file():
+            raise StorageError(f"{self.data} is not there")
+        last = self.columns["offset"] + self.columns["length"] * SAMPLE.itemsize
+        kept = [] if self.samples is None else [self.samples]
+        file = SampleFile(self.data, self.columns, int(last.max(initial=0)), kept)
+        file.hold()
+        index = pd.DataFrame({"path": pd.Series(self.paths, dtype=object), "length": self.columns["length"]})
+        return Store(self.data.parent, self.rate, index, "", 0, file)
 
 
 def prepare(

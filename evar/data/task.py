@@ -5,6 +5,7 @@ audio; coverage is a share of the rows (0 to 1).
 """
 
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +15,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, model_validator
 
+from evar.base.entry_points import task_folders
 from evar.base.errors import UsageError, did_you_mean, few, in_words
 from evar.base.yaml_file import in_short, read_yaml
 from evar.data.groups import FILE as GROUPS
 from evar.data.groups import group_names, groups
+
+log = logging.getLogger(__name__)
 
 CORE = groups()["core"].tasks  # which come first wherever tasks are listed
 BUNDLED = GROUPS.parent
@@ -111,7 +115,7 @@ class Task(Strict):
 
 
 def load_task(name: str, *, fetch: bool = False) -> Task:
-    """The task called `name`: of the working folder's `tasks/`, else a bundled one, or the YAML file at that path.
+    """The task called `name`: of the working folder's `tasks/`, else bundled or a package's, or the file at that path.
 
     Or a dataset of the Hugging Face Hub, `hub:OWNER/NAME@REVISION` or `mteb:NAME`, which is read in the
     Hub's cache; fetch: first have it there. Raises UsageError where there is none (with near names) or where the file
@@ -153,17 +157,37 @@ def official_digest(name: str) -> str | None:
 
 
 def task_files() -> dict[str, Path]:
-    """Name -> file of every task, the core ones first: of the working folder's `tasks/`, else of the bundled ones."""
-    folders = (BUNDLED, Path("tasks"))
-    found = (file for folder in folders for file in sorted(folder.glob("*.yaml")) if file.name != GROUPS.name)
-    files = {file.stem: file for file in found}
+    """Name -> file of every task, the core ones first: of the working folder's `tasks/`, bundled, of other packages.
+
+    Of equal names the first of these is taken; what is hidden in another package is noted, once a process.
+    """
+    files: dict[str, Path] = {}
+    packages = task_folders()
+    for folder in (Path("tasks"), BUNDLED, *packages):
+        for file in sorted(folder.glob("*.yaml")):
+            if file.name == GROUPS.name:
+                continue
+            if files.setdefault(file.stem, file) is not file and folder in packages:
+                _note_hidden(file.stem, packages[folder], str(files[file.stem]))
     core = [name for name in CORE if name in files]
     return {name: files[name] for name in [*core, *sorted(files.keys() - core)]}
 
 
+def package_of(file: Path) -> str:
+    """Where a task's file is from: "evar", another package with its version, or the path itself."""
+    place = file.resolve().parent
+    places = {BUNDLED.resolve(): "evar"} | {folder.resolve(): package for folder, package in task_folders().items()}
+    return places.get(place, str(file))
+
+
 def local_tasks() -> list[str]:
     """Names of the tasks that the working folder's `tasks/` defines itself."""
-    return [name for name, file in task_files().items() if file.resolve().parent != BUNDLED.resolve()]
+    return [name for name, file in task_files().items() if package_of(file) == str(file)]
+
+
+@cache
+def _note_hidden(name: str, package: str, taken: str) -> None:
+    log.warning(f"task {name}: {taken} is used; {package} has one of the same name, which is not reached")
 
 
 def _repeats(names: Sequence[str]) -> bool:

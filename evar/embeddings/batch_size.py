@@ -14,7 +14,7 @@ from evar.base import provenance
 from evar.base.files import locked
 from evar.base.json_file import read_json, write_json
 from evar.embeddings.batches import Plan
-from evar.embeddings.device import describe
+from evar.embeddings.device import Runtime
 from evar.encoders.contract import Identity
 
 AUDIO_SECONDS_A_BATCH = {"cpu": 64, "mps": 64, "cuda": 2560}  # on a CPU what stays in its caches is fastest
@@ -45,12 +45,12 @@ class Remembered:
             write_json(self.file, read_json(self.file) | {self.key: size})
 
 
-def remembered(cache: Path, identity: Identity, precision: str, device: torch.device, plan: Plan) -> Remembered:
+def remembered(cache: Path, identity: Identity, runtime: Runtime, plan: Plan) -> Remembered:
     """What the cache remembers of an encoder's batches."""
     kind = {
         "encoder": [identity.name, identity.weights, identity.digest, identity.code, dict(identity.options)],
-        "precision": precision,
-        "device": describe(device),
+        "precision": runtime.precision,
+        "device": runtime.described,
         "samples": plan.samples,
     }
     return Remembered(cache / "batch-sizes.json", provenance.hash_json(kind))

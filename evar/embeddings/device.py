@@ -20,11 +20,18 @@ class Runtime:
 
     precision:  a name of PRECISIONS
     batch_size: clips; None: automatic
+    name:       the device for people, where another machine has it
     """
 
     device: torch.device
     precision: str
     batch_size: int | None = None
+    name: str = ""
+
+    @property
+    def described(self) -> str:
+        """The device for people."""
+        return self.name or describe(self.device)
 
 
 def choose_runtime(device: str, precision: str, batch_size: int | None = None) -> Runtime:

@@ -5,7 +5,7 @@ interrupted run goes on at its last finished block; a second process that wants 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,11 +20,14 @@ from evar.base.progress import progress
 from evar.embeddings.batch_size import Remembered, automatic_batch_size, remembered
 from evar.embeddings.batches import Plan
 from evar.embeddings.cache import Entry, Shape
-from evar.embeddings.device import PRECISIONS, Runtime, fix_numerics
-from evar.embeddings.forward import embed_blocks
+from evar.embeddings.device import PRECISIONS, Runtime
+from evar.embeddings.forward import Values, embed_blocks
 from evar.embeddings.key import cache_key
 from evar.encoders.contract import Encoder
-from evar.nn.memory import enough_memory, out_of_memory
+from evar.nn.memory import out_of_memory
+
+Compute = Callable[[Encoder, Plan, Iterable[int], int, torch.device], Iterator[tuple[int, Values]]]
+"""`embed_blocks`, or what has other machines do the same; then blocks may come in any order."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Embeddings:
 
     outputs:          {output: (clip, dim) float32}, memory-mapped, read-only
     key:              digest of all that decides the numbers
-    device:           where they were computed, or would have been
+    device:           where they were computed, or would have been; device_name: the same for people
     precision:        in force, which may be another than was asked for
     batch_size:       clips a batch when they were computed
     cached:           True where nothing had to be computed
@@ -44,6 +47,7 @@ class Embeddings:
     outputs: Mapping[str, NDArray[np.float32]]
     key: str
     device: torch.device
+    device_name: str
     precision: str
     batch_size: int
     cached: bool
@@ -56,8 +60,9 @@ def embed(
     plan: Plan,
     runtime: Runtime,
     cache: Path,
+    compute: Compute = embed_blocks,
 ) -> Embeddings:
-    """The embeddings of a plan: read from the cache where they are whole, else computed into it.
+    """The embeddings of a plan: read from the cache where they are whole, else computed into it, block by block.
 
     Raises DataError where the encoder gives numbers that are not finite, and where it or a single clip does not fit
     into memory; StorageError where the cache is not writable.
@@ -68,54 +73,55 @@ def embed(
     found = _read(entry, len(plan))
     cached = found is not None
     if found is None:
-        sizes = remembered(cache, encoder.identity, runtime.precision, runtime.device, plan)
+        sizes = remembered(cache, encoder.identity, runtime, plan)
         with locked(entry.folder, "another process is embedding these clips; waiting for it"):
             remove_unfinished(entry.folder)
             found = _read(entry, len(plan))
             cached = found is not None
             if found is None:
-                Filling(entry, encoder, plan, runtime, sizes).compute()
+                Filling(entry, encoder, plan, runtime, sizes, compute).fill()
                 found = _read(entry, len(plan))
     if found is None:
         raise DataError(f"{entry.folder}: what was written is not what is read; the disk or the memory is faulty")
     mark_used(entry.folder)
     outputs, size, rate = found
     seconds = time.perf_counter() - begin
-    return Embeddings(outputs, entry.digest, runtime.device, runtime.precision, size, cached, seconds, rate)
+    device, name = runtime.device, runtime.described
+    return Embeddings(outputs, entry.digest, device, name, runtime.precision, size, cached, seconds, rate)
 
 
 @dataclass(frozen=True)
 class Filling:
-    """An entry of the cache, locked by the caller, and what it is filled with. sizes: of batches that fit."""
+    """An entry of the cache, locked by the caller, and what it is filled with, by what.
+
+    sizes: of batches that fit
+    """
 
     entry: Entry
     encoder: Encoder
     plan: Plan
     runtime: Runtime
     sizes: Remembered
+    compute: Compute
 
-    def compute(self) -> None:
+    def fill(self) -> None:
         """Compute what is missing, in the batch size that the entry was begun with, or a smaller one that fits.
 
         Where a batch does not fit into memory it is halved and the whole array made in that shape, so that one shape
         serves all. Raises DataError where the encoder or a single clip does not fit.
         """
-        device = self.runtime.device
-        fix_numerics()
-        with enough_memory(self.encoder.identity.name, f"the memory of {device}"):
-            self.encoder.to(device).eval()
         shape = self.entry.shape()
         size = shape.batch_size if shape else self._first_size()
         while True:
             try:
-                self._fill(size)
+                self._fill_with(size)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
                 size = self._halved(size, error)
             else:
                 return
-            if device.type == "cuda":
+            if self.runtime.device.type == "cuda":
                 torch.cuda.empty_cache()  # give back what the failed attempt left
 
     def _first_size(self) -> int:
@@ -132,7 +138,7 @@ class Filling:
         self.sizes.remember(size // 2)
         return size // 2
 
-    def _fill(self, size: int) -> None:
+    def _fill_with(self, size: int) -> None:
         """Compute the blocks of `size` clips that are not there yet, and mark the entry done."""
         begin = time.perf_counter()
         entry, plan = self.entry, self.plan
@@ -142,7 +148,7 @@ class Filling:
         missing = sorted(set(range(plan.blocks(size))) - done)
         before = len(plan) - sum(plan.clips_of(block, size) for block in missing)
         with progress("embed", total=len(plan), unit="clip", initial=before) as advance:
-            for block, values in embed_blocks(self.encoder, plan, missing, size, self.runtime.device):
+            for block, values in self.compute(self.encoder, plan, missing, size, self.runtime.device):
                 if shape is None or arrays is None:
                     shape = Shape(size, len(plan), {output: array.shape[1] for output, array in values.items()})
                     arrays = entry.begin(shape)

@@ -17,8 +17,10 @@ from torch import Tensor
 from evar.base.errors import DataError
 from evar.base.machine import cores
 from evar.embeddings.batches import Batch, Plan, to_float
+from evar.embeddings.device import fix_numerics
 from evar.embeddings.feed import feed
 from evar.encoders.contract import Encoder
+from evar.nn.memory import enough_memory
 
 READERS = 4  # threads that read the store for a CUDA device
 Values = dict[str, NDArray[np.float32]]
@@ -38,8 +40,12 @@ def embed_blocks(
 ) -> Iterator[tuple[int, Values]]:
     """Embed the `blocks` of `size` clips in order: (block, {output: (clip, dim) float32}).
 
-    Raises DataError where numbers are not finite, and what torch raises where memory is short (see `nn/memory.py`).
+    Raises DataError where numbers are not finite or the encoder does not fit, and what torch raises where memory is
+    short for a batch (see `nn/memory.py`).
     """
+    fix_numerics()
+    with enough_memory(encoder.identity.name, f"the memory of {device}"):
+        encoder.to(device).eval()
     pending: Pending | None = None
     cuda = device.type == "cuda"
     batches = feed(plan, blocks, size, readers=min(READERS, cores()) if cuda else 0, pinned=cuda)

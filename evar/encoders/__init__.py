@@ -58,7 +58,14 @@ def open_encoder(spec: str, weights: Path | None = None) -> "Encoder":
     """
     name, function, given = opener_of(spec)
     options = check_options("encoder", name, function, given)
+    package = plugins.source_of("encoder", name)
     with enough_memory(f"encoder {name}", "the memory of this machine"):
-        encoder: Encoder = function(weights, **options)
-    encoder.identity = replace(encoder.identity, options=options)
+        if package:
+            from evar.encoders.adapter import opened_outside
+
+            encoder = opened_outside(f"encoder {name} of {package}", function, weights, options, name)
+        else:
+            encoder = function(weights, **options)
+    code = "; ".join(filter(None, [encoder.identity.code, package]))
+    encoder.identity = replace(encoder.identity, options=options, package=package, code=code)
     return encoder.eval().requires_grad_(False)

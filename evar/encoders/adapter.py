@@ -6,7 +6,7 @@ Two networks that share their files' names differ by digests: of their tensors, 
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -81,6 +81,33 @@ class Adapted(Encoder):
         if self.size is not None and given.shape[-1] != self.size:
             raise UsageError(f"{self.what} declares dim {self.size} and gives {tuple(given.shape)}")
         return given
+
+
+def opened_outside(
+    what: str,
+    function: Callable[..., object],
+    weights: Path | None,
+    options: Mapping[str, Any],
+    name: str,
+    *,
+    roots: Iterable[ModuleType] = (),
+    shortest: float = SHORTEST_SECONDS,
+) -> Encoder:
+    """What somebody's `open_encoder(weights, **options)` gives, an `Encoder` or any network, as a frozen encoder.
+
+    what: how messages call it; name: where it gives itself none; roots: see `code_of`; shortest: seconds, see `Adapted`
+
+    Raises UsageError where it fails or gives no encoder, CheckpointError for missing weights.
+    """
+    opener = getattr(function, "__name__", "open_encoder")
+    digest = digest_of_weights(weights)
+    with outside_code(f"{what}: {opener}"):
+        opened = function(weights, **options)
+    network = network_of(f"{what}: {opener}", opened)
+    encoder = network if isinstance(network, Encoder) else Adapted(what, network, shortest)
+    named = getattr(network, "identity", None) if encoder is network else None
+    held = named.weights if named else weights.name if weights else "its own weights"
+    return identified(encoder, named.name if named else name, held, digest, roots=roots)
 
 
 def in_memory(module: nn.Module, name: str | None = None) -> Encoder:

@@ -36,6 +36,7 @@ class Identity:
     random:      True where its weights were drawn and never trained
     code:        what code outside this package decides the embeddings: versions of packages, sha256 of sources
     behaviour:   digest of what code from outside makes of a test signal, see `adapter.py`; "" for our own
+    package:     which other package's plug-in it is, with version and digest of its sources; "" for our own
     """
 
     name: str
@@ -45,6 +46,7 @@ class Identity:
     random: bool = False
     code: str = ""
     behaviour: str = ""
+    package: str = ""
 
 
 class Encoder(nn.Module, ABC):

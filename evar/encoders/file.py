@@ -14,9 +14,9 @@ from pydantic import NonNegativeFloat
 
 from evar.base.errors import UsageError, few
 from evar.base.spec import check_options
-from evar.encoders.adapter import SHORTEST_SECONDS, Adapted, digest_of_weights, identified, network_of
+from evar.encoders.adapter import SHORTEST_SECONDS, opened_outside
 from evar.encoders.contract import Encoder
-from evar.encoders.outside import import_outside, outside_code
+from evar.encoders.outside import import_outside
 
 OPENER = "open_encoder"
 
@@ -41,15 +41,8 @@ def open_encoder(
     module = import_outside(path, "encoder file")
     function = _opener(what, module)
     in_force = _options(what, function, options or {})
-    digest = digest_of_weights(weights)
-    with outside_code(f"{what}: {OPENER}"):
-        opened = function(weights, **in_force)
-    network = network_of(f"{what}: {OPENER}", opened)
-    encoder = network if isinstance(network, Encoder) else Adapted(what, network, shortest)
-    named = getattr(network, "identity", None) if encoder is network else None
-    name = named.name if named else Path(path).stem if path.endswith(".py") else path
-    held = named.weights if named else weights.name if weights else "its own weights"
-    return identified(encoder, name, held, digest, roots=[module])
+    name = Path(path).stem if path.endswith(".py") else path
+    return opened_outside(what, function, weights, in_force, name, roots=[module], shortest=shortest)
 
 
 def _opener(what: str, module: ModuleType) -> Callable[..., Any]:

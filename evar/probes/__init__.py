@@ -26,7 +26,7 @@ def open_probe(spec: str, device: str = "cpu") -> Probe:
     function = plugins.load("probe", name)
     in_force = check_options("probe", name, function, options)
     probe: Probe = function(**in_force)
-    probe.name, probe.device = name, device
+    probe.name, probe.device, probe.package = name, device, plugins.source_of("probe", name)
     probe.options = {option: list(value) if isinstance(value, tuple) else value for option, value in in_force.items()}
     return probe
 

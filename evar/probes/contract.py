@@ -98,7 +98,8 @@ class Chosen:
 class Probe(ABC, Generic[S]):
     """A kind of classifier with its protocol.
 
-    name:        of its file; options: all in force. Whoever opens the probe sets both, and the device
+    name:        of its file; options: all in force; package: which other package's plug-in it is, with version and
+                 digest of its sources, "" for our own. Whoever opens the probe sets these, and the device
     grid:        the settings to choose from on validation rows, listed from the most restrained: of equally good ones
                  the first is taken; (None,) where there is nothing to choose
     seeds:       how many seeds it is fitted with; their scores are averaged
@@ -115,6 +116,7 @@ class Probe(ABC, Generic[S]):
 
     name: str
     options: dict[str, Any]
+    package: str = ""
     grid: tuple[S, ...]
     seeds: int = 1
     validation: Literal["folds", "grouped", "random"] = "folds"

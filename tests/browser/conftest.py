@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from evar.cli import main
-from tests.leaderboard.made import add, make_results, make_scored
+from evar.testing.made_results import add, make_results, make_scored
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

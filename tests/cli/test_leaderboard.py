@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from evar.leaderboard.leaderboard_csv import append
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 from tests.leaderboard.test_leaderboard_csv import make_kept
 
 

@@ -17,7 +17,7 @@ from evar.cli import arguments, main
 from evar.leaderboard import formats, read
 from evar.leaderboard.leaderboard_csv import append
 from evar.leaderboard.published import FILE
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 from tests.leaderboard.test_leaderboard_csv import make_kept
 from tests.pretrain import runs
 

@@ -11,6 +11,7 @@ from evar import encoders
 from evar.base import plugins
 from evar.encoders.checks import CHECKS, ContractBroken
 from evar.encoders.contract import Encoder, Identity
+from evar.testing import EncoderContract
 from tests.encoders.examples import EXAMPLES
 
 
@@ -28,20 +29,6 @@ def opens_by_name(name: str) -> bool:
     parameters = inspect.signature(plugins.load("encoder", name)).parameters
     needed = [key for key, each in parameters.items() if each.default is each.empty and key != "weights"]
     return not needed and f"{name} installed" not in EXAMPLES
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Encoder]:
-    """Opens an encoder of `keys()`, once."""
-    held: dict[str, Encoder] = {}
-
-    def open_once(key: str) -> Encoder:
-        if key not in held:
-            spec, weights = EXAMPLES[key](tmp_path_factory.mktemp("example")) if key in EXAMPLES else (key, None)
-            held[key] = encoders.open_encoder(spec, weights)
-        return held[key]
-
-    return open_once
 
 
 def named(name: str) -> Callable[[Encoder], None]:
@@ -63,10 +50,17 @@ def test_every_example_is_of_an_encoder() -> None:
     assert {key.partition(" ")[0] for key in EXAMPLES} <= set(encoders.names())
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("key", keys())
-def test_encoder(opened: Callable[[str], Encoder], key: str, check: Callable[[Encoder], None]) -> None:
-    check(opened(key))
+class TestEncoders(EncoderContract):
+    """Of `keys()`."""
+
+    calls = tuple(keys())
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def encoder(cls, call: str, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+        """The encoder of a name, or of an example."""
+        spec, weights = EXAMPLES[call](tmp_path_factory.mktemp("example")) if call in EXAMPLES else (call, None)
+        return encoders.open_encoder(spec, weights)
 
 
 class Spoiled(Encoder):

@@ -11,8 +11,8 @@ import yaml
 from evar.cli import main
 from evar.data.manifest import read_manifest
 from evar.data.task import CORE, load_task, task_files
+from evar.testing.trees import touch
 from tests.data.native_trees import TREES
-from tests.data.readers.trees import touch
 
 READY = sorted(set(task_files()) - {*CORE, "demo"})
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -123,6 +124,33 @@ def test_holds_every_clip_in_the_order_asked_for(root):
     assert prepared.index["content"].iloc[6] == prepared.index["content"].iloc[10]
     assert prepared.index["content"].nunique() == 10
     assert (len(prepared.usable), len(prepared.quarantined)) == (11, 0)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["read-where-it-lies", "with-its-samples"])
+def test_a_part_for_another_machine_gives_the_same_clips(root, whole):
+    there, rows = made(root), np.array([7, 2, 3])
+    part = pickle.loads(pickle.dumps(there.part(rows, whole=whole)))
+    if whole:
+        there.folder.rename(root / "elsewhere")
+    out = np.empty((4, 700), np.int16)
+    part.open().copy(np.arange(3), np.zeros(3, np.int64), out)
+    for place, row in enumerate(rows.tolist()):
+        assert (out[place] == there.samples(row)[:700]).all()
+    assert not out[3].any()
+    assert part.paths == [names()[row] for row in rows.tolist()]
+
+
+def test_a_part_whose_store_is_another_one_there_is_noticed(root):
+    there = made(root)
+    part = there.part(np.array([1]), whole=False)
+    content = bytearray(part.data.read_bytes())
+    content[int(part.columns["offset"][0])] ^= 1
+    part.data.write_bytes(content)
+    with pytest.raises(StorageError, match="is damaged"):
+        part.open().copy(np.array([0]), np.array([0]), np.empty((1, 100), np.int16))
+    part.data.unlink()
+    with pytest.raises(StorageError, match="is not there"):
+        part.open()
 
 
 def test_samples_cannot_be_written_to(root):

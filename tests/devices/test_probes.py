@@ -12,7 +12,7 @@ from evar.probes.contract import Fitted, Floats, Problem, Targets
 from evar.probes.logistic import LogisticFit
 from evar.probes.solver.descent import GAP
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, examples, labels
+from evar.testing.clouds import clouds, examples, labels
 from tests.probes.solver.oracle import fitted_value, minimum, standardised
 
 

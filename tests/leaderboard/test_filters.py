@@ -8,7 +8,7 @@ from evar.base.errors import UsageError
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.published import read_published
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 
 ROWS = [
     make_row(run="a", task="us8k", encoder="m2d", weights="runs/w.pth", time="2026-10-31T23:59:59Z"),

@@ -19,7 +19,7 @@ from evar.leaderboard.published import read_published
 from evar.leaderboard.ranking import build
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.text_tables import encoder_names, own_tables, per_cent, published_tables
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 
 EVIL = "<script>alert('&|_%$#{}\\')</script>"
 

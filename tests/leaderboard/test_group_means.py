@@ -11,7 +11,7 @@ import pytest
 from evar.data.groups import groups
 from evar.leaderboard.group_means import group_means, mean_of
 from evar.leaderboard.ranking import build
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 from tests.leaderboard.test_formats import leaderboard
 
 CORE, HEAR = groups()["core"].tasks, groups()["hear"].tasks

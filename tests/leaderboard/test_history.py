@@ -4,7 +4,7 @@ import pytest
 
 from evar.leaderboard.history import history_table
 from evar.leaderboard.runs import short_ids
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 
 
 def found(rows, *names):

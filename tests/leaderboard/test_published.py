@@ -11,8 +11,8 @@ from evar.data.task import CORE, load_task, task_files
 from evar.leaderboard.published import beside, beside_fine_tuned, dataset_of, of_same_datasets, read_published
 from evar.leaderboard.read import read_leaderboard
 from evar.leaderboard.text_tables import SAME_PROTOCOL, published_tables
-from tests.leaderboard.made import add
-from tests.leaderboard.rows import make_row
+from evar.testing.made_results import add
+from evar.testing.made_rows import make_row
 
 ROWS = read_published()
 BY_REPOSITORY = {

@@ -4,7 +4,7 @@ import pytest
 
 from evar.data.task import CORE
 from evar.leaderboard.ranking import build, latest_runs, mean_of_core, task_order
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 
 
 def apart(best, other):

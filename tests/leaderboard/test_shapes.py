@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from evar.leaderboard.formats import hear, mteb
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 from tests.leaderboard.test_formats import leaderboard
 
 ROW = make_row(

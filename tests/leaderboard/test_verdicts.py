@@ -9,7 +9,7 @@ from evar.leaderboard.leaderboard_csv import append
 from evar.leaderboard.runs import Kept
 from evar.leaderboard.verdicts import NAME, Verdicts
 from evar.probes.predictions import Predictions
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 
 CLIPS = 200
 WIDE = {"low": 0.0, "high": 1.0}  # intervals that touch

@@ -3,7 +3,7 @@ import numpy as np
 from evar.probes import open_probe
 from evar.probes.centroid import NEVER, CentroidFit
 from evar.probes.contract import Floats, Problem, Targets
-from tests.probes.clouds import clouds, examples, labels
+from evar.testing.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 TRAIN = np.arange(90)

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from evar.probes import LogisticRegressionProbe
-from tests.probes.clouds import clouds
+from evar.testing.clouds import clouds
 
 
 def test_classifier_keeps_to_scikit_learn_s_contract() -> None:

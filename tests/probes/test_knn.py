@@ -4,7 +4,7 @@ import pytest
 from evar.probes import knn, open_probe
 from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.linear import Standardiser
-from tests.probes.clouds import clouds, examples, labels
+from evar.testing.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 TRAIN = np.arange(90)

@@ -15,7 +15,7 @@ from evar.probes.layer_sum import LayerStack, LayerSumFit, layer_sum, layer_sum_
 from evar.probes.networks import forward, gradients, losses
 from evar.probes.training import OnDevice
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, examples
+from evar.testing.clouds import clouds, examples
 
 TRAIN, VALID, TEST = np.arange(120), np.arange(120, 160), np.arange(160, 240)
 WEIGHTED = (

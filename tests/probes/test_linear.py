@@ -3,7 +3,7 @@ from sklearn.preprocessing import StandardScaler
 
 from evar.probes import linear
 from evar.probes.linear import Standardiser
-from tests.probes.clouds import clouds
+from evar.testing.clouds import clouds
 
 
 def test_standardiser_agrees_with_scikit_learn() -> None:

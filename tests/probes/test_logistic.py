@@ -5,7 +5,7 @@ from sklearn.preprocessing import StandardScaler
 
 from evar.probes.contract import Fitted, Floats, Problem, Targets
 from evar.probes.logistic import GRID, LOWEST, open_probe
-from tests.probes.clouds import clouds, examples, labels
+from evar.testing.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 

@@ -9,7 +9,7 @@ from evar.probes.linear import LinearFit
 from evar.probes.m2d_paper import open_probe
 from evar.probes.networks import initial
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, examples, labels
+from evar.testing.clouds import clouds, examples, labels
 
 NONE = np.empty(0, dtype=np.int64)
 TRAIN, VALID = np.arange(60), np.arange(60, 80)

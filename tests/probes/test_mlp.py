@@ -7,7 +7,7 @@ from evar.probes import m2d_paper, mlp, open_probe, selection
 from evar.probes.contract import Examples, Floats, Problem, ScoreFunction
 from evar.probes.networks import NetworkFit
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, examples
+from evar.testing.clouds import clouds, examples
 from tests.probes.test_holdout import fixed, folds
 
 TRAIN, VALID, TEST = np.arange(200), np.arange(200, 250), np.arange(250, 400)

@@ -3,7 +3,7 @@ import torch
 
 from evar.probes.linear import Standardiser
 from evar.probes.networks import NetworkFit, forward, initial, losses, slot, stack
-from tests.probes.clouds import clouds
+from evar.testing.clouds import clouds
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ SENTENCES = [
     line for line in (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8").splitlines() if line[:2] == "- "
 ]
 FILES = [
-    ROOT / "tests" / "contract" / "test_probes.py",
+    ROOT / "evar" / "testing" / "probe_contract.py",
     *(ROOT / "tests").glob("nn/*.py"),
     *(ROOT / "tests").glob("embeddings/*.py"),
     *(ROOT / "tests").glob("probes/**/*.py"),
@@ -23,7 +23,7 @@ FILES = [
     *(ROOT / "tests").glob("leaderboard/page/*.py"),
 ]
 TESTS = {
-    name for file in FILES for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    name for file in FILES for name in re.findall(r"^ *def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
 }
 
 

@@ -8,7 +8,7 @@ from evar.data.manifest import Round
 from evar.probes import open_probe, selection
 from evar.probes.contract import Chosen, Floats, Probe, ScoreFunction, Targets
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, examples
+from evar.testing.clouds import clouds, examples
 from tests.probes.recorder import Recorder, Remembered, quality_of_logits
 from tests.probes.test_holdout import fixed, folds
 

@@ -9,7 +9,7 @@ from evar.probes import open_probe, selection
 from evar.probes.contract import Chosen
 from evar.probes.predictions import Predictions
 from evar.scoring.metrics import metric
-from tests.probes.clouds import examples
+from evar.testing.clouds import examples
 from tests.probes.test_holdout import folds
 
 

@@ -10,7 +10,7 @@ from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.networks import stack
 from evar.probes.training import Best, Job, NetworkRecipe, Order, Trained, blocks, slots, train
 from evar.scoring.metrics import metric
-from tests.probes.clouds import clouds, examples, labels
+from evar.testing.clouds import clouds, examples, labels
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True, rounds=True)

@@ -11,7 +11,7 @@ from evar.base.errors import UsageError
 from evar.base.progress import say
 from evar.cli.errors import for_each
 from evar.cli.options import TASK_NAMES, add_json, add_results, add_settings, add_weights, config_from
-from evar.cli.terminal import echo, table
+from evar.cli.terminal import echo, plugin_list, table
 from evar.data.groups import group_names
 from evar.data.named_tasks import load_tasks
 from evar.data.task import Task, task_files
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         default="m2d",
         metavar="NAME(..)",
-        help=f"encoder, with options as literals: {', '.join(plugins.names('encoder'))} (default: m2d)",
+        help=f"encoder, with options as literals: {', '.join(plugins.names('encoder'))}; or `list` (default: m2d)",
     )
     add_weights(parser, "the encoder's own, for m2d the bundled `tiny`")
     parser.add_argument(
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="logistic",
         metavar="NAME[,..]",
         help="probes separated by commas, with options as literals: "
-        f"{', '.join(plugins.names('probe'))} (default: logistic)",
+        f"{', '.join(plugins.names('probe'))}; or `list` (default: logistic)",
     )
     add_results(parser)
     parser.add_argument(
@@ -71,6 +71,10 @@ def require_encoder(spec: str) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score one encoder on each task by each probe, and append the rows."""
     config = config_from(arguments)
+    for kind in ("encoder", "probe"):
+        if getattr(arguments, kind) == "list":
+            echo(plugin_list(kind, as_json=arguments.json))
+            return 0
     if arguments.task == "list":
         echo(task_list(config.data, as_json=arguments.json))
         return 0
@@ -116,8 +120,9 @@ def task_list(data: Path, *, as_json: bool) -> str:
     rows = [dataclasses.asdict(task) for task in list_tasks(data=data)]
     if as_json:
         return "\n".join(map(json.dumps, rows))
-    cells = [list(map(_shown, row.values())) for row in rows]
-    return table(list(rows[0]), cells)
+    if all(row["package"] == plugins.BUNDLED for row in rows):
+        rows = [{name: fact for name, fact in row.items() if name != "package"} for row in rows]
+    return table(list(rows[0]), [list(map(_shown, row.values())) for row in rows])
 
 
 def _shown(fact: Any) -> str:

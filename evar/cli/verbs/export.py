@@ -3,8 +3,8 @@
 import argparse
 
 from evar.cli.options import add_results, names
-from evar.cli.terminal import width
-from evar.cli.verbs.leaderboard import add_format
+from evar.cli.terminal import echo, plugin_list, width
+from evar.cli.verbs.leaderboard import LIST, add_format
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     from evar.leaderboard.outputs import destination, write
     from evar.leaderboard.read import read_leaderboard
 
+    if arguments.format == LIST:
+        echo(plugin_list("format"))
+        return 0
     out = destination(arguments.format, arguments.out, arguments.results)
     shown = read_leaderboard(arguments.results, published="all", probe=arguments.probe)
     write(shown, arguments.format, out, width())

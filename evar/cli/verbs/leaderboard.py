@@ -6,8 +6,9 @@ from pathlib import Path
 from evar.base import plugins
 from evar.base.errors import UsageError
 from evar.cli.options import add_results, day, names, one_of
-from evar.cli.terminal import width
+from evar.cli.terminal import echo, plugin_list, width
 
+LIST = "list"
 FILTERS = ("task", "probe", "protocol", "metric", "encoder")
 
 
@@ -48,10 +49,10 @@ def add_format(parser: argparse.ArgumentParser, default: str) -> None:
     known = plugins.names("format")
     parser.add_argument(
         "--format",
-        type=one_of("format", *known),
+        type=one_of("format", *known, LIST),
         default=default,
         metavar="FORMAT",
-        help=f"{', '.join(known)}; csv has a line an encoder, long a line a score (default: {default})",
+        help=f"{', '.join(known)}, or `list`; csv has a line an encoder, long a line a score (default: {default})",
     )
     parser.add_argument(
         "--out",
@@ -68,6 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     from evar.leaderboard.outputs import destination, write
     from evar.leaderboard.read import read_leaderboard
 
+    if arguments.format == LIST:
+        echo(plugin_list("format"))
+        return 0
     for_people = "give --format terminal, markdown or latex, not"
     if arguments.history and not open_format(arguments.format).tables:
         raise UsageError(f"--history is a table for people: {for_people} {arguments.format}")

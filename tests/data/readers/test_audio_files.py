@@ -5,7 +5,7 @@ import os
 import pytest
 
 from evar.data.readers.audio_files import audio_files, one_each
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 
 def stem(path):

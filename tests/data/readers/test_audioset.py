@@ -7,7 +7,7 @@ import pytest
 from evar.base.errors import DataError
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 from tests.data.readers.trees.audioset import CLASSES, LISTS, mid, write_classes, write_list
 
 TASK = load_task("as20k").model_copy(update={"expects": None})

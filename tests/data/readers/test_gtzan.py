@@ -10,7 +10,7 @@ from evar.config import Config
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
 from evar.preparation import prepare_task, require_coverage
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 TASK = load_task("gtzan")
 SPLIT = pd.read_csv(TASK.file.with_name("gtzan.csv"))

@@ -6,7 +6,7 @@ from evar.base.errors import DataError
 from evar.data.manifest import read_manifest
 from evar.data.readers.speech_commands import split_of
 from evar.data.task import load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 from tests.data.readers.trees.speech_commands import official_split
 
 TRAIN, VALID, TEST = "004ae714", "026290a7", "0c40e715"

@@ -12,7 +12,7 @@ import yaml
 from evar.base.errors import DataError, UsageError
 from evar.data.manifest import find_root, open_reader, read_manifest
 from evar.data.task import load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 PLAIN = "path,label,split\na.wav,x,train\nb.wav,y,train\nc.wav,x,test\nd.wav,y,test\n"
 

@@ -5,7 +5,7 @@ import pytest
 from evar.base.errors import DataError
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 TASK = load_task("vc1").model_copy(update={"expects": None})
 LINES = [

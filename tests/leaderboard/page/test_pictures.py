@@ -21,7 +21,7 @@ from evar.leaderboard.published import Published
 from evar.leaderboard.ranking import build
 from evar.leaderboard.text_tables import encoder_names
 from evar.plots import CurvePoint, Series
-from tests.leaderboard.made import make_scored
+from evar.testing.made_results import make_scored
 
 POINT = CurvePoint("m2d", 0.8, 0.75, 0.85)
 

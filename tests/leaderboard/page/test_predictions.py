@@ -11,7 +11,7 @@ from evar.leaderboard.page.predictions import MOST_CLIPS, classes_of, confusion_
 from evar.leaderboard.page.selection import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, selection_of
 from evar.leaderboard.runs import Kept
 from evar.probes.predictions import Predictions
-from tests.leaderboard.made import make_predictions
+from evar.testing.made_results import make_predictions
 
 
 def kept(said, targets, classes, folds=None):

@@ -12,7 +12,7 @@ from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import read_rows
-from tests.leaderboard.made import EVIL, add, make_results, make_scored
+from evar.testing.made_results import EVIL, add, make_results, make_scored
 
 
 def render(results, published=(), **more):

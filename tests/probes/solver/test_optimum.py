@@ -14,7 +14,7 @@ from evar.probes.contract import Floats, Problem, Targets
 from evar.probes.logistic import GRID, LOWEST, LogisticFit, open_probe
 from evar.probes.solver import certificate, coordinates, model, objective, rows, solve
 from evar.probes.solver.descent import GAP
-from tests.probes.clouds import clouds, examples, labels
+from evar.testing.clouds import clouds, examples, labels
 from tests.probes.solver.oracle import fitted_value, minimum, standardised
 
 NONE = np.empty(0, dtype=np.int64)

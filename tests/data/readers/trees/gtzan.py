@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from evar.data.task import Task, load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 LISTED = True
 STRADDLING = 0

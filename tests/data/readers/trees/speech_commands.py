@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from evar.data.task import Task, load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 LISTED = False
 STRADDLING = 0

@@ -6,7 +6,7 @@ import pandas as pd
 import yaml
 
 from evar.data.task import Task, load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 LISTED = True
 STRADDLING = 0

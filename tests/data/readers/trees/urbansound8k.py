@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from evar.data.task import Task, load_task
-from tests.data.readers.trees import touch
+from evar.testing.trees import touch
 
 LISTED = True
 STRADDLING = 5

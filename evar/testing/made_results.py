@@ -11,7 +11,7 @@ from evar.leaderboard.runs import Kept, keep
 from evar.probes.predictions import Predictions
 from evar.result import Result
 from evar.scoring.summary import mean_score
-from tests.leaderboard.rows import make_row
+from evar.testing.made_rows import make_row
 
 GRID = ("0.001", "0.01", "0.1", "1")
 

@@ -10,7 +10,7 @@ from evar.result import Result
 def make_row(**changes: Any) -> Result:
     """A ranked row of a whole run by the logistic probe; the run's name tells task and encoder unless it is given."""
     samples: dict[Any, Any] = {str: "", float: 0.5, int: 3, bool: False, dict: {}, list: []}
-    values = {
+    values: dict[str, Any] = {
         name: samples.get(typing.get_origin(kind) or kind) for name, kind in typing.get_type_hints(Result).items()
     }
     values |= {"time": "2026-11-01T00:00:00Z", "task": "us8k", "encoder": "m2d", "output": "last", "probe": "logistic"}

@@ -1,0 +1,1 @@
+"""Plug-ins of evar, one of each kind; `pyproject.toml` declares them."""
