@@ -42,7 +42,7 @@ class FineTuningRecipe(BaseModel):
     amsgrad: bool = Field(False, description="adamw's AMSGrad")
     trust: float = Field(0.001, gt=0, description="trust coefficient of lars")
     weight_decay: float = Field(0.0, ge=0, description="of all weights but biases and norms")
-    clip: Annotated[float | None, BeforeValidator(_or_none), Field(gt=0)] = Field(
+    clip: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_or_none)] = Field(
         None, description="largest norm of the gradient; auto: it is not clipped"
     )
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta(alpha, alpha); 0 for no mixup")

@@ -69,8 +69,10 @@ class FineTuner:
         with numerics(self.precision):
             loss = self.gradients(batch)
         self.team.total([*(tensor.grad for tensor in self.of_encoder if tensor.grad is not None), asked])
-        clip = float("inf") if self.recipe.clip is None else self.recipe.clip
-        norm = nn.utils.clip_grad_norm_([*self.of_encoder, *self.of_head], clip)
+        trained = [tensor for tensor in (*self.of_encoder, *self.of_head) if tensor.grad is not None]
+        norm = nn.utils.get_total_norm([tensor.grad for tensor in trained if tensor.grad is not None])
+        if self.recipe.clip is not None:
+            nn.utils.clip_grads_with_norm_(trained, self.recipe.clip, norm)
         self.optimizer.step()
         return torch.cat([loss.view(1), norm.view(1), asked])
 

@@ -45,7 +45,9 @@ def test_own_task_has_the_default_and_any_recipe_may_be_named(tmp_path):
 
 
 def test_text_is_read_and_fewer_epochs_keep_warm_ups_share():
-    recipe = make_recipe("spcv2", None, {"epochs": "20", "crop": "false", "at_once": "auto", "lr": "1e-3"})
+    recipe = make_recipe(
+        "spcv2", None, {"epochs": "20", "crop": "false", "at_once": "auto", "clip": "auto", "lr": "1e-3"}
+    )
     assert (recipe.warmup_epochs, recipe.crop, recipe.at_once, recipe.lr) == (0.5, False, None, 1e-3)
     changed = {"epochs": 20, "warmup_epochs": 0.5, "crop": False, "lr": 1e-3}
     assert recipe.differing(make_recipe("spcv2", None, {"at_once": 3, "mixup": 0.3})) == changed

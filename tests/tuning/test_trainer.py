@@ -131,6 +131,17 @@ def test_parts_of_a_step_give_the_whole_batchs_gradients(tones):
             torch.testing.assert_close(gradients(made)[name], expected, atol=1e-7, rtol=1e-4)
 
 
+def test_gradient_is_clipped_where_the_recipe_says_so_and_its_norm_is_the_one_before(tones):
+    norms, changes = [], []
+    for clip in (None, 1e-3):
+        made = tuner(small.recipe(optimizer="sgd", momentum=0.0, clip=clip))
+        clips, before = clips_of(tones, made.recipe), made.model.head[1].weight.clone()
+        norms.append(made.step(0, clips.batch(0, 0, clips.order(0)[0], slice(None)))[1].item())
+        changes.append((made.model.head[1].weight - before).norm().item())
+    assert norms[0] == norms[1] > 1e-3
+    assert changes[1] == pytest.approx(changes[0] * 1e-3 / norms[0], rel=1e-3)
+
+
 def test_processes_share_a_step(tones):
     """Two of them, one after the other: each has the other's features, and their gradients add up."""
     recipe = small.recipe(mixup=0.5)
