@@ -39,7 +39,7 @@ from evar.probes.contract import Probe
 log = logging.getLogger(__name__)
 
 PIECE_BLOCKS = 8  # at most: a lost worker costs so much
-PIECE_BYTES = 64 << 20  # of samples, at most, but for a single block
+PIECE_BYTES = 512 << 20  # of samples, at most, but for a single block
 KEPT_SHARE = 0.2  # of the object stores, for clips that other encoders will want
 
 
@@ -62,7 +62,7 @@ class Cluster(Engine):
         self.devices = devices
         self.at_once = QUEUED * devices.count + 2  # a few more than are embedded: probes fit, rows are written
         self._ours, self._first = code(), threading.Lock()
-        self._kind, self._order, self.lacks = "", 0, set[tuple[str, Path]]()
+        self._kind, self.lacks = "", set[tuple[str, Path]]()
         self.pool = Pool(Worker, (config, os.getcwd()), devices, self._admit)  # noqa: PTH109
         self._prepared: dict[tuple[Path, int], Prepared] = {}
         self._preparing = threading.Lock()
@@ -78,10 +78,9 @@ class Cluster(Engine):
         """End it."""
         self.pool.close()
 
-    def of(self, encoder: str, weights: str | None) -> Engine:
-        """The engine for one encoder; earlier ones go first, so that few are open at a time."""
-        self._order += 1
-        return Remote(self, encoder, weights, self._order)
+    def of(self, encoder: str, weights: str | None, order: int) -> Engine:
+        """The engine for one encoder; the first ones go first, so that few are open at a time."""
+        return Remote(self, encoder, weights, order)
 
     def clips_of(self, plan: Plan, size: int) -> "Clips":
         """The clips of a plan, for workers."""
@@ -150,9 +149,7 @@ class Remote(Engine):
         """See `Engine`; as a task of Ray on a share of a device."""
         arrays = [pool.put(np.asarray(embeddings.outputs[output])) for output in outputs]
         light = replace(embeddings, outputs={})
-        fitted: list[ProbeFit] = pool.task(
-            fit, clips, light, list(outputs), probe, config, *arrays, devices=self.cluster.devices
-        )
+        fitted: list[ProbeFit] = self.cluster.pool.task(fit, clips, light, list(outputs), probe, config, *arrays)
         return fitted
 
     def _wanted(self, encoder: Encoder) -> Wanted:
