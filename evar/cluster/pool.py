@@ -119,6 +119,7 @@ class Slot:
     """A place for one call at one worker. facts: what the worker said of itself."""
 
     actor: Any
+    number: int
     facts: Any = None
     keys: set[str] = field(default_factory=set)
 
@@ -145,7 +146,7 @@ class Pool:
         for number, handle in enumerate(self._actors):
             keys = set[str]()
             for _ in range(QUEUED):
-                self._await(Slot(handle, keys=keys), number)
+                self._await(Slot(handle, number, keys=keys))
 
     def close(self) -> None:
         """End all workers and every wait for one."""
@@ -204,12 +205,12 @@ class Pool:
                 log.warning(f"a worker on {slot.facts} was lost; what it had is given to another")
             self._await(slot)
 
-    def _await(self, slot: Slot, number: int = 0) -> None:
+    def _await(self, slot: Slot) -> None:
         """Have the slot called once its worker is ready, which Ray starts again as often as needed."""
         reference = slot.actor.ready.options(max_task_retries=-1).remote()
-        reference.future().add_done_callback(lambda ready: self._welcome(slot, number, ready))
+        reference.future().add_done_callback(lambda ready: self._welcome(slot, ready))
 
-    def _welcome(self, slot: Slot, number: int, ready: Future[Any]) -> None:
+    def _welcome(self, slot: Slot, ready: Future[Any]) -> None:
         if self._closed:
             return
         try:
@@ -223,7 +224,7 @@ class Pool:
         with self._changed:
             if why not in self._refused.values():
                 log.warning(why)
-            self._refused[number] = why
+            self._refused[slot.number] = why
             self._changed.notify_all()
 
     def give_back(self, slot: Slot) -> None:

@@ -63,7 +63,8 @@ class Cluster(Engine):
         self.at_once = QUEUED * devices.count + 2  # a few more than are embedded: probes fit, rows are written
         self._ours, self._first = code(), threading.Lock()
         self._kind, self.lacks = "", set[tuple[str, Path]]()
-        self.pool = Pool(Worker, (config, os.getcwd()), devices, self._admit)  # noqa: PTH109
+        there = replace(config, device="cuda" if devices.kind == "GPU" else "cpu")
+        self.pool = Pool(Worker, (there, os.getcwd()), devices, self._admit)  # noqa: PTH109
         self._prepared: dict[tuple[Path, int], Prepared] = {}
         self._preparing = threading.Lock()
         self.sent = Sent(int(KEPT_SHARE * devices.object_store))
@@ -118,6 +119,11 @@ class Remote(Engine):
     weights: str | None
     order: int
 
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        """That of the cluster."""
+        return self.cluster.at_once
+
     def runtime(self, config: Config) -> Runtime:
         """That of the workers."""
         return self.cluster.runtime(config)
@@ -130,7 +136,8 @@ class Remote(Engine):
         """See `Engine`."""
         if not encoder.identity.behaviour:  # of this package: nothing is looked at
             return ""
-        why: str = self._begin("unstable", lambda facts: (self._wanted(encoder), samples)).result()
+        precision = self.cluster.facts.precision
+        why: str = self._begin("unstable", lambda facts: (self._wanted(encoder), precision, samples)).result()
         return why
 
     def embed(self, encoder: Encoder, plan: Plan, runtime: Runtime, cache: Path) -> Embeddings:
