@@ -159,7 +159,7 @@ def measure(plan: "Plan", call: str, cache: Path, *, sent: bool) -> None:
             config = Config(device="cpu", precision="float32", cache=cache)
             cluster = Cluster(dataclasses.replace(devices, count=workers), config)
             cluster.begin()
-            engine = cluster.of(call, None)
+            engine = cluster.of(call, None, 0)
             if sent:
                 cluster.lacks.add((cluster.facts.machine, plan.store.folder))
             with tempfile.TemporaryDirectory() as name:

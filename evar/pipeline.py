@@ -116,9 +116,12 @@ class Engine:
     at_once = 1
     """How many tasks it is worth scoring at the same time, each in a thread."""
 
-    def of(self, encoder: str, weights: str | None) -> "Engine":
-        """The engine for one encoder, as it is named."""
+    def of(self, encoder: str, weights: str | None, order: int) -> "Engine":
+        """The engine for one encoder, as it is named. order: of several that wait, the lowest goes first."""
         return self
+
+    def close(self) -> None:
+        """End what is under way in other threads."""
 
     def runtime(self, config: Config) -> Runtime:
         """Where and how an encoder runs. Raises UsageError for a device that is not there."""

@@ -30,6 +30,10 @@ MOST_LOSSES = 4  # of workers by one call, which then is at fault
 PATIENCE = 60.0  # seconds without a free worker, until that is said
 
 
+class Ended(EvarError):
+    """What is waited for comes no more, since the pool was closed."""
+
+
 @dataclass(frozen=True)
 class Devices:
     """What a cluster has: how many devices of which kind ("GPU" or "CPU"), and bytes of object store on all nodes."""
@@ -98,18 +102,6 @@ def put(value: Any) -> Any:
     return _ray().put(value)
 
 
-def task(function: Callable[..., Any], *arguments: Any, devices: Devices) -> Any:
-    """`function(*arguments)` on any machine, retried by Ray where that is lost. Raises what it raises."""
-    ray = _ray()
-    reference = ray.remote(**devices.of_task)(function).remote(*arguments)
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
-    except ray.exceptions.RayError as error:
-        raise DataError(f"Ray lost it each time: {_first_line(error)}") from error
-
-
 def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of its own change to come
@@ -127,6 +119,7 @@ class Slot:
     """A place for one call at one worker. facts: what the worker said of itself."""
 
     actor: Any
+    number: int
     facts: Any = None
     keys: set[str] = field(default_factory=set)
 
@@ -141,11 +134,11 @@ class Pool:
     def __init__(
         self, kind: type, arguments: tuple[Any, ...], devices: Devices, admit: Callable[[Any], str] = lambda facts: ""
     ) -> None:
-        self._ray, self._admit, self._count = _ray(), admit, devices.count
+        self._ray, self._admit, self._count, self._devices = _ray(), admit, devices.count, devices
         self._free: list[Slot] = []
         self._changed = threading.Condition()
         self._refused: dict[int, str] = {}
-        self._waiting = Counter[int]()
+        self._waiting, self._tasks = Counter[int](), set[Any]()
         self._closed = self._slots_seen = False
         self.lost, self.errors = list[Any](), self._ray.exceptions
         actor = self._ray.remote(**devices.of_worker, max_restarts=-1)(kind)
@@ -153,15 +146,19 @@ class Pool:
         for number, handle in enumerate(self._actors):
             keys = set[str]()
             for _ in range(QUEUED):
-                self._await(Slot(handle, keys=keys), number)
+                self._await(Slot(handle, number, keys=keys))
 
     def close(self) -> None:
         """End all workers and every wait for one."""
         with self._changed:
+            if self._closed:
+                return
             self._closed = True
             self._changed.notify_all()
         for actor in self._actors:
             self._ray.kill(actor)
+        for reference in list(self._tasks):
+            self._ray.cancel(reference, force=True)
 
     def facts(self) -> Any:
         """What the first worker that is there says of itself."""
@@ -178,6 +175,21 @@ class Pool:
         """
         return Call(self, method, arguments, key, order)
 
+    def task(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """`function(*arguments)` on any machine, again where that is lost. Raises what it raises, and DataError."""
+        self.require_open()
+        reference = self._ray.remote(**self._devices.of_task)(function).remote(*arguments)
+        self._tasks.add(reference)
+        try:
+            return self._ray.get(reference)
+        except self.errors.RayTaskError as error:
+            raise error.cause from None
+        except self.errors.RayError as error:
+            self.require_open()
+            raise DataError(f"Ray lost it each time: {_first_line(error)}") from error
+        finally:
+            self._tasks.discard(reference)
+
     def start(self, slot: Slot, method: str, arguments: tuple[Any, ...]) -> Future[Any]:
         """The call itself. The slot is free again when it has ended."""
         future: Future[Any] = getattr(slot.actor, method).remote(*arguments).future()
@@ -193,12 +205,12 @@ class Pool:
                 log.warning(f"a worker on {slot.facts} was lost; what it had is given to another")
             self._await(slot)
 
-    def _await(self, slot: Slot, number: int = 0) -> None:
+    def _await(self, slot: Slot) -> None:
         """Have the slot called once its worker is ready, which Ray starts again as often as needed."""
         reference = slot.actor.ready.options(max_task_retries=-1).remote()
-        reference.future().add_done_callback(lambda ready: self._welcome(slot, number, ready))
+        reference.future().add_done_callback(lambda ready: self._welcome(slot, ready))
 
-    def _welcome(self, slot: Slot, number: int, ready: Future[Any]) -> None:
+    def _welcome(self, slot: Slot, ready: Future[Any]) -> None:
         if self._closed:
             return
         try:
@@ -212,7 +224,7 @@ class Pool:
         with self._changed:
             if why not in self._refused.values():
                 log.warning(why)
-            self._refused[number] = why
+            self._refused[slot.number] = why
             self._changed.notify_all()
 
     def give_back(self, slot: Slot) -> None:
@@ -244,9 +256,13 @@ class Pool:
             self._changed.notify_all()
             return slot
 
-    def _require_workers(self) -> None:
+    def require_open(self) -> None:
+        """Raise Ended where the pool was closed."""
         if self._closed:
-            raise EvarError("the sweep has ended")
+            raise Ended("the sweep has ended")
+
+    def _require_workers(self) -> None:
+        self.require_open()
         if len(self._refused) == self._count:
             raise UsageError(next(iter(self._refused.values())))
 
@@ -269,6 +285,7 @@ class Call:
             except errors.RayTaskError as error:
                 raise error.cause from None
             except errors.RayError as error:
+                self._pool.require_open()
                 if not left:
                     what = f"it ended {MOST_LOSSES} workers, one after another: {_first_line(error)}"
                     raise DataError(what) from error

@@ -39,7 +39,7 @@ from evar.probes.contract import Probe
 log = logging.getLogger(__name__)
 
 PIECE_BLOCKS = 8  # at most: a lost worker costs so much
-PIECE_BYTES = 64 << 20  # of samples, at most, but for a single block
+PIECE_BYTES = 512 << 20  # of samples, at most, but for a single block
 KEPT_SHARE = 0.2  # of the object stores, for clips that other encoders will want
 
 
@@ -62,8 +62,9 @@ class Cluster(Engine):
         self.devices = devices
         self.at_once = QUEUED * devices.count + 2  # a few more than are embedded: probes fit, rows are written
         self._ours, self._first = code(), threading.Lock()
-        self._kind, self._order, self.lacks = "", 0, set[tuple[str, Path]]()
-        self.pool = Pool(Worker, (config, os.getcwd()), devices, self._admit)  # noqa: PTH109
+        self._kind, self.lacks = "", set[tuple[str, Path]]()
+        there = replace(config, device="cuda" if devices.kind == "GPU" else "cpu")
+        self.pool = Pool(Worker, (there, os.getcwd()), devices, self._admit)  # noqa: PTH109
         self._prepared: dict[tuple[Path, int], Prepared] = {}
         self._preparing = threading.Lock()
         self.sent = Sent(int(KEPT_SHARE * devices.object_store))
@@ -78,10 +79,9 @@ class Cluster(Engine):
         """End it."""
         self.pool.close()
 
-    def of(self, encoder: str, weights: str | None) -> Engine:
-        """The engine for one encoder; earlier ones go first, so that few are open at a time."""
-        self._order += 1
-        return Remote(self, encoder, weights, self._order)
+    def of(self, encoder: str, weights: str | None, order: int) -> Engine:
+        """The engine for one encoder; the first ones go first, so that few are open at a time."""
+        return Remote(self, encoder, weights, order)
 
     def clips_of(self, plan: Plan, size: int) -> "Clips":
         """The clips of a plan, for workers."""
@@ -119,6 +119,11 @@ class Remote(Engine):
     weights: str | None
     order: int
 
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        """That of the cluster."""
+        return self.cluster.at_once
+
     def runtime(self, config: Config) -> Runtime:
         """That of the workers."""
         return self.cluster.runtime(config)
@@ -131,7 +136,8 @@ class Remote(Engine):
         """See `Engine`."""
         if not encoder.identity.behaviour:  # of this package: nothing is looked at
             return ""
-        why: str = self._begin("unstable", lambda facts: (self._wanted(encoder), samples)).result()
+        precision = self.cluster.facts.precision
+        why: str = self._begin("unstable", lambda facts: (self._wanted(encoder), precision, samples)).result()
         return why
 
     def embed(self, encoder: Encoder, plan: Plan, runtime: Runtime, cache: Path) -> Embeddings:
@@ -150,9 +156,7 @@ class Remote(Engine):
         """See `Engine`; as a task of Ray on a share of a device."""
         arrays = [pool.put(np.asarray(embeddings.outputs[output])) for output in outputs]
         light = replace(embeddings, outputs={})
-        fitted: list[ProbeFit] = pool.task(
-            fit, clips, light, list(outputs), probe, config, *arrays, devices=self.cluster.devices
-        )
+        fitted: list[ProbeFit] = self.cluster.pool.task(fit, clips, light, list(outputs), probe, config, *arrays)
         return fitted
 
     def _wanted(self, encoder: Encoder) -> Wanted:

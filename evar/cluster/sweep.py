@@ -25,6 +25,7 @@ from evar.base.progress import Bar, forwarded, progress
 from evar.base.spec import split_calls
 from evar.base.threads import Threads
 from evar.cluster.cells import EncoderCall, SweepCell, encoder_calls
+from evar.cluster.pool import Ended
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
 from evar.data.named_tasks import load_tasks
@@ -107,7 +108,7 @@ class Sweep:
             counted = _Counted(stack.enter_context(progress("sweep", total=total, unit="clip")))
             stack.enter_context(forwarded("embed", counted))
             work = [partial(self._ran, pair, engine, counted) for pair in pairs]
-            ended = _in_turn(work) if engine.at_once == 1 else _side_by_side(work, engine.at_once)
+            ended = _in_turn(work) if engine.at_once == 1 else _side_by_side(work, engine)
             for number, cell in enumerate(ended, start=1):
                 counted(0, f"{number} of {len(self.cells)} cells")
                 yield cell
@@ -130,9 +131,9 @@ class Sweep:
     def _pairs(self) -> "list[Pair]":
         """The cells by encoder and task; each encoder is opened once, when its first pair begins."""
         pairs = list[Pair]()
-        for encoder, of_encoder in groupby(self.cells, key=lambda cell: cell.encoder):
+        for order, (encoder, of_encoder) in enumerate(groupby(self.cells, key=lambda cell: cell.encoder)):
             by_task = [list(cells) for _, cells in groupby(of_encoder, key=lambda cell: cell.task.name)]
-            opened = Opened(encoder, self, len(by_task))
+            opened = Opened(encoder, self, len(by_task), order)
             pairs += [Pair(opened, cells) for cells in by_task]
         return pairs
 
@@ -145,8 +146,8 @@ class Sweep:
 class Opened:
     """An encoder of a sweep with its probes: opened by the first of `pairs` that asks, let go after the last."""
 
-    def __init__(self, call: EncoderCall, swept: Sweep, pairs: int) -> None:
-        self._call, self._swept, self._left = call, swept, pairs
+    def __init__(self, call: EncoderCall, swept: Sweep, pairs: int, order: int) -> None:
+        self._call, self._swept, self._left, self._order = call, swept, pairs, order
         self._lock = threading.Lock()
         self._evaluator: Evaluator | None = None
         self._error: Exception | None = None
@@ -180,7 +181,7 @@ class Opened:
             swept.results,
             weights=call.weights,
             again=swept.again,
-            engine=engine.of(call.encoder, call.weights),
+            engine=engine.of(call.encoder, call.weights, self._order),
         )
 
 
@@ -205,6 +206,8 @@ class Pair:
             for number, probe in enumerate(evaluator.probes):
                 yield from self._score(number, on_task, probe, begin)
                 begin = time.perf_counter()
+        except Ended:
+            return
         except Exception as error:
             yield from _failed([cell for cell in self.cells if cell.state == "waits"], error)
         finally:
@@ -216,7 +219,7 @@ class Pair:
         try:
             evaluations = list(on_task.evaluations(probe))
         except Exception as error:
-            if "embedded" not in vars(on_task):
+            if "embedded" not in vars(on_task) or isinstance(error, Ended):
                 raise
             yield from _failed([cell], error)
             return
@@ -270,8 +273,11 @@ def _in_turn(work: Sequence[Callable[[], Iterator[SweepCell]]]) -> Iterator[Swee
         yield from each()
 
 
-def _side_by_side(work: Sequence[Callable[[], Iterator[SweepCell]]], at_once: int) -> Iterator[SweepCell]:
-    """The cells of all, as they end, where each is run in a thread of its own; begun in order."""
+def _side_by_side(work: Sequence[Callable[[], Iterator[SweepCell]]], engine: Engine) -> Iterator[SweepCell]:
+    """The cells of all, as they end, where each is run in a thread of its own; begun in order.
+
+    The engine is closed where they are not all waited for, so that no thread goes on.
+    """
     ended = queue.SimpleQueue[SweepCell | BaseException | None]()
 
     def run(each: Callable[[], Iterator[SweepCell]]) -> None:
@@ -283,7 +289,7 @@ def _side_by_side(work: Sequence[Callable[[], Iterator[SweepCell]]], at_once: in
         else:
             ended.put(None)
 
-    with Threads(at_once, thread_name_prefix="pair") as threads:
+    with Threads(engine.at_once, thread_name_prefix="pair") as threads:
         for each in work:
             threads.submit(run, each)
         left = len(work)
@@ -298,3 +304,4 @@ def _side_by_side(work: Sequence[Callable[[], Iterator[SweepCell]]], at_once: in
                     yield cell
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
+            engine.close()

@@ -87,8 +87,7 @@ class Worker:
 
         Raises what `embed_blocks` raises, and UsageError for an encoder that is another one here.
         """
-        encoder = self._encoder(wanted)
-        encoder.set_precision(PRECISIONS[precision])
+        encoder = self._encoder(wanted, precision)
         try:
             plan = Plan(piece.part.open(), piece.rows, piece.starts, piece.samples)
             blocks = embed_blocks(encoder, plan, range(piece.blocks()), piece.size, self._runtime.device)
@@ -98,11 +97,11 @@ class Worker:
                 raise
             return str(error)
 
-    def unstable(self, wanted: Wanted, samples: int) -> str:
+    def unstable(self, wanted: Wanted, precision: str, samples: int) -> str:
         """See `evar.encoders.checks.unstable`."""
-        return unstable(self._encoder(wanted), samples, self._runtime.device)
+        return unstable(self._encoder(wanted, precision), samples, self._runtime.device)
 
-    def _encoder(self, wanted: Wanted) -> Encoder:
+    def _encoder(self, wanted: Wanted, precision: str) -> Encoder:
         key = wanted.encoder, wanted.weights
         if key not in self._opened:
             while len(self._opened) >= MOST_ENCODERS:
@@ -114,6 +113,7 @@ class Worker:
                 f"{platform.node()} has another {wanted.encoder} than this machine: {encoder.identity} is not "
                 f"{wanted.identity}; give both the same files"
             )
+        encoder.set_precision(PRECISIONS[precision])
         return encoder
 
 

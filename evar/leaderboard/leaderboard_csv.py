@@ -38,7 +38,7 @@ def require_writable(results: Path) -> None:
     for probe in (results / runs.FOLDER / ".check", results / f".{NAME}.check"):
         write_atomic(probe, "")
         with storage_errors(probe):
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another run may look at the same time
     with runs.only_writer(results):
         remove_unfinished(results)
         runs.remove_unfinished_runs(results)

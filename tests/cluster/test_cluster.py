@@ -59,7 +59,7 @@ def nodes():
         root = str(Path(__file__).parents[2])
         patch.setenv("PYTHONPATH", f"{root}:{os.environ.get('PYTHONPATH', '')}")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        quick = {"health_check_period_ms": 300, "health_check_failure_threshold": 2, "health_check_initial_delay_ms": 0}
+        quick = {"health_check_period_ms": 300, "health_check_failure_threshold": 5, "health_check_initial_delay_ms": 0}
         head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False, "_system_config": quick}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
@@ -132,18 +132,23 @@ def test_a_sweep_that_loses_a_worker_and_a_node_has_the_rows_of_single_runs(node
     threading.Thread(target=kill, daemon=True).start()
     how["config"] = evar.Config(data=tmp_path / "data", cache=tmp_path / "head", device="cpu", batch_size=12)
     cells = evar.sweep(encoders, task, "knn,centroid", results=tmp_path / "results", cluster=cluster.address, **how)
-    assert [cell.state for cell in cells] == ["done", "done", "failed", "failed", "done", "done"]
-    assert "no file" in cells[2].why
+    states = [(cell.state, cell.why) for cell in cells if "no file" not in cell.why]
+    assert states == [("done", "")] * 4
+    assert [cell.state for cell in cells if "no file" in cell.why] == ["failed"] * 2
     swept = [row for cell in cells for row in cell.results]
     for one, other in zip(single, swept, strict=True):
         assert (one.score, one.low, one.high, one.parts, one.metrics) == (
             other.score, other.low, other.high, other.parts, other.metrics
         )  # fmt: skip
-    assert sum("was lost" in note for note in notes) == 2
+    assert sum("was lost" in note for note in notes) >= 2
     assert sum("clips are sent there, since" in note for note in notes) == 1
     bits = [
-        {file.name: np.load(file).tobytes() for file in (tmp_path / cache).glob("embeddings/*/last.npy")}
+        {
+            file.parent.name.rpartition("-")[0]: np.load(file).tobytes()  # the key has the seconds too
+            for file in (tmp_path / cache).glob("embeddings/*/last.npy")
+        }
         for cache in ("here", "head")
     ]
     assert bits[0] == bits[1]
+    assert len(bits[0]) == 2
     assert len(evar.read_rows(tmp_path / "results")) == 4

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import typing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +201,8 @@ def test_eight_processes_that_finish_at_once_lose_nothing(tmp_path):
     assert sorted(table["run"]) == sorted(f"{worker}-{number}" for worker in range(8) for number in range(2))
     assert (table["encoder"].str.len() == 4000).all()
     assert len(runs.read_rows(tmp_path)) == 16
+
+
+def test_runs_that_look_at_the_same_time_whether_they_may_write_do_not_disturb_each_other(tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: require_writable(tmp_path), range(100)))
