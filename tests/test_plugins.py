@@ -92,8 +92,8 @@ def test_every_kind_of_plug_in_takes_part_in_a_run_and_the_row_says_which_packag
     file.write_text(text + "\n")
     assert main(command) == 0  # other sources are another probe
     file.write_text(text)
-    _, other = read_rows(tmp_path / "results")
-    assert other.plugins != row.plugins
+    one, other = read_rows(tmp_path / "results")
+    assert one.plugins != other.plugins
     capsys.readouterr()
     assert main(["leaderboard", "--results", str(tmp_path / "results"), "--format", "lines"]) == 0
     assert f"{other.run} barks loudness ridge 1.0000" in capsys.readouterr().out
