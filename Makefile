@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test test-browser check bench gpu clean
+.PHONY: setup demo test test-cluster test-browser check bench gpu clean
 
 setup: $(READY)
 
@@ -19,6 +19,9 @@ demo: setup  ## synthesise a small dataset, evaluate the bundled M2D, the same u
 
 test: setup  ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal  # more threads a process only wait
+
+test-cluster: setup  ## sweeps on several nodes of Ray, some of them killed, on this machine
+	$(BIN)/python -m pytest tests/cluster
 
 test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (Debian: apt install chromium chromium-driver)
 	$(BIN)/python -m pytest tests/browser
