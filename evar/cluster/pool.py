@@ -30,7 +30,7 @@ MOST_LOSSES = 4  # of workers by one call, which then is at fault
 PATIENCE = 60.0  # seconds without a free worker, until that is said
 
 
-class Ended(EvarError):
+class PoolClosed(EvarError):
     """What is waited for comes no more, since the pool was closed."""
 
 
@@ -257,9 +257,9 @@ class Pool:
             return slot
 
     def require_open(self) -> None:
-        """Raise Ended where the pool was closed."""
+        """Raise PoolClosed where the pool was closed."""
         if self._closed:
-            raise Ended("the sweep has ended")
+            raise PoolClosed("the sweep has ended")
 
     def _require_workers(self) -> None:
         self.require_open()

@@ -25,7 +25,7 @@ from evar.base.progress import Bar, forwarded, progress
 from evar.base.spec import split_calls
 from evar.base.threads import Threads
 from evar.cluster.cells import EncoderCall, SweepCell, encoder_calls
-from evar.cluster.pool import Ended
+from evar.cluster.pool import PoolClosed
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
 from evar.data.named_tasks import load_tasks
@@ -206,7 +206,7 @@ class Pair:
             for number, probe in enumerate(evaluator.probes):
                 yield from self._score(number, on_task, probe, begin)
                 begin = time.perf_counter()
-        except Ended:
+        except PoolClosed:
             return
         except Exception as error:
             yield from _failed([cell for cell in self.cells if cell.state == "waits"], error)
@@ -219,7 +219,7 @@ class Pair:
         try:
             evaluations = list(on_task.evaluations(probe))
         except Exception as error:
-            if "embedded" not in vars(on_task) or isinstance(error, Ended):
+            if "embedded" not in vars(on_task) or isinstance(error, PoolClosed):
                 raise
             yield from _failed([cell], error)
             return

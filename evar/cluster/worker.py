@@ -137,14 +137,14 @@ def fit(
 
 def _light(fit: ProbeFit) -> ProbeFit:
     chosen = {
-        name: replace(each, fits=[_Ended(fitted.converged) for fitted in each.fits])
+        name: replace(each, fits=[_Judged(fitted.converged) for fitted in each.fits])
         for name, each in fit.chosen.items()
     }
     return replace(fit, chosen=chosen)
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _Judged:
     """What stays of a fitted probe whose predictions were read."""
 
     converged: bool
