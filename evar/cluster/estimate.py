@@ -18,6 +18,7 @@ from evar.result import Result
 class Estimate:
     """The cells of one encoder on one task, before they run.
 
+    clips:         None where the task's data is not found
     audio:         size of the decoded clips
     embed_seconds: on one device, by the rows of this encoder; None where it has none
     measured_on:   the device of these rows
@@ -26,8 +27,8 @@ class Estimate:
     encoder: str
     task: str
     probes: str
-    clips: int
-    audio: str
+    clips: int | None
+    audio: str | None
     embed_seconds: float | None
     measured_on: str
 
@@ -38,15 +39,15 @@ def estimates(swept: Sweep) -> list[Estimate]:
     lengths = {cell.task.name: cell.task.seconds for cell in swept.cells}
     estimated, speeds, rates = [], dict[EncoderCall, tuple[float | None, str]](), dict[EncoderCall, int]()
     for cell in {(cell.encoder, cell.task.name): cell for cell in swept.cells}.values():
-        call, task, clips = cell.encoder, cell.task, swept.clips(cell.task)
+        call, task, clips = cell.encoder, cell.task, swept.clips(cell.task) or None
         if call not in speeds:
             encoder = open_encoder(call.encoder, call.weights, None, swept.config)
             own = [row for row in rows if _same(row, encoder.identity.name, encoder.identity.digest)]
             speeds[call], rates[call] = _speed(own, lengths), encoder.sample_rate
         speed, device = speeds[call]
-        seconds = clips * task.seconds
-        cost = seconds / speed if speed else None
-        audio = size(round(2 * rates[call] * seconds))
+        seconds = clips and clips * task.seconds
+        cost = seconds / speed if seconds and speed else None
+        audio = size(round(2 * rates[call] * seconds)) if seconds else None
         estimated.append(Estimate(str(call), task.name, swept.probes, clips, audio, cost, device))
     return estimated
 

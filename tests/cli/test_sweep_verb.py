@@ -71,6 +71,8 @@ def test_a_dry_run_shows_what_it_will_cost_and_scores_nothing(here, call):
     (before,) = [json.loads(line) for line in call(*here, "--dry-run", "--json")[1].splitlines()]
     assert (before["clips"], before["audio"], before["embed_seconds"]) == (108, "864.0 kB", None)
     assert not list(Path("results/runs").glob("*.json"))
+    (lost,) = [json.loads(line) for line in call(*here, "--dry-run", "--json", "--data", "none")[1].splitlines()]
+    assert lost["clips"] is None
     assert call(*here)[0] == 0
     (row,) = evar.read_rows(Path("results"))
     (after,) = [json.loads(line) for line in call(*here, "--dry-run", "--json")[1].splitlines()]
