@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from unittest import mock
@@ -136,8 +137,8 @@ def lists(count: int, folder: Path) -> dict[str, tuple[float, int]]:
     clock = Clock()
     for name in ("as2m", "nsynth_pitch"):
         task = load_task(name).model_copy(update={"expects": None})
-        manifest = clock(f"manifest of {name}", lambda task=task: read_manifest(task, folder))  # type: ignore[misc]
-        clock(f"targets of {name}", lambda manifest=manifest: manifest.targets)  # type: ignore[misc]
+        manifest = clock(f"manifest of {name}", partial(read_manifest, task, folder))
+        clock(f"targets of {name}", partial(getattr, manifest, "targets"))
     return clock.stages
 
 

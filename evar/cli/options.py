@@ -94,6 +94,17 @@ def add_settings(parser: argparse.ArgumentParser, *names: str, **helps: str) -> 
         )
 
 
+def add_checkpoint_minutes(parser: argparse.ArgumentParser, which: str) -> None:
+    """--checkpoint-minutes; which: the minutes between which checkpoints, for the help."""
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=number(1e-9, 1e9, "a positive number of minutes"),
+        default=10.0,
+        metavar="N",
+        help=f"minutes between checkpoints{which} (default: 10)",
+    )
+
+
 def add_recipe(parser: argparse.ArgumentParser, recipe: "type[BaseModel]", about: str) -> None:
     """An option for each field of a training's recipe, whose text the recipe reads and checks; about: above them."""
     group = parser.add_argument_group("recipe", about)

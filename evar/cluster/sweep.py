@@ -102,7 +102,8 @@ class Sweep:
 
     def run(self, cluster: str | None = None) -> Iterator[SweepCell]:
         """Run every cell; gives each as it ends. See `sweep`."""
-        pairs, total = self._pairs(), sum(self.clips(pair.task) for pair in self._pairs())
+        pairs = self._pairs()
+        total = sum(self.clips(pair.task) for pair in pairs)
         with contextlib.ExitStack() as stack:
             engine = _engine(cluster, self.config, stack)
             counted = _Counted(stack.enter_context(progress("sweep", total=total, unit="clip")))

@@ -7,9 +7,9 @@ Source of the defaults: Niizumi et al., arXiv:2210.14648, section 4.1 and append
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
-from evar.base.errors import UsageError, in_words, unknown
+from evar.base.errors import unknown
 from evar.nn.configuration import SIZES, Configuration, configuration_of_name, model_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
 from evar.nn.vit import Grid
@@ -17,6 +17,7 @@ from evar.pretrain.m2d import M2DObjective
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
 from evar.pretrain.masking import visible_patches
 from evar.pretrain.msm_mae import MsmMae
+from evar.training.settings import validated
 
 OBJECTIVES: dict[str, type[M2DObjective] | type[MsmMae]] = {"m2d": M2DObjective, "msm_mae": MsmMae}
 BATCH_OF_BASE_RATE = 256  # clips that the base learning rate is stated for
@@ -169,13 +170,4 @@ def make_recipe(preset: str, overrides: Mapping[str, Any]) -> Recipe:
     values = {**PRESETS[preset], **of_objective, **overrides}
     if "epochs" in values and "warmup_epochs" not in values and str(values["epochs"]).isdigit():
         values["warmup_epochs"] = int(values["epochs"]) / 15
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        raise UsageError("; ".join(map(_fault, error.errors()))) from error
-
-
-def _fault(fault: Any) -> str:
-    """One fault for people, under the option's name: `--mask-ratio: must be a number below 1, not '1.2'`."""
-    option = f"--{str(fault['loc'][0]).replace('_', '-')}: " if fault["loc"] else ""
-    return f"{option}{in_words(fault)}"
+    return validated(Recipe, values)

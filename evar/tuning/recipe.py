@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
-from evar.base.errors import UsageError, in_words, unknown
+from evar.base.errors import unknown
 from evar.base.yaml_file import read_yaml, read_yaml_as
 from evar.data.task import ENDINGS, Strict
+from evar.training.settings import validated
 
 TABLE = Path(__file__).with_name("recipes.yaml")
 DEFAULT = "default"  # the recipe of a task that has none of its own
@@ -120,18 +121,6 @@ def make_recipe(task: str, named: str | Path | None, overrides: Mapping[str, Any
             raise unknown("setting of a recipe", field, FineTuningRecipe.model_fields)
     values = {**base, **overrides}
     if "epochs" in overrides and "warmup_epochs" not in overrides and str(overrides["epochs"]).isdigit():
-        before = _validated(base)
+        before = validated(FineTuningRecipe, base)
         values["warmup_epochs"] = before.warmup_epochs * int(overrides["epochs"]) / before.epochs
-    return _validated(values)
-
-
-def _validated(values: Mapping[str, Any]) -> FineTuningRecipe:
-    try:
-        return FineTuningRecipe.model_validate(values)
-    except ValidationError as error:
-        raise UsageError("; ".join(map(_fault, error.errors()))) from error
-
-
-def _fault(fault: Any) -> str:
-    option = f"--{str(fault['loc'][0]).replace('_', '-')}: " if fault["loc"] else ""
-    return f"{option}{in_words(fault)}"
+    return validated(FineTuningRecipe, values)

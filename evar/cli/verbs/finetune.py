@@ -8,6 +8,7 @@ from pathlib import Path
 from evar.base.progress import say
 from evar.cli.errors import for_each
 from evar.cli.options import (
+    add_checkpoint_minutes,
     add_json,
     add_recipe,
     add_results,
@@ -16,7 +17,6 @@ from evar.cli.options import (
     add_weights,
     changes,
     config_from,
-    number,
     one_of,
 )
 from evar.cli.terminal import echo
@@ -58,13 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the folder's checkpoints (default: begin new runs)"
     )
-    parser.add_argument(
-        "--checkpoint-minutes",
-        type=number(1e-9, 1e9, "a positive number of minutes"),
-        default=10.0,
-        metavar="N",
-        help="minutes between checkpoints within an epoch (default: 10)",
-    )
+    add_checkpoint_minutes(parser, " within an epoch")
     add_results(parser)
     add_settings(parser, *SETTINGS, precision="auto, float32 or bfloat16")
     add_json(parser, "results")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from evar.cli.options import add_recipe, add_results, add_settings, changes, config_from, number, whole
+from evar.cli.options import add_checkpoint_minutes, add_recipe, add_results, add_settings, changes, config_from, whole
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="go on from the folder's checkpoint; with more --epochs "
         "than planned, by a plan for what is left (default: begin a new run)",
     )
-    parser.add_argument(
-        "--checkpoint-minutes",
-        type=number(1e-9, 1e9, "a positive number of minutes"),
-        default=10.0,
-        metavar="N",
-        help="minutes between checkpoints, the most that a kill can lose (default: 10)",
-    )
+    add_checkpoint_minutes(parser, ", the most that a kill can lose")
     parser.add_argument(
         "--eval-task",
         action="add-up",
