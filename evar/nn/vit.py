@@ -61,7 +61,7 @@ class Attention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         clips, count, width = tokens.shape
         heads = self.qkv(tokens).view(clips, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        if tokens.device.type == "cpu" and tokens.dtype != torch.float32:
+        if heads.device.type == "cpu" and heads.dtype != torch.float32:  # autocast changes heads alone
             query, key, value = heads.flatten(1, 2).unbind(0)  # one copy, where matmul would make one of each
             shares = torch.bmm(query * query.shape[-1] ** -0.5, key.transpose(1, 2)).softmax(dim=-1)
             mixed = torch.bmm(shares, value).view(clips, self.heads, count, -1)
