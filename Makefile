@@ -26,8 +26,9 @@ test-cluster: setup  ## sweeps on several nodes of Ray, some of them killed, on 
 test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (Debian: apt install chromium chromium-driver)
 	$(BIN)/python -m pytest tests/browser
 
-.venv/browser: $(READY)
+.venv/browser: $(READY) tests/browser/package-lock.json
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt selenium
+	cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund --loglevel error || echo "no axe-core: its test is skipped"
 	touch $@
 
 check: setup  ## style, types, import direction, published schemas of what GitHub reads

@@ -14,6 +14,7 @@ from evar.base.errors import DataError, UsageError, unknown
 from evar.base.spec import split_calls
 from evar.leaderboard import leaderboard_csv
 from evar.leaderboard.find_row import rivals, row_of, run_of, tasks_of
+from evar.leaderboard.ranking import DEFAULT_PROBE
 from evar.leaderboard.runs import read_predictions, read_rows
 from evar.result import Result
 from evar.scoring import compare as scoring
@@ -21,8 +22,6 @@ from evar.scoring.compare import Comparison
 from evar.scoring.intervals import FEW_GROUPS
 
 log = logging.getLogger(__name__)
-
-PROBE = "logistic"
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class ComparedPairs:
         rows = read_rows(results)
         if not rows:
             raise DataError(f"no runs in {results}: `evar --task ... --encoder ...` adds them")
-        probe = probe or next((row.probe for name in (a, b) if (row := run_of(rows, name))), PROBE)
+        probe = probe or next((row.probe for name in (a, b) if (row := run_of(rows, name))), DEFAULT_PROBE)
         return cls(results, a, b, rows, probe, _tasks(rows, a, b, task, probe))
 
     def compare(self, task: str) -> ComparedRows:

@@ -19,6 +19,7 @@ from evar.leaderboard.group_means import GroupMean, group_means
 from evar.result import FINE_TUNING, Result
 
 DEFAULT_OUTPUT = "last"  # what encoders call what they give unless asked for something else
+DEFAULT_PROBE = "logistic"  # its table comes first
 
 Verdict = Callable[[Result, Result], bool]
 """(the best row, another row of its task) -> whether their scores are separable."""
@@ -108,6 +109,11 @@ class Board:
         """The rows of all tables, line by line."""
         return [cell.result for table in self.tables for line in table.lines for cell in line.cells.values()]
 
+    @property
+    def rows(self) -> list[Result]:
+        """Every row that is shown: the ranked ones, then those apart."""
+        return [*self.ranked, *(each.result for each in self.apart)]
+
 
 def build(rows: Sequence[Result], separable: Verdict) -> Board:
     """The tables of `rows` (oldest first), and the latest run of what is in none of them."""
@@ -117,10 +123,13 @@ def build(rows: Sequence[Result], separable: Verdict) -> Board:
     apart = latest_runs([row for row, reason in reasons if reason])
     why = {row.run: reason for row, reason in reasons}
     names = probe_names(rows)
-    keyed = sorted(latest, key=lambda row: (names[row.run], row.output != DEFAULT_OUTPUT, row.output))
+
+    def place(row: Result) -> tuple[bool, str, bool, str]:
+        return row.probe != DEFAULT_PROBE, names[row.run], row.output != DEFAULT_OUTPUT, row.output
+
     tables = [
         _table(probe, output, list(members), separable)
-        for (probe, output), members in groupby(keyed, key=lambda row: (names[row.run], row.output))
+        for (probe, output), members in groupby(sorted(latest, key=place), key=lambda row: (names[row.run], row.output))
     ]
     return Board(tuple(tables), tuple(Apart(row, why[row.run]) for row in apart))
 

@@ -5,6 +5,7 @@ from one source under one protocol. Scores are per cent, ± half of the 95 % int
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 from evar.base.percent import rounded_percent
 from evar.base.tables import Text, TextTable
@@ -165,7 +166,7 @@ def _apart(apart: Sequence[Apart], ids: Mapping[str, str] | None) -> TextTable:
 
 
 def _published_table(title: str, rows: Sequence[Published]) -> TextTable:
-    """A line for each model under one protocol of one source."""
+    """A line for each model under one protocol of one source: those with most tasks, then the best, first."""
     metrics = {row.task: row.metric for row in rows}
     tasks, origins = task_order(metrics), list(dict.fromkeys((row.protocol, row.source) for row in rows))
     lines: dict[tuple[str, str, str], dict[str, Published]] = {}
@@ -174,7 +175,9 @@ def _published_table(title: str, rows: Sequence[Published]) -> TextTable:
     means = {line: mean_of_core({task: row.value for task, row in own.items()}) for line, own in lines.items()}
     with_mean = any(mean is not None for mean in means.values())
     cells = []
-    for line, own in sorted(lines.items(), key=lambda item: item[0]):
+    means_of_all = {line: fmean(row.value for row in own.values()) for line, own in lines.items()}
+    for line in sorted(lines, key=lambda line: (-len(lines[line]), -means_of_all[line], line)):
+        own = lines[line]
         found = [own.get(task) for task in tasks]
         scores = [per_cent(row.value, row.low, row.high) if row else "" for row in found]
         mean = [_mean(means[line])] if with_mean else []

@@ -1,4 +1,8 @@
-"""Pictures inside a page: SVG text, transparent, in the page's own font and colour, readable at 300 pixels' width."""
+"""Pictures inside a page: SVG text, transparent, in the page's own font and colour, readable at 300 pixels' width.
+
+A colour is an encoder's, in every picture the same; a mark is a series'. What is drawn of one encoder is a group with
+an id, "e" and its number, in a dot plot also the series': so the page can hide it.
+"""
 
 import io
 import warnings
@@ -27,6 +31,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 9,
 }
 LOG_FROM = 5  # times the slowest: from there on speeds are drawn on a logarithmic axis
+MOST_TICKS = 6  # of a logarithmic axis, so that their numbers stand apart
 NAME_INCHES, DOT_INCHES, LEGEND_INCHES, EDGE_INCHES = 0.3, 0.13, 0.2, 0.45
 
 
@@ -34,19 +39,27 @@ def dot_plot(metric: str, lines: Sequence[str], series: Sequence[Series]) -> str
     """Scores with intervals, one named line below the other; hollow series are drawn in grey."""
     solid = [each for each in series if not each.hollow]
     hollow = {int(place) for each in series if each.hollow for place in each.places}
+    encoders = {int(line): f"e{k}" for each in solid for line, k in zip(each.places, each.encoders, strict=False)}
     dots = [1 if number in hollow else max(1, len(solid)) for number in range(len(lines))]
     heights = [NAME_INCHES + DOT_INCHES * count for count in dots]
     tops = [sum(heights[:number]) for number in range(len(lines))]
 
     def draw(axes: Any) -> None:
+        across = axes.get_yaxis_transform()
         for number, (name, top) in enumerate(zip(lines, tops, strict=True)):
             colour = GREY if number in hollow else "black"
-            axes.text(0, top + 0.14, name, color=colour, transform=axes.get_yaxis_transform(), va="center")
+            axes.text(0, top + 0.14, name, color=colour, transform=across, va="center", gid=encoders.get(number))
         if 0 < len(hollow) < len(lines):
             axes.axhline(tops[min(hollow)], color=GREY, linewidth=0.6)
         for each in series:
             below = NAME_INCHES + DOT_INCHES * (0 if each.hollow else solid.index(each))
-            _dots(axes, each, _look(series, each), [tops[int(place)] + below for place in each.places])
+            heights_of = [tops[int(place)] + below for place in each.places]
+            values, low, high = _per_cent(each)
+            looks = _looks(each, f"-{series.index(each)}")
+            for (colour, gid), value, start, end, y in zip(looks, values, low, high, heights_of, strict=True):
+                axes.hlines(y, start, end, color=colour, linewidth=1.4, gid=gid)
+                face = "none" if each.hollow else colour
+                axes.plot(value, y, _mark(series, each), color=colour, mfc=face, markersize=4.5, gid=gid)
         axes.set(ylim=(sum(heights), 0), yticks=[], xlabel=f"{metric}, %")
         axes.spines["left"].set_visible(False)
         axes.locator_params("x", nbins=6)
@@ -59,31 +72,34 @@ def speed_plot(
     metric: str,
     series: Sequence[Series],
     fronts: Sequence[Sequence[tuple[float, float]]],
-    numbered: Sequence[tuple[float, float]],
+    numbered: Sequence[tuple[float, float, int]],
 ) -> str:
     """Scores over clips a second (the places), a series a device.
 
-    fronts: of each device, (speed, share) from slow to fast; numbered: (speed, share) that get the numbers from 1 on
+    fronts: of each device, (speed, share) from slow to fast; numbered: (speed, share, encoder) that get the numbers
+    from 1 on
     """
-    from matplotlib.ticker import LogLocator
 
     def draw(axes: Any) -> None:
         for each, front in zip(series, fronts, strict=True):
-            colour, mark = _look(series, each)
-            axes.plot(each.places, _per_cent(each)[0], mark, color=colour, markersize=4.5, label=each.name)
+            for (colour, gid), speed, value in zip(_looks(each), each.places, _per_cent(each)[0], strict=True):
+                axes.plot(speed, value, _mark(series, each), color=colour, markersize=4.5, gid=gid)
             x, y = [speed for speed, _ in front], [100 * share for _, share in front]
-            axes.plot(x, y, color=colour, linewidth=1, drawstyle="steps-pre", zorder=1)
-        for number, (speed, share) in enumerate(numbered, start=1):
-            axes.annotate(str(number), (speed, 100 * share), (4, 4), textcoords="offset points", weight="bold")
+            axes.plot(x, y, color=GREY, linewidth=1, drawstyle="steps-pre", zorder=1)
+        for number, (speed, share, encoder) in enumerate(numbered, start=1):
+            where: Any = {"xytext": (4, 4), "textcoords": "offset points", "gid": f"e{encoder}"}
+            axes.annotate(str(number), (speed, 100 * share), weight="bold", **where)
         axes.set(xlabel="embedding speed, clips/s", ylabel=f"{metric}, %")
+        axes.margins(0.12)
+        axes.grid()
         speeds = [place for each in series for place in each.places]
         if max(speeds) > LOG_FROM * min(speeds):
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.set_xticks(_ticks(*axes.get_xlim()))
             axes.minorticks_off()
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.margins(0.12)
-        axes.grid()
+        else:
+            axes.locator_params("x", nbins=MOST_TICKS)
+        axes.xaxis.set_major_formatter(lambda speed, _: f"{speed:,.6g}" if speed < 1e4 else f"{speed / 1000:,.6g}k")
 
     return _svg(2.4, series if len(series) > 1 else (), draw)
 
@@ -93,10 +109,10 @@ def curve_plot(metric: str, xlabel: str, series: Sequence[Series], *, doubling: 
 
     def draw(axes: Any) -> None:
         for each in series:
-            colour, mark = _look(series, each)
+            (colour, gid), mark = _looks(each)[0], _mark(series, each)
             values, low, high = _per_cent(each)
-            axes.vlines(each.places, low, high, color=colour, alpha=0.45)
-            axes.plot(each.places, values, f"{mark}-", color=colour, markersize=4, linewidth=1.2, label=each.name)
+            axes.vlines(each.places, low, high, color=colour, alpha=0.45, gid=gid)
+            axes.plot(each.places, values, f"{mark}-", color=colour, markersize=4, linewidth=1.2, gid=gid)
         ticks = sorted({place for each in series for place in each.places})
         if doubling:
             axes.set_xscale("log", base=2)
@@ -105,15 +121,7 @@ def curve_plot(metric: str, xlabel: str, series: Sequence[Series], *, doubling: 
         axes.set(xlabel=xlabel, ylabel=f"{metric}, %")
         axes.grid()
 
-    return _svg(2.4, series, draw)
-
-
-def _dots(axes: Any, series: Series, look: tuple[str, str], y: Sequence[float]) -> None:
-    colour, mark = (GREY, "o") if series.hollow else look
-    values, low, high = _per_cent(series)
-    axes.hlines(y, low, high, color=colour, linewidth=1.4)
-    face = "none" if series.hollow else colour
-    axes.plot(values, y, mark, color=colour, markerfacecolor=face, markersize=4.5, label=series.name)
+    return _svg(2.4, series, draw, of_encoders=True)
 
 
 def _per_cent(series: Series) -> tuple[list[float], list[float], list[float]]:
@@ -122,17 +130,33 @@ def _per_cent(series: Series) -> tuple[list[float], list[float], list[float]]:
     return [100 * p.value for p in points], [100 * p.low for p in points], [100 * p.high for p in points]
 
 
-def _look(series: Sequence[Series], each: Series) -> tuple[str, str]:
-    """Colour and mark of a series: colours come round, and then with other marks."""
-    number = series.index(each)
-    return COLOURS[number % len(COLOURS)], MARKS[(number + number // len(COLOURS)) % len(MARKS)]
+def _looks(series: Series, more: str = "") -> list[tuple[str, str | None]]:
+    """Colour and id of each point: its encoder's, colours come round; grey where it has none."""
+    if not series.encoders:
+        return [(GREY, None)] * len(series.points)
+    return [(COLOURS[each % len(COLOURS)], f"e{each}{more}") for each in series.encoders]
 
 
-def _svg(height: float, legend: Sequence[Series], draw: Callable[[Any], None], left: float = 0.5) -> str:
-    """The SVG of what `draw` puts on axes of `height` inches, the legend above them."""
+def _mark(series: Sequence[Series], each: Series) -> str:
+    return "o" if each.hollow else MARKS[series.index(each) % len(MARKS)]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, ... between the two, or decades where those are too many; at most MOST_TICKS."""
+    decades = range(-3, 10)
+    fine = [step * 10.0**decade for decade in decades for step in (1, 2, 5) if low <= step * 10.0**decade <= high]
+    coarse = [10.0**decade for decade in decades if low <= 10.0**decade <= high]
+    return fine if len(fine) <= MOST_TICKS else coarse[:: 1 + (len(coarse) - 1) // MOST_TICKS]
+
+
+def _svg(
+    height: float, legend: Sequence[Series], draw: Callable[[Any], None], left: float = 0.5, of_encoders: bool = False
+) -> str:
+    """The SVG of what `draw` puts on axes of `height` inches, the legend above them: in grey unless `of_encoders`."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     top = 0.1 + LEGEND_INCHES * len(legend)
     total = height + EDGE_INCHES + top
@@ -144,7 +168,13 @@ def _svg(height: float, legend: Sequence[Series], draw: Callable[[Any], None], l
         axes = figure.add_axes((left / PAGE_INCHES, EDGE_INCHES / total, width / PAGE_INCHES, height / total))
         draw(axes)
         if legend:
-            figure.legend(loc="upper left", borderpad=0, borderaxespad=0.2, labelspacing=0.35)
+            handles = []
+            for each in legend:
+                colour = _looks(each)[0][0] if of_encoders else GREY
+                face, line = "none" if each.hollow else colour, "-" if of_encoders else ""
+                look: Any = {"marker": _mark(legend, each), "markersize": 4.5, "mfc": face, "linestyle": line}
+                handles.append(Line2D([], [], color=colour, label=each.name, **look))
+            figure.legend(handles=handles, loc="upper left", borderpad=0, borderaxespad=0.2, labelspacing=0.35)
         FigureCanvasSVG(figure)
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     return text.getvalue()

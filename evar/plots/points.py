@@ -30,9 +30,13 @@ class RateCurve:
 
 @dataclass(frozen=True)
 class Series:
-    """Points that are drawn alike. places: x of each point, or the line (from the top) on which a dot plot has it."""
+    """Points that are drawn with one mark. places: x of each, or the line (from the top) on which a dot plot has it.
+
+    encoders: the number of each point's encoder, which gives its colour; empty where there is none.
+    """
 
     name: str
     points: tuple[CurvePoint, ...]
     places: tuple[float, ...]
     hollow: bool = False
+    encoders: tuple[int, ...] = ()

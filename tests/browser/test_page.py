@@ -4,8 +4,10 @@ Screenshots go to the folder $EVAR_SCREENSHOTS where it is set.
 """
 
 import base64
+import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from evar.testing.made_results import EVIL
 
 SECONDS = 20  # to wait at most; a page that does it at once is not slower for it
 DESKTOP, PHONE = (1280, 900), (360, 740)
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture
@@ -130,6 +133,116 @@ def test_filter_by_probe_leaves_its_tables(browser):
     assert [each.text for each in find_all(browser, "#scores h3")[1:]] == ["probe m2d_paper, output last"]
 
 
+def test_filters_hide_the_marks_of_other_encoders_and_probes_in_pictures(browser):
+    """The picture of us8k has both probes, and each encoder's marks in its own colour."""
+
+    def shown(css):
+        picture = find(browser, "#by-task figure")
+        return {
+            (each.get_attribute("data-e"), each.get_attribute("data-s"))
+            for each in find_all(picture, css)
+            if visible(each)
+        }
+
+    def visible(mark):
+        return mark.get_attribute("hidden") is None
+
+    every = shown("[data-s]")
+    assert {encoder for encoder, _ in every} == {"0", "1", "2", "3"}
+    assert {series for _, series in every} == {"0", "1"}
+    Select(find(browser, "#filter-probe")).select_by_visible_text("m2d_paper")
+    wait(browser, lambda: {series for _, series in shown("[data-s]")} == {"1"})
+    find(browser, "#filter-text").send_keys("logmel.pth")
+    wait(browser, lambda: len(shown("[data-e]")) == 2)
+    (number,) = {encoder for encoder, _ in shown("[data-e]")}
+    assert names(browser, "#scores .block:nth-of-type(2) table") == ["logmel"]
+    assert find(browser, "#scores .block:nth-of-type(2) tbody tr:not([hidden])").get_attribute("data-e") == number
+    assert not find(browser, "#speed").is_displayed()
+
+
+def test_an_encoder_has_one_colour_everywhere(browser):
+    found = browser.execute_script(COLOURS_OF_ENCODERS)
+    assert {kind for kind, _, _ in found} == {"dot", "mark"}
+    numbers = {number for _, number, _ in found}
+    assert numbers == {"0", "1", "2", "3"}
+    assert len({(number, colour) for _, number, colour in found}) == len(numbers)
+    assert len({colour for _, _, colour in found}) == len(numbers)
+
+
+def test_the_address_keeps_the_filters(browser):
+    Select(find(browser, "#filter-task")).select_by_visible_text("us8k")
+    find(browser, "#filter-text").send_keys("m2d")
+    wait(browser, lambda: browser.current_url.endswith("?encoder=m2d&task=us8k"))
+    browser.get(browser.current_url)
+    wait(browser, lambda: names(browser) == ["m2d"])
+    assert Select(find(browser, "#filter-task")).first_selected_option.text == "us8k"
+    find(browser, "#scores tbody td a").click()
+    wait(browser, lambda: "?encoder=m2d&task=us8k#run-" in browser.current_url)
+    find(browser, "#filters button").click()
+    wait(browser, lambda: "?" not in browser.current_url)
+    browser.get(browser.current_url.partition("#")[0] + "?task=none&probe=knn")
+    wait(browser, lambda: len(names(browser)) == 4)
+
+
+def test_what_is_shown_is_copied_and_downloaded(browser, tmp_path):
+    """Of the columns and rows that filters leave; a name that a spreadsheet would run is quoted."""
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.execute_script(KEEP_COPIES)
+    find(browser, "#filter-text").send_keys("m2d")
+    Select(find(browser, "#filter-task")).select_by_visible_text("us8k")
+    wait(browser, lambda: names(browser) == ["m2d"])
+    browser.execute_script("document.querySelector('#scores tbody label').lastChild.data = '=m2d, \"x\"'")
+    block = find(browser, "#scores .block")
+    find(block, "button[aria-label^=Copy]").click()
+    wait(browser, lambda: find(block, "output").text == "1 rows copied")
+    score = next(row.text for row in find_all(block, "tbody td") if row.is_displayed()).replace("\n", " ")
+    lines = browser.execute_script("return window.copied").split("\n")
+    assert [line.split("\t") for line in lines[:2]] == [["encoder", "us8k"], ['\'=m2d, "x" m2d.pth', score]]
+    assert [line.split("\t")[0] for line in lines[2:]] == ["chance", "test clips"]
+    find(block, "button[aria-label^=Download]").click()
+    file = tmp_path / "probe-logistic-output-last.csv"
+    wait(browser, file.exists)
+    assert [row[1] for row in csv.reader(file.read_text("utf-8").splitlines())][:2] == ["us8k", score]
+
+
+def test_two_rows_are_compared_by_clicking_them(browser):
+    rows = {row.text.split("\n")[0]: row for row in find_all(browser, "#scores tbody tr")[:4]}
+    find(rows["m2d"], "td:last-child").click()
+    panel = find(browser, "#comparison")
+    wait(browser, lambda: "m2d, probe logistic, output last: choose another row" in panel.text)
+    box = find(rows["beats"], "input")
+    browser.execute_script("arguments[0].focus()", box)
+    press(browser, Keys.SPACE)
+    wait(browser, lambda: find_all(panel, "table"))
+    cells = [[cell.text for cell in find_all(row, "th, td")] for row in find_all(panel, "tr")]
+    assert [row[0] for row in cells] == ["task", "us8k", "as20k", "spcv2"]
+    assert cells[1][3:] == ["+5.0", "A is better"]
+    assert cells[1][1].startswith("80.0 [78.0, ")
+    assert cells[2][4] == "not separable, paired"
+    find(rows["logmel"], "td:last-child").click()  # in place of m2d
+    wait(browser, lambda: len(find_all(panel, "tbody tr")) == 3)
+    assert [box.is_selected() for box in find_all(browser, "#scores tbody tr .pick")[:4]] == [False, False, True, True]
+    assert re.search(r"paired: evar compare 0000000e 0000000\d$", find_all(panel, "tbody tr")[1].text)
+    press(browser, Keys.ESCAPE)
+    wait(browser, lambda: not panel.is_displayed())
+    assert not find_all(browser, ".pick:checked")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_wrong(browser, dark):
+    """By all of its rules, on a phone, with a run of each kind open and two rows compared."""
+    if not AXE.exists():
+        pytest.skip("no axe-core here: npm gets it (make test-browser)")
+    look(browser, *PHONE, dark=dark)
+    browser.execute_script(OPEN_ONE_OF_EACH)
+    wait(browser, lambda: find_all(browser, "#comparison table"))
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    browser.set_script_timeout(120)
+    found = browser.execute_async_script("axe.run().then(arguments[0])")
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
+    assert len(found["passes"]) > 40
+
+
 def test_a_long_table_shows_its_first_rows_until_asked(browser, long_page):
     open_page(browser, long_page)
     assert len(names(browser)) == 100
@@ -232,6 +345,7 @@ def test_everything_is_reached_by_keys(browser):
         reached.append(active.get_attribute("id") or active.get_attribute("class") or active.text)
         outlines.append(browser.execute_script("return getComputedStyle(arguments[0]).outlineStyle", active))
     assert reached[:4] == ["filter-task", "filter-probe", "quiet", "scroll"]
+    assert "pick" in reached
     assert "us8k" in reached
     assert "none" not in outlines
     browser.execute_script("arguments[0].focus()", find(header(browser, "us8k"), "button"))
@@ -272,23 +386,43 @@ def test_page_prints(browser):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "dark"), [("light", DESKTOP, False), ("dark", DESKTOP, True), ("phone", PHONE, False)]
+    ("width", "dark"), [(360, False), (360, True), (800, False), (800, True), (1600, False), (1600, True)]
 )
-def test_screenshots(browser, name, size, dark, tmp_path):
-    """The whole page with one run open, as a picture that is not of one colour."""
-    look(browser, *size, dark=dark)
+def test_screenshots(browser, width, dark, tmp_path):
+    """The whole page with one run open, as a picture that is not of one colour; nothing stands out on its sides."""
+    look(browser, width, 900, dark=dark)
     browser.execute_script("document.querySelector('details.run').open = true")
     wait(browser, lambda: (ground(browser) < 60) == dark)
     height = browser.execute_script("return document.documentElement.scrollHeight")
-    clip = {"x": 0, "y": 0, "width": size[0], "height": height, "scale": 1}
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
     shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
     folder = Path(os.environ.get("EVAR_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"page-{name}.png"
+    file = folder / f"page-{width}-{'dark' if dark else 'light'}.png"
     file.write_bytes(base64.b64decode(shot["data"]))
     assert file.stat().st_size > 50_000
 
 
+COLOURS_OF_ENCODERS = """
+const dots = [...document.querySelectorAll("tr[data-e] .dot, li[data-e] .dot")].map(dot =>
+  ["dot", dot.closest("[data-e]").dataset.e, getComputedStyle(dot).backgroundColor]);
+const drawn = [...document.querySelectorAll("svg [data-e] :is(use, path[style*=stroke])")];
+const marks = drawn.filter(mark => !mark.closest("defs")).map(mark =>
+  ["mark", mark.closest("[data-e]").dataset.e, getComputedStyle(mark).stroke]);
+return [...dots, ...marks];
+"""
+KEEP_COPIES = """
+Object.defineProperty(navigator, "clipboard", { value: { writeText: async text => { window.copied = text; } } });
+"""
+OPEN_ONE_OF_EACH = """
+const seen = new Set();
+for (const run of document.querySelectorAll("details.run")) {
+  run.open = !seen.has(run.dataset.task);
+  seen.add(run.dataset.task);
+}
+for (const box of [...document.querySelectorAll(".pick")].slice(0, 2)) box.click();
+"""
 CONTRASTS = """
 const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
 function over(colours) {  // the colour that these make on top of each other

@@ -133,6 +133,14 @@ def test_a_split_of_ones_own_or_another_metric_has_no_published_rows_beside():
         assert beside(ROWS, [own]) == []
 
 
+def test_the_best_published_row_stands_first():
+    rows = [row for row in read_published() if row.task == "us8k"]
+    (table,) = [each for each in published_tables(rows, [make_row()]) if each.title == SAME_PROTOCOL]
+    scores = [float(row[1].text.split()[0]) for row in table.rows]
+    assert len(scores) > 10
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_a_view_of_one_task_shows_what_others_made_of_its_dataset(tmp_path):
     shown = read_leaderboard(tmp_path, published="frozen", task=["cremad_hear"])
     assert {row.task for row in shown.published} == {"cremad", "cremad_hear", "cremad_paper", "cremad_xares"}

@@ -20,7 +20,7 @@ def only_table(rows, separable=apart):
     return table
 
 
-def test_a_table_fixes_probe_options_and_output():
+def test_a_table_fixes_probe_options_and_output_and_the_default_ones_come_first():
     rows = [
         make_row(run="a"),
         make_row(run="b", output="chosen"),
@@ -29,12 +29,12 @@ def test_a_table_fixes_probe_options_and_output():
     ]
     tables = build(rows, apart).tables
     assert [table.title for table in tables] == [
-        "probe knn(), output last",
-        "probe knn(k=3), output last",
         "probe logistic, output last",
         "probe logistic, output chosen",
+        "probe knn(), output last",
+        "probe knn(k=3), output last",
     ]
-    assert [cell.result.run for table in tables for line in table.lines for cell in line.cells.values()] == list("cdab")
+    assert [cell.result.run for table in tables for line in table.lines for cell in line.cells.values()] == list("abcd")
 
 
 def test_the_latest_run_wins_even_where_an_older_one_is_better():

@@ -1,7 +1,8 @@
 """matplotlib's SVG made fit to stand inside a page: a text alternative, names of its own, nothing that leaks out of it.
 
 Several pictures share a page, so an id that something in the picture refers to gets the picture's key before it, and
-every other id goes. Metadata and style sheets go too; fonts and the colours of series are the page's.
+every other id goes, but those by which the page filters: "e3-1", of encoder 3 in series 1, becomes `data-e` and
+`data-s`. Metadata and style sheets go too; fonts and colours are the page's.
 """
 
 import re
@@ -15,6 +16,7 @@ REFERENCE = re.compile(r"url\(#([^)]+)\)")
 FONT = re.compile(r"font-family: [^;]*;? ?")
 DIGITS = re.compile(r"(\.\d\d)\d+")  # a hundredth of a point is enough
 GEOMETRY = ("d", "x", "y")
+ENCODER = re.compile(r"e(\d+)(?:-(\d+))?")
 HEX = re.compile("#[0-9a-f]{6}")
 THEMED = {colour.lower(): f"var(--c{number})" for number, colour in enumerate(COLOURS)}  # light and dark: page.css
 THEMED[GREY] = "var(--muted)"
@@ -56,6 +58,8 @@ def _clean(element: ElementTree.Element, key: str, used: set[str]) -> None:
     for name, value in element.attrib.items():
         if name == HREF:
             kept["href"] = f"#{key}-{value[1:]}"
+        elif name == "id" and (found := ENCODER.fullmatch(value)):
+            kept |= {"data-e": found[1]} | ({"data-s": found[2]} if found[2] else {})
         elif name == "id":
             kept |= {"id": f"{key}-{value}"} if value in used else {}
         elif name == "style":

@@ -1,13 +1,13 @@
 """Which pictures the page shows, section by section: inline SVG with a title, a text alternative and a caption.
 
 Each task's ranked scores are dots with intervals, the published linear ones below them hollow marks; and points over
-the speed of embedding. Layers that were swept and numbers of shots are curves. Each probe with its output is a series
-of its own: nothing drawn is the best of several. Names come from outside: in a picture they stand on one line, without
-control characters, and not too long.
+the speed of embedding. Layers that were swept and numbers of shots are curves. Each probe with its output has a mark of
+its own: nothing drawn is the best of several. Each encoder has a colour of its own, wherever it is drawn. Names come
+from outside: in a picture they stand on one line, without control characters, and not too long.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,8 +15,8 @@ from evar import plots
 from evar.base.errors import printable
 from evar.leaderboard.page.inline_svg import inline
 from evar.leaderboard.published import Published, beside
-from evar.leaderboard.ranking import Board, RankedTable, latest_runs, probe_names, task_order
-from evar.leaderboard.text_tables import encoder_names, per_cent
+from evar.leaderboard.ranking import Board, RankedTable, Subject, probe_names, subject_of, task_order
+from evar.leaderboard.text_tables import per_cent
 from evar.plots import CurvePoint, Series
 from evar.result import Result
 
@@ -24,6 +24,7 @@ MOST_SERIES = 6  # colours that can be distinguished
 MOST_LETTERS = 50  # of a name
 MOST_ENCODERS, MOST_PUBLISHED = 20, 8  # of a dot plot
 MOST_NUMBERED = 8  # points of a front
+MOST_SPEEDS = 60  # encoders over speed on one device
 LAYER = re.compile(r"layer(\d+)")
 PUBLISHED = (
     " Hollow marks are published scores of linear classifiers on frozen encoders, on the same splits; their lines are "
@@ -33,14 +34,14 @@ PUBLISHED = (
 
 @dataclass(frozen=True)
 class Picture:
-    """numbered: what the numbers in it mean, from 1; probe: the only one it shows, empty where it shows several."""
+    """numbered: (encoder, what its number means), from 1; probes: of its series, or the only one of all of them."""
 
     task: str
     title: str
     svg: str
     caption: str = ""
-    numbered: tuple[str, ...] = ()
-    probe: str = ""
+    numbered: tuple[tuple[int, str], ...] = ()
+    probes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,15 @@ class Section:
 def sections(
     rows: Sequence[Result], board: Board, names: dict[str, str], published: Sequence[Published]
 ) -> list[Section]:
-    """The sections that have pictures. rows: oldest first, what `board` was built from; names: run -> encoder."""
+    """The sections that have pictures. rows: what `board` was built from; names: run -> its encoder's, of the board."""
+    numbers = encoder_numbers(board)
+    apart = [each.result for each in board.apart]
     tasks = task_order(row.task for row in board.ranked)
     with_task = {task: [table for table in board.tables if task in table.tasks] for task in tasks}
     linear = beside(published, rows)
-    dots = [dot_plot(task, with_task[task], names, [row for row in linear if row.task == task]) for task in tasks]
-    speeds = [speed_plot(task, max(with_task[task], key=lambda each: len(each.column(task))), names) for task in tasks]
+    beside_task = {task: [row for row in linear if row.task == task] for task in tasks}
+    dots = [dot_plot(task, with_task[task], names, numbers, beside_task[task]) for task in tasks]
+    speeds = [speed_plot(task, with_task[task], names, numbers) for task in tasks]
     every = [
         Section(
             "by-task", "Task by task", "Lines are 95 % intervals." + (PUBLISHED if linear else ""), tuple(dots),
@@ -72,15 +76,28 @@ def sections(
         ),
         Section(
             "layers", "Layer by layer", "One layer's score each. Which one is best here is not for choosing by: a row "
-            "with the output “chosen” took its layer on validation clips.", tuple(layer_curves(rows)),
+            "with the output “chosen” took its layer on validation clips.", tuple(layer_curves(apart, names, numbers)),
         ),
-        Section("shots", "Few shots", "Fitted on few training clips of each class.", tuple(shots_curves(rows))),
+        Section(
+            "shots", "Few shots", "Fitted on few training clips of each class.",
+            tuple(shots_curves(apart, names, numbers)),
+        ),
     ]  # fmt: skip
     return [section for section in every if section.pictures]
 
 
+def encoder_numbers(board: Board) -> dict[str, int]:
+    """Run -> the number of its encoder (with weights and options), which gives its colour, from 0: the first first."""
+    numbers: dict[Subject, int] = {}
+    return {row.run: numbers.setdefault(subject_of(row), len(numbers)) for row in board.rows}
+
+
 def dot_plot(
-    task: str, tables: Sequence[RankedTable], names: dict[str, str], published: Sequence[Published]
+    task: str,
+    tables: Sequence[RankedTable],
+    names: dict[str, str],
+    numbers: dict[str, int],
+    published: Sequence[Published],
 ) -> Picture:
     """The scores of a task in `tables` that have it; published: the task's rows beside."""
     columns = [(table.title, table.column(task)) for table in tables[:MOST_SERIES]]
@@ -89,7 +106,7 @@ def dot_plot(
     series = []
     for title, column in columns:
         shown = [row for row in column if names[row.run] in lines]
-        series.append(_series(title, shown, lambda row: names[row.run], lambda row: lines.index(names[row.run])))
+        series.append(_series(title, shown, numbers, names, {row.run: lines.index(names[row.run]) for row in shown}))
     models = list(dict.fromkeys(row.model for row in sorted(published, key=lambda row: -row.value)))
     best = models[:MOST_PUBLISHED]
     if best:
@@ -105,33 +122,43 @@ def dot_plot(
         (len(columns), len(tables), "probes and outputs"),
         (len(best), len(models), "published models, the best"),
     )
-    return Picture(task, title, _on_page(svg, "dots", title, series), caption)
+    probes = tuple(table.probe for table in tables[:MOST_SERIES])
+    return Picture(task, title, _on_page(svg, "dots", title, series), caption, probes=probes)
 
 
-def speed_plot(task: str, table: RankedTable, names: dict[str, str]) -> Picture | None:
-    """The scores of a task in a table over clips/s, devices apart; None for fewer than two encoders."""
-    rows = [row for row in table.column(task) if row.embed_clips_per_second > 0]
-    if len(rows) < 2:
+def speed_plot(
+    task: str, tables: Sequence[RankedTable], names: dict[str, str], numbers: dict[str, int]
+) -> Picture | None:
+    """The scores of a task over clips/s, devices apart, in the first table of two encoders or more; None for none."""
+    columns = ((table, [row for row in table.column(task) if row.embed_clips_per_second > 0]) for table in tables)
+    table, rows = next((column for column in columns if len(column[1]) > 1), (None, []))
+    if table is None:
         return None
     devices = sorted({row.device for row in rows})
     shown = devices[:MOST_SERIES]
-    series, fronts, numbered, on_front = [], [], [], []
+    series, fronts, numbered, on_front, left_out = [], [], [], [], 0
     for device in shown:
-        where = {(row.embed_clips_per_second, row.score): row for row in rows if row.device == device}
         own = [row for row in rows if row.device == device]
+        where = {(row.embed_clips_per_second, row.score): row for row in own}
         front = pareto_front(where)
-        series.append(_series(device, own, lambda row: names[row.run], lambda row: row.embed_clips_per_second))
+        best = {row.run for row in (*(where[point] for point in front), *own[:MOST_SPEEDS])}
+        left_out += len(own) - len(best)
+        own = [row for row in own if row.run in best]
+        series.append(_series(device, own, numbers, names, {row.run: row.embed_clips_per_second for row in own}))
         fronts.append(front)
         for speed, score in front[:: 1 + (len(front) - 1) // MOST_NUMBERED]:
-            numbered.append((speed, score))
-            on_front.append(f"{names[where[speed, score].run]}, {per_cent(score)} % at {speed:,.0f} clips/s")
+            row = where[speed, score]
+            numbered.append((speed, score, numbers[row.run]))
+            on_front.append((numbers[row.run], f"{names[row.run]}, {per_cent(score)} % at {speed:,.0f} clips/s"))
     title = f"{task}: {rows[0].metric} over speed"
     svg = plots.speed_plot(short(rows[0].metric), series, fronts, numbered)
     caption = f"{table.title}, on {', '.join(shown)}. On the line: no encoder is both faster and better. " + _cut(
-        (len(numbered), sum(map(len, fronts)), "of these numbered"), (len(shown), len(devices), "devices")
+        (len(numbered), sum(map(len, fronts)), "of these numbered"),
+        (len(shown), len(devices), "devices"),
+        (len(rows) - left_out, len(rows), "encoders, the best"),
     )
     svg = _on_page(svg, "speed", title, series)
-    return Picture(task, title, svg, caption.rstrip(), tuple(on_front), table.probe)
+    return Picture(task, title, svg, caption.rstrip(), tuple(on_front), (table.probe,))
 
 
 def pareto_front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -143,19 +170,18 @@ def pareto_front(points: Iterable[tuple[float, float]]) -> list[tuple[float, flo
     return front[::-1]
 
 
-def layer_curves(rows: Sequence[Result]) -> list[Picture]:
-    """One picture a task and probe of the layers that were swept, an encoder a series; `rows` are oldest first."""
+def layer_curves(rows: Sequence[Result], names: dict[str, str], numbers: dict[str, int]) -> list[Picture]:
+    """One picture a task and probe of the layers that were swept, an encoder a series; each layer's latest run."""
     layers = {row.run: int(found[1]) for row in rows if row.sweep and (found := LAYER.fullmatch(row.output))}
-    swept = latest_runs([row for row in rows if row.run in layers])
-    return _curves(swept, "layers", "layer, from 0", encoder_names(swept), layers)
+    swept = [row for row in rows if row.run in layers]
+    return _curves(swept, "layers", "layer, from 0", names, numbers, layers)
 
 
-def shots_curves(rows: Sequence[Result]) -> list[Picture]:
+def shots_curves(rows: Sequence[Result], names: dict[str, str], numbers: dict[str, int]) -> list[Picture]:
     """One picture a task and probe of the numbers of shots, an encoder with its output a series."""
-    few = latest_runs([row for row in rows if row.shots])
-    encoders = encoder_names(few)
-    names = {row.run: f"{encoders[row.run]}, {row.output}" for row in few}
-    return _curves(few, "shots", "training clips a class", names, {row.run: row.shots or 0 for row in few})
+    few = [row for row in rows if row.shots]
+    named = {row.run: f"{names[row.run]}, {row.output}" for row in few}
+    return _curves(few, "shots", "training clips a class", named, numbers, {row.run: row.shots or 0 for row in few})
 
 
 def of_curve(row: Result) -> bool:
@@ -170,7 +196,12 @@ def short(text: str) -> str:
 
 
 def _curves(
-    rows: Sequence[Result], kind: str, xlabel: str, names: dict[str, str], places: dict[str, int]
+    rows: Sequence[Result],
+    kind: str,
+    xlabel: str,
+    names: dict[str, str],
+    numbers: dict[str, int],
+    places: dict[str, int],
 ) -> list[Picture]:
     """One picture a task and probe. names: run -> its series; places: run -> where it stands."""
     probes = probe_names(rows)
@@ -183,23 +214,27 @@ def _curves(
         curves: dict[str, list[Result]] = {}
         for row in sorted(members, key=lambda row: places[row.run]):
             curves.setdefault(names[row.run], []).append(row)
-        series = [
-            _series(name, points, lambda row: f"{places[row.run]}:", lambda row: places[row.run])
-            for name, points in list(curves.items())[:MOST_SERIES]
-        ]
+        labels = {run: f"{place}:" for run, place in places.items()}
+        series = [_series(name, points, numbers, labels, places) for name, points in list(curves.items())[:MOST_SERIES]]
         metric = next(iter(curves.values()))[0].metric
         title = f"{task}: {metric} over {kind}, {probe}"
         svg = plots.curve_plot(short(metric), xlabel, series, doubling=kind == "shots")
         caption = _cut((len(series), len(curves), "encoders"))
-        pictures.append(Picture(task, title, _on_page(svg, kind, title, series), caption, probe=probe))
+        pictures.append(Picture(task, title, _on_page(svg, kind, title, series), caption, probes=(probe,)))
     return pictures
 
 
 def _series(
-    name: str, rows: Sequence[Result], label: Callable[[Result], str], place: Callable[[Result], float]
+    name: str, rows: Sequence[Result], numbers: dict[str, int], labels: dict[str, str], places: Mapping[str, float]
 ) -> Series:
-    points = tuple(_point(label(row), row.score, row.low, row.high) for row in rows)
-    return Series(short(name), points, tuple(map(place, rows)))
+    """The rows' points. numbers, labels, places: run -> its encoder, what its point is in words, where it is drawn."""
+    points = tuple(_point(labels[row.run], row.score, row.low, row.high) for row in rows)
+    return Series(
+        short(name),
+        points,
+        tuple(places[row.run] for row in rows),
+        encoders=tuple(numbers[row.run] for row in rows),
+    )
 
 
 def _point(name: str, value: float, low: float | None, high: float | None) -> CurvePoint:

@@ -3,7 +3,7 @@
 Predictions of several seeds count alike: a share is the mean over seeds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from evar.base.errors import few
 from evar.base.percent import rounded_percent
 from evar.leaderboard.runs import Kept
 from evar.probes.contract import Targets
-from evar.scoring.summary import class_scores
+from evar.scoring.summary import class_scores, mean_score
 from evar.scoring.weighted import Scores, divide
 
 MOST_CLASSES = 60  # whose scores are shown
@@ -90,6 +90,17 @@ def classes_of(kept: Kept) -> Classes:
     ]
     rows.sort(key=lambda row: (row.score is None, row.score))
     return Classes(scored, tuple(rows[:MOST_CLASSES]), count)
+
+
+def chance_of(kept: Kept, metric: str) -> float | None:
+    """The score of one answer for all clips, the classes by their frequency; None where there is none.
+
+    Accuracy: the share of the most frequent class; mAP: the mean share of positive clips; macro AUC: a half.
+    """
+    targets, count = kept.predictions.targets, len(kept.classes)
+    clips = np.bincount(targets, minlength=count) if targets.ndim == 1 else (targets == 1).sum(axis=0)
+    logits = np.broadcast_to(np.log(np.maximum(clips, 0.5)).astype(np.float32), (1, len(targets), count))
+    return mean_score(replace(kept.predictions, logits=logits, draws=1), metric)
 
 
 def confusion_of(kept: Kept) -> Confusion | None:

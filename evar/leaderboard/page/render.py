@@ -14,25 +14,28 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import evar
 from evar.base.errors import visible
 from evar.leaderboard.imported import Imported
-from evar.leaderboard.page.pictures import of_curve, sections
-from evar.leaderboard.page.runs import run_details
+from evar.leaderboard.page.pictures import encoder_numbers, of_curve, sections
+from evar.leaderboard.page.runs import chance_levels, run_details
 from evar.leaderboard.published import Published
 from evar.leaderboard.ranking import RankedTable, probe_names, task_order
 from evar.leaderboard.read import Leaderboard
+from evar.leaderboard.runs import short_ids
 from evar.leaderboard.text_tables import (
-    CORE_MEAN_NOTE,
+    MEAN_NOTE,
     encoder_names,
     imported_tables,
     per_cent,
     published_tables,
     remarks,
 )
+from evar.plots import COLOURS
 from evar.result import Result
 
 TEMPLATES = Path(__file__).parent / "templates"
 DETAIL_BYTES = 1_600_000  # of all runs' details together: the page opens at once, also over a slow line
 SHADES = 8  # steps of colour above the lowest
 MOST_HEAT = 60  # lines of a heat map
+MOST_OPEN = 40  # runs whose encoders' lists are open at first
 
 
 def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> str:
@@ -40,7 +43,7 @@ def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> s
     rows, board = leaderboard.rows, leaderboard.board
     published, imported = leaderboard.published, leaderboard.imported
     environment = _environment()
-    probes, names = probe_names(rows), encoder_names(board.ranked)
+    probes, names = probe_names(rows), encoder_names(board.rows)
     details = run_details(environment.get_template("run.html"), leaderboard.results, board, probes, detail_bytes)
     script = _source("page.js")
     page = environment.get_template("page.html").render(
@@ -52,7 +55,10 @@ def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> s
         newest=max((row.time for row in rows), default=""),
         encoders=len({(row.encoder, row.weights_digest) for row in rows}),
         board=board,
-        names=names | encoder_names(each.result for each in board.apart),
+        names=names,
+        numbers=encoder_numbers(board),
+        chance=chance_levels(leaderboard.results, board),
+        ids=short_ids(row.run for row in rows),
         probe_of=probes,
         imported=imported_tables(imported),
         published=published_tables(published, rows),
@@ -73,14 +79,26 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": per_cent, "remarks": remarks, "shades": _shades}
+    environment.filters |= {"percent": per_cent, "remarks": remarks, "interval": _interval}
+    environment.filters |= {"shades": _shades, "bests": _bests}
     environment.tests["of_curve"] = of_curve
-    environment.globals |= {"most_heat": MOST_HEAT, "most_shades": SHADES, "mean_note": CORE_MEAN_NOTE}
+    environment.globals |= {"most_heat": MOST_HEAT, "most_shades": SHADES, "mean_note": MEAN_NOTE}
+    environment.globals |= {"colours": len(COLOURS), "most_open": MOST_OPEN}
     return environment
 
 
 def _source(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _bests(table: RankedTable) -> list[Result]:
+    """The best row of each task."""
+    return [table.column(task)[0] for task in table.tasks]
+
+
+def _interval(row: Result) -> str:
+    """A score and its interval for the page's script."""
+    return " ".join(f"{100 * share:.2f}" for share in (row.score, row.low, row.high))
 
 
 def _shades(table: RankedTable) -> dict[str, int]:

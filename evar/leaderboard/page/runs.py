@@ -1,20 +1,22 @@
 """The runs that the page shows in full, and what lies behind each: classes, confusions, hardest clips, its setting.
 
-Shown are the latest of each encoder, task and probe, up to a number of bytes. One layer of a sweep and one number of
-shots are points of a curve, not shown in full.
+Shown are the latest of each encoder, task and probe, up to a number of bytes, by encoder and day. One layer of a sweep
+and one number of shots are points of a curve, not shown in full.
 """
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Template
 
 from evar.base.errors import DataError
-from evar.leaderboard.page.pictures import of_curve
+from evar.leaderboard.page.pictures import encoder_numbers, of_curve
 from evar.leaderboard.page.predictions import (
     Classes,
     Confusion,
     HardClip,
+    chance_of,
     classes_of,
     confusion_of,
     hardest_clips,
@@ -28,10 +30,11 @@ from evar.result import Result
 
 @dataclass(frozen=True)
 class Details:
-    """html: run -> its details, in the order of the page: by task, the best first; left_out: how many did not fit."""
+    """html: run -> its details; left_out: how many did not fit; by_day: encoder -> day, the latest first -> runs."""
 
     html: dict[str, str]
     left_out: int
+    by_day: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Behind:
 def run_details(template: Template, results: Path, board: Board, probes: dict[str, str], most_bytes: int) -> Details:
     """Render each run by `template`, the latest first, until `most_bytes` are full. probes: run -> its probe's name."""
     why = {each.result.run: each.reason for each in board.apart}
-    rows = [*board.ranked, *(each.result for each in board.apart if not of_curve(each.result))]
-    names = encoder_names(rows)
+    rows = [row for row in board.rows if not of_curve(row)]
+    names, numbers = encoder_names(board.rows), encoder_numbers(board)
     texts: dict[str, str] = {}
     for row in sorted(rows, key=lambda row: (row.time, row.run), reverse=True):
         behind = _behind(results, row)
@@ -59,9 +62,23 @@ def run_details(template: Template, results: Path, board: Board, probes: dict[st
         if most_bytes < 0:
             break
         texts[row.run] = text
-    tasks = task_order(row.task for row in rows)
-    order = sorted(rows, key=lambda row: (tasks.index(row.task), row.run in why, -row.score))
-    return Details({row.run: texts[row.run] for row in order if row.run in texts}, len(rows) - len(texts))
+    tasks, by_day = task_order(row.task for row in rows), dict[str, dict[str, list[str]]]()
+    shown = sorted((row for row in rows if row.run in texts), key=lambda row: (tasks.index(row.task), row.run in why))
+    shown.sort(key=lambda row: row.time[:10], reverse=True)
+    for row in sorted(shown, key=lambda row: numbers[row.run]):
+        by_day.setdefault(names[row.run], {}).setdefault(row.time[:10], []).append(row.run)
+    return Details(texts, len(rows) - len(texts), by_day)
+
+
+def chance_levels(results: Path, board: Board) -> dict[tuple[str, str], float]:
+    """(task, metric) -> its chance level (`chance_of`), where the predictions of one of its runs can be read."""
+    levels: dict[tuple[str, str], float] = {}
+    for row in board.ranked:
+        if (row.task, row.metric) not in levels:
+            with contextlib.suppress(DataError):
+                level = chance_of(read_predictions(results, row.run), row.metric)
+                levels |= {} if level is None else {(row.task, row.metric): level}
+    return levels
 
 
 def _behind(results: Path, row: Result) -> Behind | str:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from evar.leaderboard.page import predictions as page_predictions
-from evar.leaderboard.page.predictions import MOST_CLIPS, classes_of, confusion_of, hardest_clips
+from evar.leaderboard.page.predictions import MOST_CLIPS, chance_of, classes_of, confusion_of, hardest_clips
 from evar.leaderboard.page.selection import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, selection_of
 from evar.leaderboard.runs import Kept
 from evar.probes.predictions import Predictions
@@ -39,6 +39,18 @@ def test_seeds_count_alike():
     found = confusion_of(kept([[0, 0], [0, 1]], [0, 0], "ab"))
     assert found.matrix == [[75, 25], [0, 0]]
     assert found.top[0].clips == 0.5
+
+
+@pytest.mark.parametrize(
+    ("metric", "level"), [("accuracy", 0.6), ("balanced_accuracy", 1 / 3), ("mAP", 1 / 3), ("macro_auc", 0.5)]
+)
+def test_chance_is_what_the_same_answer_for_every_clip_scores(metric, level):
+    """Whatever the run said, of however many seeds; for several labels, of 3, 1 and 1 of 5 clips."""
+    made = kept([[1, 1, 2, 1, 0], [0, 0, 0, 1, 2]], [0, 0, 0, 1, 2], "abc")
+    if metric in ("mAP", "macro_auc"):
+        labels = np.eye(3, dtype=np.int64)[made.predictions.targets]
+        made = dataclasses.replace(made, predictions=dataclasses.replace(made.predictions, targets=labels))
+    assert chance_of(made, metric) == pytest.approx(level)
 
 
 def test_many_classes_give_the_most_frequent_confusions(monkeypatch):

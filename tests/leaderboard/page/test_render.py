@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from evar.data.task import CORE
 from evar.leaderboard.page.render import render_page
 from evar.leaderboard.published import read_published
 from evar.leaderboard.read import Leaderboard
@@ -60,6 +61,31 @@ def test_links_to_runs_lead_somewhere(page):
     assert len([name for name in ids if name.startswith("run-")]) == 18
 
 
+def test_scores_have_ranks_numbers_of_clips_chance_levels_and_means_of_groups(tmp_path):
+    for number, task in enumerate(CORE):
+        add(tmp_path, make_scored("m2d", task, 0.8, 2 * number, low=0.77, high=0.83))
+        add(tmp_path, make_scored("logmel", task, 0.6, 2 * number + 1, probe="knn"))
+    page = render(tmp_path)
+    assert re.findall(r"<h3>(probe .*?)</h3>", page)[:2] == ["probe logistic, output last", "probe knn, output last"]
+    table = " ".join(re.sub("<[^>]+>", " ", page.split("</table>")[0].rpartition("<thead>")[2]).split())
+    assert table.startswith("encoder us8k vc1 as20k gtzan spcv2 core mean m2d m2d.pth 80.0 ± 3.0 #1")
+    assert "80.0 ± 1.3 chance" in table
+    (chance, *_), clips = (part.split() for part in table.partition(" chance ")[2].split(" test clips "))
+    assert 33 <= float(chance) <= 60
+    assert clips == ["40"] * 5
+
+
+def test_runs_stand_by_encoder_and_day_the_latest_first(tmp_path):
+    for encoder, task, number in (("m2d", "us8k", 1), ("logmel", "us8k", 2), ("m2d", "gtzan", 3), ("m2d", "spcv2", 12)):
+        add(tmp_path, make_scored(encoder, task, 0.8 - number / 100, number))
+    runs = render(tmp_path).partition('id="runs"')[2]
+    found = re.findall(r'<p class="note">(2026-\S+)</p>|</i>(\w+)</h3>|class="task">(\w+)', runs)
+    assert ["".join(each) for each in found] == [
+        *("m2d", "2026-11-04", "gtzan", "spcv2", "2026-11-02", "us8k"),
+        *("logmel", "2026-11-03", "us8k"),
+    ]
+
+
 def test_layers_of_a_sweep_are_a_curve_and_no_runs(page):
     assert "us8k: accuracy over layers, logistic" in page
     assert not re.search(r'class="with">logistic, layer', page)
@@ -87,7 +113,7 @@ def test_predictions_that_cannot_be_read_are_reported_and_cost_no_page(tmp_path,
         with_foreign_targets(file)
     page = render(tmp_path)
     assert page.count('class="missing"') == 1
-    assert page.count("Hardest clips</h3>") == 1
+    assert page.count("Hardest clips</h4>") == 1
     assert "score it again" in page
 
 

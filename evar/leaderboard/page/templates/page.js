@@ -1,5 +1,6 @@
 "use strict";
-// What the page does: dark mode, sorting, filtering, and opening the run that a link leads to. Without it, all is there.
+// What the page does: dark mode, sorting, filters that the address keeps, comparing two rows, copying what is shown, and
+// opening the run that a link leads to. Without it, all is there.
 
 const THEME = "evar-theme";
 const MOST_ROWS = 100; // of a table at first: a browser lays out thousands too slowly to sort them at once
@@ -20,11 +21,13 @@ function isDark() {
 }
 
 if (["light", "dark"].includes(remembered())) root.dataset.theme = remembered();
+root.classList.add("js");
 
 document.addEventListener("DOMContentLoaded", () => {
   setUpTheme();
   for (const table of document.querySelectorAll("table.sortable")) setUpSorting(table);
   setUpFilters();
+  setUpComparison();
   addEventListener("hashchange", openTarget);
   openTarget();
 });
@@ -86,30 +89,46 @@ function setUpFilters() {
   const probe = document.getElementById("filter-probe");
   const blocks = [...document.querySelectorAll(".block")].map(readBlock);
   const runs = [...document.querySelectorAll("details.run")].map(readRun);
-  const figures = [...document.querySelectorAll("figure")];
-  const sections = [...document.querySelectorAll("main > section")];
+  const figures = [...document.querySelectorAll("figure")].map(readFigure);
+  const encoders = readEncoders();
+  const groups = [...document.querySelectorAll("main > section, .day, details.encoder")];
   const count = document.getElementById("count");
 
   function apply() {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const wanted = { task: task.value, probe: probe.value, has: (name) => words.every((word) => name.includes(word)) };
+    const has = (name) => words.every((word) => name.includes(word));
+    const left = new Set([...encoders.keys()].filter((encoder) => has(encoders.get(encoder))));
+    const wanted = { task: task.value, probe: probe.value, has, encoders: left };
     const kept = blocks.map((block) => filterBlock(block, wanted));
     for (const run of runs) run.element.hidden = !fits(run.element, wanted) || !wanted.has(run.text);
-    for (const figure of figures) figure.hidden = !fits(figure, wanted);
-    for (const section of sections) {
-      const parts = section.querySelectorAll(":scope > .block, :scope > .run, figure");
-      section.hidden = parts.length > 0 && [...parts].every((part) => part.hidden);
+    for (const figure of figures) filterFigure(figure, wanted);
+    for (const each of groups) {
+      const parts = each.querySelectorAll(":scope > .block, .run, figure");
+      each.hidden = parts.length > 0 && [...parts].every((part) => part.hidden);
     }
+    keepInAddress({ encoder: text.value, task: task.value, probe: probe.value });
     const filtered = words.length > 0 || task.value || probe.value;
     count.textContent = filtered ? `${kept.reduce((sum, rows) => sum + rows, 0)} rows fit` : "";
   }
 
+  const asked = new URLSearchParams(location.search);
+  text.value = asked.get("encoder") ?? "";
+  for (const [field, name] of [[task, "task"], [probe, "probe"]]) {
+    field.value = asked.get(name) ?? "";
+    if (field.selectedIndex < 0) field.value = ""; // no such task here
+  }
   form.hidden = false;
   text.addEventListener("input", apply);
   form.addEventListener("change", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(apply)); // the fields are empty only after the event
-  if (text.value || task.value || probe.value) apply(); // kept by the browser over a reload
+  if (location.search) apply();
+}
+
+function keepInAddress(fields) {
+  const kept = new URLSearchParams(Object.entries(fields).filter(([, value]) => value));
+  const query = kept.size ? `?${kept}` : location.pathname;
+  try { history.replaceState(null, "", query + location.hash); } catch { /* a page that has no address of its own */ }
 }
 
 function nameOf(element) {
@@ -118,6 +137,32 @@ function nameOf(element) {
 
 function readRun(element) {
   return { element, text: `${nameOf(element.querySelector("summary"))} ${element.dataset.weights.toLowerCase()}` };
+}
+
+// Encoder's number -> what the field of text is looked for in.
+function readEncoders() {
+  const texts = new Map();
+  for (const row of document.querySelectorAll("#scores tr[data-e], #unranked tr[data-e]")) {
+    texts.set(row.dataset.e, `${texts.get(row.dataset.e) ?? ""} ${nameOf(row.cells[0])}`);
+  }
+  return texts;
+}
+
+// A picture's marks: each of an encoder, and of a series where these are probes; and what stands for an encoder alone.
+function readFigure(element) {
+  const every = [...element.querySelectorAll("[data-e]")];
+  const marks = every.filter((each) => each.dataset.s);
+  return { element, probes: JSON.parse(element.dataset.probes), marks, others: every.filter((each) => !each.dataset.s) };
+}
+
+function filterFigure({ element, probes, marks, others }, wanted) {
+  const ofProbe = (series) => !wanted.probe || probes[series] === wanted.probe;
+  const shown = (mark) => wanted.encoders.has(mark.dataset.e) && ofProbe(mark.dataset.s);
+  const drawn = marks.length ? new Set(marks.filter(shown).map((mark) => mark.dataset.e)) : wanted.encoders;
+  for (const mark of marks) mark.toggleAttribute("hidden", !shown(mark));
+  for (const other of others) other.toggleAttribute("hidden", !drawn.has(other.dataset.e));
+  const empty = ![...marks, ...others].some((each) => !each.hasAttribute("hidden"));
+  element.hidden = empty || !fits(element, wanted) || !(!wanted.probe || probes.includes(wanted.probe));
 }
 
 function fits(element, wanted) {
@@ -129,23 +174,71 @@ function readBlock(element) {
   const table = element.querySelector("table");
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
+  const foot = [...(table.tFoot?.rows ?? [])];
   const rows = [...body.rows].map((row) => ({ row, name: nameOf(row.cells[0]) }));
-  const block = { element, heads, body, rows, tasks: heads.map((head) => head.dataset.task), excluded: new Set(), most: MOST_ROWS };
+  const tasks = heads.map((head) => head.dataset.task);
+  const block = { element, heads, body, foot, rows, tasks, excluded: new Set(), most: MOST_ROWS };
   if (rows.length > MOST_ROWS) setUpMore(block, table);
+  if (table.matches(".sortable")) setUpTools(block, table);
   return block;
+}
+
+function addButton(element, name, action) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = name;
+  button.addEventListener("click", action);
+  element.append(button);
+  return button;
+}
+
+// Copying and downloading what is shown of a table: what filters, and the first rows of a long one, leave.
+function setUpTools(block, table) {
+  const said = document.createElement("output");
+  const say = (what) => { said.textContent = `${[...block.body.rows].filter((row) => !row.hidden).length} rows ${what}`; };
+  const title = table.parentElement.getAttribute("aria-label");
+  addButton(block.element, "Copy", () => {
+    const lines = shownCells(table).map((cells) => cells.join("\t"));
+    copy(lines.join("\n")).then(() => say("copied"), () => { said.textContent = "The browser does not allow it"; });
+  }).setAttribute("aria-label", `Copy: ${title}`);
+  addButton(block.element, "Download CSV", () => {
+    const quoted = (cell) => (/[",]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+    const lines = shownCells(table).map((cells) => cells.map(quoted).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([lines.map((line) => `${line}\r\n`).join("")], { type: "text/csv" }));
+    link.download = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60)}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    say("downloaded");
+  }).setAttribute("aria-label", `Download CSV: ${title}`);
+  block.element.append(said);
+}
+
+// Text of the cells that are shown; none of it a spreadsheet runs as a formula.
+function shownCells(table) {
+  const textOf = (cell) => (cell.matches(".tied") ? "≈ " : "") + cell.textContent.trim().replace(/\s+/g, " ");
+  const defused = (text) => (/^[=+@]|^-(?![\d.])/.test(text) ? `'${text}` : text);
+  const shown = (elements) => [...elements].filter((each) => !each.hidden);
+  return shown(table.rows).map((row) => shown(row.cells).map((cell) => defused(textOf(cell))));
+}
+
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  addEventListener("copy", (event) => { // a page of a server without https
+    event.clipboardData.setData("text/plain", text);
+    event.preventDefault();
+  }, { once: true });
+  if (!document.execCommand("copy")) throw new Error("refused");
 }
 
 // A long table shows its first rows and a button for all of them.
 function setUpMore(block, table) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "quiet more";
-  button.addEventListener("click", () => {
+  block.more = addButton(block.element, "", () => {
     block.most = block.most === MOST_ROWS ? Infinity : MOST_ROWS;
     showRows(block);
   });
-  block.more = button;
-  block.element.append(button);
+  block.more.classList.add("more");
   table.addEventListener("sorted", () => showRows(block));
   showRows(block);
 }
@@ -165,7 +258,7 @@ function showRows({ body, rows, excluded, most, more }) {
 
 // Hides the columns of other tasks, and rows without a score in what is left. Gives how many rows fit.
 function filterBlock(block, wanted) {
-  const { element, heads, rows, tasks, excluded } = block;
+  const { element, heads, foot, rows, tasks, excluded } = block;
   const ofTask = tasks.some(Boolean);
   const column = tasks.indexOf(wanted.task);
   const here = fits(element, wanted) && !(wanted.task && ofTask && column < 0);
@@ -177,7 +270,7 @@ function filterBlock(block, wanted) {
     if (!here || !scored || !fits(row, wanted) || !wanted.has(name)) excluded.add(row);
     for (const k of changes) row.cells[k].hidden = hides[k];
   }
-  for (const k of changes) heads[k].hidden = hides[k];
+  for (const k of changes) for (const row of [heads, ...foot.map((each) => each.cells)]) row[k].hidden = hides[k];
   showRows(block);
   const left = rows.length - excluded.size;
   element.hidden = left === 0;
@@ -187,8 +280,103 @@ function filterBlock(block, wanted) {
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target?.matches("details.run")) {
-    target.hidden = false;
-    target.open = true;
+    for (let each = target; each; each = each.parentElement) {
+      each.hidden = false;
+      if (each.matches("details")) each.open = true;
+    }
     target.scrollIntoView();
   }
+}
+
+// Two rows that are chosen, by their boxes or anywhere on the row, are compared below; a third takes the first one's place.
+function setUpComparison() {
+  const chosen = [];
+  const panel = document.createElement("aside");
+  panel.id = "comparison";
+  panel.setAttribute("aria-label", "Comparison");
+  panel.hidden = true;
+  document.body.append(panel);
+
+  function close() {
+    for (const box of chosen.splice(0)) box.checked = false;
+    show();
+  }
+
+  function show() {
+    for (const row of document.querySelectorAll("tr.chosen")) row.classList.remove("chosen");
+    for (const box of chosen) box.closest("tr").classList.add("chosen");
+    panel.hidden = chosen.length === 0;
+    panel.replaceChildren();
+    if (panel.hidden) return;
+    const lead = add(panel, "p", "");
+    lead.setAttribute("role", "status");
+    addButton(panel, "Close", close);
+    const [a, b] = chosen.map((box) => box.closest("tr"));
+    requestAnimationFrame(() => { lead.textContent = b ? "A against B, on the tasks of both" : `${labelOf(a)}: choose another row to compare it with`; });
+    if (b) panel.append(comparisonOf(a, b));
+  }
+
+  document.getElementById("main").addEventListener("change", ({ target }) => {
+    if (!target.matches(".pick")) return;
+    if (target.checked) chosen.push(target);
+    else chosen.splice(chosen.indexOf(target), 1);
+    if (chosen.length > 2) chosen.shift().checked = false;
+    show();
+  });
+  document.getElementById("main").addEventListener("click", ({ target }) => {
+    if (!target.closest("a, button, label, input") && getSelection().isCollapsed) target.closest("tr")?.querySelector(".pick")?.click();
+  });
+  addEventListener("keydown", ({ key }) => { if (key === "Escape") close(); });
+}
+
+function add(parent, tag, text, attributes = {}) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent.append(element);
+  return element;
+}
+
+function labelOf(row) {
+  return `${row.querySelector("label").textContent.trim()}, ${row.closest(".scroll").getAttribute("aria-label")}`;
+}
+
+function comparisonOf(a, b) {
+  const box = document.createElement("div");
+  for (const [name, value] of [["class", "scroll"], ["tabindex", "0"], ["role", "group"], ["aria-label", "Compared scores"]]) box.setAttribute(name, value);
+  const table = add(box, "table", "");
+  const head = add(add(table, "thead", ""), "tr", "");
+  for (const name of ["task", `A: ${labelOf(a)}`, `B: ${labelOf(b)}`, "A − B", "verdict"]) add(head, "th", name, { scope: "col" });
+  const body = add(table, "tbody", "");
+  const [cellsA, cellsB] = [a, b].map(cellsByTask);
+  for (const [task, one] of cellsA) {
+    const other = cellsB.get(task);
+    if (!other) continue;
+    const row = add(body, "tr", "");
+    add(row, "th", task, { scope: "row" });
+    const [x, y] = [one, other].map((cell) => cell.dataset.score.split(" ").map(Number));
+    for (const [score, low, high] of [x, y]) add(row, "td", `${score.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`);
+    add(row, "td", `${x[0] < y[0] ? "−" : "+"}${Math.abs(x[0] - y[0]).toFixed(1)}`);
+    const verdict = add(row, "td", verdictOf(one, other, x, y) ?? "the intervals meet; paired: ");
+    if (!verdictOf(one, other, x, y)) add(verdict, "code", `evar compare ${one.dataset.run} ${other.dataset.run}`);
+  }
+  if (!body.rows.length) add(add(body, "tr", ""), "td", "no task in common", { colspan: 5 });
+  return box;
+}
+
+function cellsByTask(row) {
+  const heads = row.closest("table").tHead.rows[0].cells;
+  const cells = [...row.cells].filter((cell) => cell.dataset.score && !cell.hidden);
+  return new Map(cells.map((cell) => [heads[cell.cellIndex].dataset.task, cell]));
+}
+
+// What the page knows: intervals that do not meet, and each column's paired comparisons with its best.
+function verdictOf(a, b, [, lowA, highA], [, lowB, highB]) {
+  if ("few" in a.dataset || "few" in b.dataset) return "no claim: few groups";
+  if (lowA > highB) return "A is better";
+  if (lowB > highA) return "B is better";
+  if (a.closest("table") !== b.closest("table")) return undefined;
+  if (a.matches(".best")) return b.matches(".best, .tied") ? "not separable, paired" : "A is better, paired";
+  if (b.matches(".best")) return a.matches(".tied") ? "not separable, paired" : "B is better, paired";
+  return undefined;
 }
