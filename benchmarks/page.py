@@ -1,4 +1,4 @@
-"""`python -m benchmarks.page`: the leaderboard's page of 2,000 made-up rows: how long, how large, how fast it sorts.
+"""`python -m benchmarks.page`: the leaderboard's page of 10,000 made-up rows: how long, how large, how fast it sorts.
 
 One line a size of the board: seconds from the runs to the HTML text (Python's start not counted) at first, with every
 paired comparison with the best of a column, and again, when these are known; bytes, runs shown in full, and, where
@@ -43,12 +43,12 @@ def main() -> None:
     """Print a line a board: many encoders on five tasks, and one task that has all rows."""
     commit, dirty = provenance.commit()
     print(f"{os.cpu_count()} cores  commit {commit[:12]}{' + changes' if dirty else ''}")
-    for encoders, tasks in ((40, CORE), (400, CORE), (2000, CORE[:1])):
+    for encoders, tasks in ((40, CORE), (2000, CORE), (10_000, CORE[:1])):
         with tempfile.TemporaryDirectory() as name:
             report(Path(name), encoders, tasks)
 
 
-def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 2000) -> None:
+def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 10_000) -> None:
     """Make `rows` rows of so many encoders, the later runs of each replacing the earlier ones, and measure."""
     make(results, encoders, tasks, rows)
     first, _ = timed(lambda: render(results))
@@ -60,7 +60,7 @@ def report(results: Path, encoders: int, tasks: tuple[str, ...], rows: int = 200
     shown = page.count('<details class="run"')
     browser = in_browser(file)
     print(
-        f"{rows} rows, {encoders:4} encoders, {len(tasks)} tasks  first {first:5.2f} s, again {took:5.2f} s "
+        f"{rows} rows, {encoders:5} encoders, {len(tasks)} tasks  first {first:5.2f} s, again {took:5.2f} s "
         f"({of_processor:.2f} s of CPU)  "
         f"{file.stat().st_size / 1e6:5.2f} MB  {shown} runs in full  {browser}",
         flush=True,

@@ -335,17 +335,22 @@ def _require_fitting(predictions: Predictions, clips: Sequence[str], classes: in
         raise ValueError("targets are no classes")
 
 
-def _require_bounded(content: object, where: str = "") -> None:
-    """Raise ValueError for a text or a list that is too long for any table."""
+def _require_bounded(content: object, *where: object) -> None:
+    """Raise ValueError for a text or a list that is too long for any table; where: names that lead to it."""
     if isinstance(content, str) and len(content) > MOST_LETTERS:
-        raise ValueError(f"{where} has {len(content):,} letters, a text has at most {MOST_LETTERS:,}")
+        raise ValueError(
+            f"{'.'.join(map(shown, where))} has {len(content):,} letters, a text has at most {MOST_LETTERS:,}"
+        )
     if isinstance(content, list | dict):
         if len(content) > MOST_ENTRIES:
-            raise ValueError(f"{where} has {len(content):,} entries, there are at most {MOST_ENTRIES:,}")
+            raise ValueError(
+                f"{'.'.join(map(shown, where))} has {len(content):,} entries, there are at most {MOST_ENTRIES:,}"
+            )
         for name, value in content.items() if isinstance(content, dict) else enumerate(content):
-            _require_bounded(name, where)
+            if isinstance(name, str):
+                _require_bounded(name, *where)
             if isinstance(value, str | list | dict):
-                _require_bounded(value, f"{where}.{shown(name)}".strip("."))
+                _require_bounded(value, *where, name)
 
 
 def _require_possible(row: Result) -> None:

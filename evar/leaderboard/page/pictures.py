@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from evar import plots
 from evar.base.errors import printable
@@ -58,14 +59,14 @@ def sections(
     rows: Sequence[Result], board: Board, names: dict[str, str], published: Sequence[Published]
 ) -> list[Section]:
     """The sections that have pictures. rows: what `board` was built from; names: run -> its encoder's, of the board."""
-    numbers = encoder_numbers(board)
+    encoders = {run: Encoder(number, names[run]) for run, number in encoder_numbers(board).items()}
     apart = [each.result for each in board.apart]
     tasks = task_order(row.task for row in board.ranked)
     with_task = {task: [table for table in board.tables if task in table.tasks] for task in tasks}
     linear = beside(published, rows)
     beside_task = {task: [row for row in linear if row.task == task] for task in tasks}
-    dots = [dot_plot(task, with_task[task], names, numbers, beside_task[task]) for task in tasks]
-    speeds = [speed_plot(task, with_task[task], names, numbers) for task in tasks]
+    dots = [dot_plot(task, with_task[task], encoders, beside_task[task]) for task in tasks]
+    speeds = [speed_plot(task, with_task[task], encoders) for task in tasks]
     every = [
         Section(
             "by-task", "Task by task", "Lines are 95 % intervals." + (PUBLISHED if linear else ""), tuple(dots),
@@ -76,14 +77,24 @@ def sections(
         ),
         Section(
             "layers", "Layer by layer", "One layer's score each. Which one is best here is not for choosing by: a row "
-            "with the output “chosen” took its layer on validation clips.", tuple(layer_curves(apart, names, numbers)),
+            "with the output “chosen” took its layer on validation clips.", tuple(layer_curves(apart, encoders)),
         ),
         Section(
-            "shots", "Few shots", "Fitted on few training clips of each class.",
-            tuple(shots_curves(apart, names, numbers)),
+            "shots", "Few shots", "Fitted on few training clips a class.", tuple(shots_curves(apart, encoders)),
         ),
     ]  # fmt: skip
     return [section for section in every if section.pictures]
+
+
+class Encoder(NamedTuple):
+    """An encoder as pictures show it: the number that gives its colour, and its name."""
+
+    number: int
+    name: str
+
+
+Encoders = Mapping[str, Encoder]
+"""Run -> its encoder."""
 
 
 def encoder_numbers(board: Board) -> dict[str, int]:
@@ -92,21 +103,15 @@ def encoder_numbers(board: Board) -> dict[str, int]:
     return {row.run: numbers.setdefault(subject_of(row), len(numbers)) for row in board.rows}
 
 
-def dot_plot(
-    task: str,
-    tables: Sequence[RankedTable],
-    names: dict[str, str],
-    numbers: dict[str, int],
-    published: Sequence[Published],
-) -> Picture:
+def dot_plot(task: str, tables: Sequence[RankedTable], encoders: Encoders, published: Sequence[Published]) -> Picture:
     """The scores of a task in `tables` that have it; published: the task's rows beside."""
     columns = [(table.title, table.column(task)) for table in tables[:MOST_SERIES]]
-    encoders = list(dict.fromkeys(names[row.run] for _, column in columns for row in column))
-    lines = encoders[:MOST_ENCODERS]
+    names = list(dict.fromkeys(encoders[row.run].name for _, column in columns for row in column))
+    lines = names[:MOST_ENCODERS]
     series = []
     for title, column in columns:
-        shown = [row for row in column if names[row.run] in lines]
-        series.append(_series(title, shown, numbers, names, {row.run: lines.index(names[row.run]) for row in shown}))
+        shown = [row for row in column if encoders[row.run].name in lines]
+        series.append(_series(title, shown, encoders, {row.run: lines.index(encoders[row.run].name) for row in shown}))
     models = list(dict.fromkeys(row.model for row in sorted(published, key=lambda row: -row.value)))
     best = models[:MOST_PUBLISHED]
     if best:
@@ -118,7 +123,7 @@ def dot_plot(
     title = f"{task}: {metric}"
     svg = plots.dot_plot(short(metric), [short(name) for name in (*lines, *best)], series)
     caption = _cut(
-        (len(lines), len(encoders), "encoders"),
+        (len(lines), len(names), "encoders"),
         (len(columns), len(tables), "probes and outputs"),
         (len(best), len(models), "published models, the best"),
     )
@@ -126,9 +131,7 @@ def dot_plot(
     return Picture(task, title, _on_page(svg, "dots", title, series), caption, probes=probes)
 
 
-def speed_plot(
-    task: str, tables: Sequence[RankedTable], names: dict[str, str], numbers: dict[str, int]
-) -> Picture | None:
+def speed_plot(task: str, tables: Sequence[RankedTable], encoders: Encoders) -> Picture | None:
     """The scores of a task over clips/s, devices apart, in the first table of two encoders or more; None for none."""
     columns = ((table, [row for row in table.column(task) if row.embed_clips_per_second > 0]) for table in tables)
     table, rows = next((column for column in columns if len(column[1]) > 1), (None, []))
@@ -144,12 +147,12 @@ def speed_plot(
         best = {row.run for row in (*(where[point] for point in front), *own[:MOST_SPEEDS])}
         left_out += len(own) - len(best)
         own = [row for row in own if row.run in best]
-        series.append(_series(device, own, numbers, names, {row.run: row.embed_clips_per_second for row in own}))
+        series.append(_series(device, own, encoders, {row.run: row.embed_clips_per_second for row in own}))
         fronts.append(front)
         for speed, score in front[:: 1 + (len(front) - 1) // MOST_NUMBERED]:
-            row = where[speed, score]
-            numbered.append((speed, score, numbers[row.run]))
-            on_front.append((numbers[row.run], f"{names[row.run]}, {per_cent(score)} % at {speed:,.0f} clips/s"))
+            number, name = encoders[where[speed, score].run]
+            numbered.append((speed, score, number))
+            on_front.append((number, f"{name}, {per_cent(score)} % at {speed:,.0f} clips/s"))
     title = f"{task}: {rows[0].metric} over speed"
     svg = plots.speed_plot(short(rows[0].metric), series, fronts, numbered)
     caption = f"{table.title}, on {', '.join(shown)}. On the line: no encoder is both faster and better. " + _cut(
@@ -170,18 +173,18 @@ def pareto_front(points: Iterable[tuple[float, float]]) -> list[tuple[float, flo
     return front[::-1]
 
 
-def layer_curves(rows: Sequence[Result], names: dict[str, str], numbers: dict[str, int]) -> list[Picture]:
+def layer_curves(rows: Sequence[Result], encoders: Encoders) -> list[Picture]:
     """One picture a task and probe of the layers that were swept, an encoder a series; each layer's latest run."""
     layers = {row.run: int(found[1]) for row in rows if row.sweep and (found := LAYER.fullmatch(row.output))}
     swept = [row for row in rows if row.run in layers]
-    return _curves(swept, "layers", "layer, from 0", names, numbers, layers)
+    return _curves(swept, "layers", "layer, from 0", encoders, layers)
 
 
-def shots_curves(rows: Sequence[Result], names: dict[str, str], numbers: dict[str, int]) -> list[Picture]:
+def shots_curves(rows: Sequence[Result], encoders: Encoders) -> list[Picture]:
     """One picture a task and probe of the numbers of shots, an encoder with its output a series."""
     few = [row for row in rows if row.shots]
-    named = {row.run: f"{names[row.run]}, {row.output}" for row in few}
-    return _curves(few, "shots", "training clips a class", named, numbers, {row.run: row.shots or 0 for row in few})
+    named = {row.run: Encoder(encoders[row.run].number, f"{encoders[row.run].name}, {row.output}") for row in few}
+    return _curves(few, "shots", "training clips a class", named, {row.run: row.shots or 0 for row in few})
 
 
 def of_curve(row: Result) -> bool:
@@ -196,14 +199,9 @@ def short(text: str) -> str:
 
 
 def _curves(
-    rows: Sequence[Result],
-    kind: str,
-    xlabel: str,
-    names: dict[str, str],
-    numbers: dict[str, int],
-    places: dict[str, int],
+    rows: Sequence[Result], kind: str, xlabel: str, encoders: Encoders, places: dict[str, int]
 ) -> list[Picture]:
-    """One picture a task and probe. names: run -> its series; places: run -> where it stands."""
+    """One picture a task and probe, a series for each encoder's name; places: run -> where it stands."""
     probes = probe_names(rows)
 
     def by(row: Result) -> tuple[str, str]:
@@ -213,9 +211,9 @@ def _curves(
     for (task, probe), members in groupby(sorted(rows, key=by), key=by):
         curves: dict[str, list[Result]] = {}
         for row in sorted(members, key=lambda row: places[row.run]):
-            curves.setdefault(names[row.run], []).append(row)
-        labels = {run: f"{place}:" for run, place in places.items()}
-        series = [_series(name, points, numbers, labels, places) for name, points in list(curves.items())[:MOST_SERIES]]
+            curves.setdefault(encoders[row.run].name, []).append(row)
+        shown = list(curves.items())[:MOST_SERIES]
+        series = [_series(name, points, encoders, places, by_place=True) for name, points in shown]
         metric = next(iter(curves.values()))[0].metric
         title = f"{task}: {metric} over {kind}, {probe}"
         svg = plots.curve_plot(short(metric), xlabel, series, doubling=kind == "shots")
@@ -225,16 +223,13 @@ def _curves(
 
 
 def _series(
-    name: str, rows: Sequence[Result], numbers: dict[str, int], labels: dict[str, str], places: Mapping[str, float]
+    name: str, rows: Sequence[Result], encoders: Encoders, places: Mapping[str, float], *, by_place: bool = False
 ) -> Series:
-    """The rows' points. numbers, labels, places: run -> its encoder, what its point is in words, where it is drawn."""
-    points = tuple(_point(labels[row.run], row.score, row.low, row.high) for row in rows)
-    return Series(
-        short(name),
-        points,
-        tuple(places[row.run] for row in rows),
-        encoders=tuple(numbers[row.run] for row in rows),
-    )
+    """The rows' points. places: run -> where it is drawn; by_place: points are named by that, not by their encoder."""
+    labels = [f"{places[row.run]}:" if by_place else encoders[row.run].name for row in rows]
+    points = [_point(label, row.score, row.low, row.high) for label, row in zip(labels, rows, strict=True)]
+    numbers = tuple(encoders[row.run].number for row in rows)
+    return Series(short(name), tuple(points), tuple(places[row.run] for row in rows), encoders=numbers)
 
 
 def _point(name: str, value: float, low: float | None, high: float | None) -> CurvePoint:

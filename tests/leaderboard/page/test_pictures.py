@@ -10,6 +10,7 @@ from evar import plots
 from evar.leaderboard.page.inline_svg import inline
 from evar.leaderboard.page.pictures import (
     MOST_ENCODERS,
+    Encoder,
     dot_plot,
     encoder_numbers,
     layer_curves,
@@ -31,9 +32,10 @@ def board(rows):
     return build(rows, lambda best, other: False)
 
 
-def facts(made):
-    """What pictures take of a board: names and numbers of its encoders."""
-    return encoder_names(made.rows), encoder_numbers(made)
+def encoders(made):
+    """As pictures show those of a board."""
+    names = encoder_names(made.rows)
+    return {run: Encoder(number, names[run]) for run, number in encoder_numbers(made).items()}
 
 
 def texts(svg):
@@ -93,7 +95,7 @@ def test_dot_plot_shows_own_rows_filled_and_published_ones_hollow_below():
     rows = [make_scored("m2d", "us8k", 0.8, 1), make_scored("logmel", "us8k", 0.5, 2)]
     published = [Published("us8k", "PANN", "accuracy", "10 folds", "linear", "p", 0.79, None, None, "s")]
     made = board(rows)
-    picture = dot_plot("us8k", made.tables, *facts(made), published)
+    picture = dot_plot("us8k", made.tables, encoders(made), published)
     shown = [text for text in texts(picture.svg) if text in ("m2d", "logmel", "PANN")]
     assert shown == ["m2d", "logmel", "PANN"]
     assert picture.svg.count("fill-opacity: 0;") > 0
@@ -104,14 +106,14 @@ def test_dot_plot_shows_own_rows_filled_and_published_ones_hollow_below():
 def test_a_probe_is_a_series_and_no_dot_is_the_best_of_several():
     rows = [make_scored("m2d", "us8k", 0.8, 1), make_scored("m2d", "us8k", 0.7, 2, probe="knn")]
     made = board(rows)
-    svg = dot_plot("us8k", made.tables, *facts(made), []).svg
+    svg = dot_plot("us8k", made.tables, encoders(made), []).svg
     assert "probe logistic, output last: m2d 80.0 %" in svg
     assert "probe knn, output last: m2d 70.0 %" in svg
 
 
 def test_a_long_list_is_cut_and_says_so():
     made = board([make_scored(f"e{number}", "us8k", 0.5 + number / 100, number) for number in range(30)])
-    picture = dot_plot("us8k", made.tables, *facts(made), [])
+    picture = dot_plot("us8k", made.tables, encoders(made), [])
     assert picture.caption == f"Shown: {MOST_ENCODERS} of 30 encoders."
     assert "e29" in texts(picture.svg)
     assert "e0" not in texts(picture.svg)
@@ -125,7 +127,7 @@ def test_speed_plot_parts_devices_and_numbers_their_fronts():
         make_scored("other", "us8k", 0.4, 4, embed_clips_per_second=1.0, device="cpu"),
     ]
     made = board(rows)
-    picture = speed_plot("us8k", made.tables, *facts(made))
+    picture = speed_plot("us8k", made.tables, encoders(made))
     assert picture.numbered == (
         (0, "good, 80.0 % at 10 clips/s"),
         (1, "fast, 60.0 % at 900 clips/s"),
@@ -141,7 +143,7 @@ def test_speed_is_drawn_of_the_first_table_that_has_several_encoders_and_its_axi
         speed = 3.0 * 1.15**number
         rows.append(make_scored(f"e{number}", "us8k", 0.5, 2 + number, probe="knn", embed_clips_per_second=speed))
     made = board(rows)
-    picture = speed_plot("us8k", made.tables, *facts(made))
+    picture = speed_plot("us8k", made.tables, encoders(made))
     assert picture.probes == ("knn",)
     assert "61 of 80 encoders, the best" in picture.caption  # with the one of the front
     ticks = [text for text in texts(picture.svg) if re.fullmatch(r"[\d,]+k?", text) and text != "1"]
@@ -150,7 +152,7 @@ def test_speed_is_drawn_of_the_first_table_that_has_several_encoders_and_its_axi
 
 def test_one_encoder_has_no_speed_plot():
     made = board([make_scored("m2d", "us8k", 0.8, 1)])
-    assert speed_plot("us8k", made.tables, *facts(made)) is None
+    assert speed_plot("us8k", made.tables, encoders(made)) is None
     assert [section.name for section in sections([], made, encoder_names(made.ranked), [])] == ["by-task"]
 
 
@@ -160,7 +162,7 @@ def test_layer_curve_draws_the_latest_run_of_each_layer():
         for number, (layer, score) in enumerate([(0, 0.5), (1, 0.6), (0, 0.55)])
     ]
     made = board(layers)
-    (picture,) = layer_curves([each.result for each in made.apart], *facts(made))
+    (picture,) = layer_curves([each.result for each in made.apart], encoders(made))
     assert picture.title == "us8k: accuracy over layers, logistic"
     assert "m2d: 0: 55.0 %" in picture.svg
     assert "50.0 % (" not in picture.svg

@@ -3,7 +3,7 @@
 // opening the run that a link leads to. Without it, all is there.
 
 const THEME = "evar-theme";
-const MOST_ROWS = 100; // of a table at first: a browser lays out thousands too slowly to sort them at once
+const MOST_ROWS = 100; // of a table at first, as in page.css: a browser lays out thousands too slowly to sort them at once
 const root = document.documentElement;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -183,36 +183,39 @@ function readBlock(element) {
   return block;
 }
 
-function addButton(element, name, action) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "quiet";
-  button.textContent = name;
+function add(parent, tag, text = "", attributes = {}) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  parent.append(element);
+  return element;
+}
+
+function addButton(parent, name, action, attributes = {}) {
+  const button = add(parent, "button", name, { type: "button", class: "quiet", ...attributes });
   button.addEventListener("click", action);
-  element.append(button);
   return button;
 }
 
 // Copying and downloading what is shown of a table: what filters, and the first rows of a long one, leave.
 function setUpTools(block, table) {
-  const said = document.createElement("output");
-  const say = (what) => { said.textContent = `${[...block.body.rows].filter((row) => !row.hidden).length} rows ${what}`; };
   const title = table.parentElement.getAttribute("aria-label");
+  const say = (what) => { said.textContent = `${[...block.body.rows].filter((row) => !row.hidden).length} rows ${what}`; };
   addButton(block.element, "Copy", () => {
     const lines = shownCells(table).map((cells) => cells.join("\t"));
     copy(lines.join("\n")).then(() => say("copied"), () => { said.textContent = "The browser does not allow it"; });
-  }).setAttribute("aria-label", `Copy: ${title}`);
+  }, { "aria-label": `Copy: ${title}` });
   addButton(block.element, "Download CSV", () => {
     const quoted = (cell) => (/[",]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
     const lines = shownCells(table).map((cells) => cells.map(quoted).join(","));
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([lines.map((line) => `${line}\r\n`).join("")], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" }));
     link.download = `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60)}.csv`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     say("downloaded");
-  }).setAttribute("aria-label", `Download CSV: ${title}`);
-  block.element.append(said);
+  }, { "aria-label": `Download CSV: ${title}` });
+  const said = add(block.element, "output");
 }
 
 // Text of the cells that are shown; none of it a spreadsheet runs as a formula.
@@ -237,10 +240,10 @@ function setUpMore(block, table) {
   block.more = addButton(block.element, "", () => {
     block.most = block.most === MOST_ROWS ? Infinity : MOST_ROWS;
     showRows(block);
-  });
-  block.more.classList.add("more");
+  }, { class: "quiet more" });
   table.addEventListener("sorted", () => showRows(block));
   showRows(block);
+  block.body.classList.add("ready");
 }
 
 // Shows, in their present order, the first rows that no filter excludes.
@@ -291,14 +294,11 @@ function openTarget() {
 // Two rows that are chosen, by their boxes or anywhere on the row, are compared below; a third takes the first one's place.
 function setUpComparison() {
   const chosen = [];
-  const panel = document.createElement("aside");
-  panel.id = "comparison";
-  panel.setAttribute("aria-label", "Comparison");
-  panel.hidden = true;
-  document.body.append(panel);
+  const main = document.getElementById("main");
+  const panel = add(document.body, "aside", "", { id: "comparison", "aria-label": "Comparison", hidden: "" });
 
-  function close() {
-    for (const box of chosen.splice(0)) box.checked = false;
+  function drop(count) {
+    for (const box of chosen.splice(0, count)) box.checked = false;
     show();
   }
 
@@ -308,60 +308,51 @@ function setUpComparison() {
     panel.hidden = chosen.length === 0;
     panel.replaceChildren();
     if (panel.hidden) return;
-    const lead = add(panel, "p", "");
-    lead.setAttribute("role", "status");
-    addButton(panel, "Close", close);
+    const lead = add(panel, "p", "", { role: "status" });
+    addButton(panel, "Close", () => drop(chosen.length));
     const [a, b] = chosen.map((box) => box.closest("tr"));
-    requestAnimationFrame(() => { lead.textContent = b ? "A against B, on the tasks of both" : `${labelOf(a)}: choose another row to compare it with`; });
-    if (b) panel.append(comparisonOf(a, b));
+    const said = b ? `A: ${labelOf(a)}. B: ${labelOf(b)}.` : `${labelOf(a)}: choose another row to compare it with.`;
+    requestAnimationFrame(() => { lead.textContent = said; }); // said aloud only where it changes
+    if (b) addComparison(panel, a, b);
   }
 
-  document.getElementById("main").addEventListener("change", ({ target }) => {
+  main.addEventListener("change", ({ target }) => {
     if (!target.matches(".pick")) return;
     if (target.checked) chosen.push(target);
     else chosen.splice(chosen.indexOf(target), 1);
-    if (chosen.length > 2) chosen.shift().checked = false;
-    show();
+    drop(chosen.length - 2 > 0 ? 1 : 0);
   });
-  document.getElementById("main").addEventListener("click", ({ target }) => {
-    if (!target.closest("a, button, label, input") && getSelection().isCollapsed) target.closest("tr")?.querySelector(".pick")?.click();
+  main.addEventListener("click", ({ target }) => {
+    if (target.closest("a, button, label, input") || !getSelection().isCollapsed) return;
+    target.closest("tr")?.querySelector(".pick")?.click();
   });
-  addEventListener("keydown", ({ key }) => { if (key === "Escape") close(); });
-}
-
-function add(parent, tag, text, attributes = {}) {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  parent.append(element);
-  return element;
+  addEventListener("keydown", ({ key }) => { if (key === "Escape") drop(chosen.length); });
 }
 
 function labelOf(row) {
   return `${row.querySelector("label").textContent.trim()}, ${row.closest(".scroll").getAttribute("aria-label")}`;
 }
 
-function comparisonOf(a, b) {
-  const box = document.createElement("div");
-  for (const [name, value] of [["class", "scroll"], ["tabindex", "0"], ["role", "group"], ["aria-label", "Compared scores"]]) box.setAttribute(name, value);
-  const table = add(box, "table", "");
-  const head = add(add(table, "thead", ""), "tr", "");
-  for (const name of ["task", `A: ${labelOf(a)}`, `B: ${labelOf(b)}`, "A − B", "verdict"]) add(head, "th", name, { scope: "col" });
-  const body = add(table, "tbody", "");
+function addComparison(panel, a, b) {
+  const box = add(panel, "div", "", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Compared scores" });
+  const table = add(box, "table");
+  const head = add(add(table, "thead"), "tr");
+  for (const name of ["task", "A", "B", "A − B", "verdict"]) add(head, "th", name, { scope: "col" });
+  const body = add(table, "tbody");
   const [cellsA, cellsB] = [a, b].map(cellsByTask);
   for (const [task, one] of cellsA) {
     const other = cellsB.get(task);
     if (!other) continue;
-    const row = add(body, "tr", "");
+    const row = add(body, "tr");
     add(row, "th", task, { scope: "row" });
     const [x, y] = [one, other].map((cell) => cell.dataset.score.split(" ").map(Number));
     for (const [score, low, high] of [x, y]) add(row, "td", `${score.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`);
     add(row, "td", `${x[0] < y[0] ? "−" : "+"}${Math.abs(x[0] - y[0]).toFixed(1)}`);
-    const verdict = add(row, "td", verdictOf(one, other, x, y) ?? "the intervals meet; paired: ");
-    if (!verdictOf(one, other, x, y)) add(verdict, "code", `evar compare ${one.dataset.run} ${other.dataset.run}`);
+    const verdict = verdictOf(one, other, x, y);
+    const cell = add(row, "td", verdict || "the intervals meet; paired: ");
+    if (!verdict) add(cell, "code", `evar compare ${one.dataset.run} ${other.dataset.run}`);
   }
-  if (!body.rows.length) add(add(body, "tr", ""), "td", "no task in common", { colspan: 5 });
-  return box;
+  if (!body.rows.length) add(add(body, "tr"), "td", "no task in common", { colspan: 5 });
 }
 
 function cellsByTask(row) {
@@ -370,13 +361,13 @@ function cellsByTask(row) {
   return new Map(cells.map((cell) => [heads[cell.cellIndex].dataset.task, cell]));
 }
 
-// What the page knows: intervals that do not meet, and each column's paired comparisons with its best.
+// What the page knows: intervals that do not meet, and each column's paired comparisons with its best; else "".
 function verdictOf(a, b, [, lowA, highA], [, lowB, highB]) {
   if ("few" in a.dataset || "few" in b.dataset) return "no claim: few groups";
   if (lowA > highB) return "A is better";
   if (lowB > highA) return "B is better";
-  if (a.closest("table") !== b.closest("table")) return undefined;
-  if (a.matches(".best")) return b.matches(".best, .tied") ? "not separable, paired" : "A is better, paired";
-  if (b.matches(".best")) return a.matches(".tied") ? "not separable, paired" : "B is better, paired";
-  return undefined;
+  const best = a.closest("table") === b.closest("table") && [a, b].find((cell) => cell.matches(".best"));
+  if (!best) return "";
+  if ([a, b].every((cell) => cell.matches(".best, .tied"))) return "not separable, paired";
+  return `${best === a ? "A" : "B"} is better, paired`;
 }
