@@ -23,7 +23,7 @@ test: setup  ## the whole test suite
 test-cluster: setup  ## sweeps on several nodes of Ray, some of them killed, on this machine
 	$(BIN)/python -m pytest tests/cluster
 
-test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (Debian: apt install chromium chromium-driver)
+test-browser: .venv/browser  ## the leaderboard's page in a headless Chromium (Debian: apt install chromium chromium-driver; npm)
 	$(BIN)/python -m pytest tests/browser
 
 .venv/browser: $(READY) tests/browser/package-lock.json
