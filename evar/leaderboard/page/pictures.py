@@ -59,7 +59,7 @@ def sections(
     rows: Sequence[Result], board: Board, names: dict[str, str], published: Sequence[Published]
 ) -> list[Section]:
     """The sections that have pictures. rows: what `board` was built from; names: run -> its encoder's, of the board."""
-    encoders = {run: Encoder(number, names[run]) for run, number in encoder_numbers(board).items()}
+    encoders = {run: DrawnEncoder(number, names[run]) for run, number in encoder_numbers(board).items()}
     apart = [each.result for each in board.apart]
     tasks = task_order(row.task for row in board.ranked)
     with_task = {task: [table for table in board.tables if task in table.tasks] for task in tasks}
@@ -86,14 +86,14 @@ def sections(
     return [section for section in every if section.pictures]
 
 
-class Encoder(NamedTuple):
+class DrawnEncoder(NamedTuple):
     """An encoder as pictures show it: the number that gives its colour, and its name."""
 
     number: int
     name: str
 
 
-Encoders = Mapping[str, Encoder]
+Encoders = Mapping[str, DrawnEncoder]
 """Run -> its encoder."""
 
 
@@ -139,13 +139,12 @@ def speed_plot(task: str, tables: Sequence[RankedTable], encoders: Encoders) -> 
         return None
     devices = sorted({row.device for row in rows})
     shown = devices[:MOST_SERIES]
-    series, fronts, numbered, on_front, left_out = [], [], [], [], 0
+    series, fronts, numbered, on_front = [], [], [], []
     for device in shown:
         own = [row for row in rows if row.device == device]
         where = {(row.embed_clips_per_second, row.score): row for row in own}
         front = pareto_front(where)
         best = {row.run for row in (*(where[point] for point in front), *own[:MOST_SPEEDS])}
-        left_out += len(own) - len(best)
         own = [row for row in own if row.run in best]
         series.append(_series(device, own, encoders, {row.run: row.embed_clips_per_second for row in own}))
         fronts.append(front)
@@ -158,7 +157,7 @@ def speed_plot(task: str, tables: Sequence[RankedTable], encoders: Encoders) -> 
     caption = f"{table.title}, on {', '.join(shown)}. On the line: no encoder is both faster and better. " + _cut(
         (len(numbered), sum(map(len, fronts)), "of these numbered"),
         (len(shown), len(devices), "devices"),
-        (len(rows) - left_out, len(rows), "encoders, the best"),
+        (sum(len(each.points) for each in series), len(rows), "encoders, the best"),
     )
     svg = _on_page(svg, "speed", title, series)
     return Picture(task, title, svg, caption.rstrip(), tuple(on_front), (table.probe,))
@@ -183,7 +182,7 @@ def layer_curves(rows: Sequence[Result], encoders: Encoders) -> list[Picture]:
 def shots_curves(rows: Sequence[Result], encoders: Encoders) -> list[Picture]:
     """One picture a task and probe of the numbers of shots, an encoder with its output a series."""
     few = [row for row in rows if row.shots]
-    named = {row.run: Encoder(encoders[row.run].number, f"{encoders[row.run].name}, {row.output}") for row in few}
+    named = {row.run: DrawnEncoder(encoders[row.run].number, f"{encoders[row.run].name}, {row.output}") for row in few}
     return _curves(few, "shots", "training clips a class", named, {row.run: row.shots or 0 for row in few})
 
 

@@ -10,7 +10,7 @@ from evar import plots
 from evar.leaderboard.page.inline_svg import inline
 from evar.leaderboard.page.pictures import (
     MOST_ENCODERS,
-    Encoder,
+    DrawnEncoder,
     dot_plot,
     encoder_numbers,
     layer_curves,
@@ -35,7 +35,7 @@ def board(rows):
 def encoders(made):
     """As pictures show those of a board."""
     names = encoder_names(made.rows)
-    return {run: Encoder(number, names[run]) for run, number in encoder_numbers(made).items()}
+    return {run: DrawnEncoder(number, names[run]) for run, number in encoder_numbers(made).items()}
 
 
 def texts(svg):
