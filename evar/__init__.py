@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evar.base.progress import show_progress as show_progress
+    from evar.callbacks.scorer import TrainingScorer as TrainingScorer
     from evar.cluster.cells import EncoderCall as EncoderCall
     from evar.cluster.sweep import sweep as sweep
     from evar.config import Config as Config
@@ -40,6 +41,7 @@ _PUBLIC = {
     "EncoderCall": "evar.cluster.cells",
     "Result": "evar.result",
     "Scoring": "evar.pretraining",
+    "TrainingScorer": "evar.callbacks.scorer",
     "check": "evar.preparation",
     "check_encoder": "evar.encoder_checks",
     "compare": "evar.leaderboard.comparison",

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from evar import encoders, plots
 from evar.base.errors import EvarError, UsageError
 from evar.base.progress import hidden, hidden_progress
+from evar.callbacks.scorer import at_step
+from evar.callbacks.undisturbed import undisturbed
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
 from evar.data.named_tasks import load_tasks
@@ -155,19 +155,15 @@ def draw_loss(saved: Saved) -> None:
 def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
     """Append a row for the encoder as it is at this step; what goes wrong is noted and does not end the training."""
     assert saved.encoder is not None
-    threads = torch.get_num_threads()
     try:
-        evaluator = Evaluator(encoders.open_encoder("m2d", saved.encoder), open_probes(PROBE, config.device), config)
-        with hidden_progress():
-            for evaluation in evaluator.evaluations(task):
-                ranked = evaluation.result.ranked and saved.steps == saved.total
-                result = dataclasses.replace(evaluation.result, step=saved.steps, ranked=ranked)
-                dataclasses.replace(evaluation, result=result).save(results)
-                log.info(f"epoch {saved.epoch:g}, step {saved.steps:,}: {result.line}")
+        with undisturbed(), hidden_progress():
+            encoder, probes = encoders.open_encoder("m2d", saved.encoder), open_probes(PROBE, config.device)
+            for evaluation in Evaluator(encoder, probes, config).evaluations(task):
+                evaluation = at_step(evaluation, saved.steps, last=saved.steps == saved.total)
+                evaluation.save(results)
+                log.info(f"epoch {saved.epoch:g}, step {saved.steps:,}: {evaluation.result.line}")
     except EvarError as error:
         log.warning(f"not scored at step {saved.steps:,}: {error}")
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _sources(folders: Sequence[str | Path], task: str | None, config: Config) -> list[AudioSource]:

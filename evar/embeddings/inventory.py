@@ -112,6 +112,15 @@ def remove(item: Item, *, even_if_held: bool = False) -> bool:
             lock.release()
 
 
+def forget(cache: Path, key: str) -> None:
+    """Delete the embeddings of this key (see `Embeddings`), whose weights nobody will ask for again, and their lock."""
+    for folder in (cache / "embeddings").glob(f"*-{key[:16]}"):
+        if folder.is_dir() and read_json(folder / KEY).get("key") is not None:
+            remove(_embeddings(folder, set()), even_if_held=True)
+        with contextlib.suppress(OSError):
+            folder.with_name(folder.name + ".lock").unlink()
+
+
 def _remove_left_over(cache: Path) -> None:
     """Delete, all over the cache, the temporary files that killed processes left."""
     for folder, _, _ in os.walk(cache):
