@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evar.leaderboard.comparison import compare as compare
     from evar.leaderboard.imported import import_results as import_results
     from evar.leaderboard.read import read_leaderboard as read_leaderboard
+    from evar.leaderboard.runs import load_probe as load_probe
     from evar.leaderboard.runs import read_rows as read_rows
     from evar.pipeline import evaluate as evaluate
     from evar.preparation import check as check
@@ -49,6 +50,7 @@ _PUBLIC = {
     "finetune": "evar.finetuning",
     "import_results": "evar.leaderboard.imported",
     "list_tasks": "evar.preparation",
+    "load_probe": "evar.leaderboard.runs",
     "load_task": "evar.data.task",
     "new_task": "evar.data.new_task",
     "open_encoder": "evar.encoders",

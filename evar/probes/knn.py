@@ -42,6 +42,8 @@ def open_probe(k: Sequence[int] = K, temperature: float = TEMPERATURE) -> Probe:
 class KNN(Probe[float]):
     """See the module's docstring. Its grid starts with the most neighbours, the smoothest."""
 
+    can_be_saved = False  # a fit is its training clips
+
     def __init__(self, k: Sequence[int], temperature: float) -> None:
         if not rises(k) or not 1 <= k[0] <= k[-1] <= MOST_K:
             raise UsageError(f"probe knn: k must be a rising list of whole numbers from 1 to {MOST_K:,}, not {k!r}")

@@ -67,8 +67,8 @@ def test_lightning_trains_alike_and_its_loggers_and_monitors_get_the_scores(
         torch.manual_seed(0)
         module, loader = Module(), torch.utils.data.DataLoader(Clips(), batch_size=4, shuffle=True)
         trainer = lightning.Trainer(
-            max_steps=STEPS, accelerator="cpu", precision="bf16-mixed", accumulate_grad_batches=2,
-            callbacks=[*callbacks], log_every_n_steps=1, logger=CSVLogger(folder, version=""), enable_progress_bar=False,
+            max_steps=STEPS, accelerator="cpu", precision="bf16-mixed", accumulate_grad_batches=2, log_every_n_steps=1,
+            callbacks=[*callbacks], logger=CSVLogger(folder, version=""), enable_progress_bar=False,
             enable_model_summary=False, enable_checkpointing=bool(callbacks),
         )  # fmt: skip
         trainer.fit(module, loader)

@@ -53,6 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="score also what has its row, by the same weights, code, probe, settings, clips and kind of device "
         "(default: show that row)",
     )
+    parser.add_argument(
+        "--save-probe",
+        action="store_true",
+        help="keep the fitted probe beside each row, for evar.load_probe; score again what has its row but no probe "
+        "(default: do not)",
+    )
     add_settings(parser)
     add_json(parser, "results")
 
@@ -90,7 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     results = arguments.results
     evaluator = Evaluator.open(
-        arguments.encoder, arguments.probe, config, results, weights=arguments.weights, again=arguments.again
+        arguments.encoder,
+        arguments.probe,
+        config,
+        results,
+        weights=arguments.weights,
+        again=arguments.again,
+        save_probe=arguments.save_probe,
     )
 
     def score(task: Task) -> None:

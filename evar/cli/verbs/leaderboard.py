@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from evar.base import plugins
 from evar.base.errors import UsageError
@@ -9,23 +10,14 @@ from evar.cli.options import add_results, day, names, one_of
 from evar.cli.terminal import echo, plugin_list, width
 
 LIST = "list"
+PAGES = ("html", "site")
 FILTERS = ("task", "probe", "protocol", "metric", "encoder")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which rows, in which format, where to."""
     add_results(parser)
-    for name in FILTERS:
-        parser.add_argument(
-            f"--{name}",
-            type=names,
-            action="add-up",
-            metavar="NAME[,..]",
-            help=f"only rows of one of these, by {name}{'; groups too' if name == 'task' else ''} (default: all)",
-        )
-    parser.add_argument(
-        "--since", type=day, metavar="DAY", help="only rows from this day on, YYYY-MM-DD, UTC (default: all)"
-    )
+    add_filters(parser)
     parser.add_argument(
         "--published",
         type=one_of("published rows", "none", "linear", "frozen", "all"),
@@ -44,12 +36,38 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Which rows, for `evar export` too."""
+    for name in FILTERS:
+        parser.add_argument(
+            f"--{name}",
+            type=names,
+            action="add-up",
+            metavar="NAME[,..]",
+            help=f"only rows of one of these, by {name}{'; groups too' if name == 'task' else ''} (default: all)",
+        )
+    parser.add_argument(
+        "--since", type=day, metavar="DAY", help="only rows from this day on, YYYY-MM-DD, UTC (default: all)"
+    )
+
+
+def filters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `add_filters` was given, as `read_leaderboard` takes it."""
+    return {name: getattr(arguments, name) for name in (*FILTERS, "since")}
+
+
+def format_name(text: str) -> str:
+    """A type: the name of a format, whose words may stand apart by hyphens too."""
+    known = plugins.names("format")
+    return one_of("format", *known, LIST)(text if text in known else text.replace("-", "_"))
+
+
 def add_format(parser: argparse.ArgumentParser, default: str) -> None:
     """--format and --out, which `evar export` has too."""
     known = plugins.names("format")
     parser.add_argument(
         "--format",
-        type=one_of("format", *known, LIST),
+        type=format_name,
         default=default,
         metavar="FORMAT",
         help=f"{', '.join(known)}, or `list`; csv has a line an encoder, long a line a score (default: {default})",
@@ -58,8 +76,8 @@ def add_format(parser: argparse.ArgumentParser, default: str) -> None:
         "--out",
         type=Path,
         metavar="PATH",
-        help="file to write, for hear and mteb a folder (default: text to stdout, the page to leaderboard.html beside "
-        "the results)",
+        help="file to write, or a folder for formats of several files (default: text to stdout, the page to "
+        "leaderboard.html beside the results)",
     )
 
 
@@ -83,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.results,
         history=arguments.history,
         ranks=arguments.ranks,
-        published=arguments.published or ("all" if arguments.format == "html" else "linear"),
-        **{name: getattr(arguments, name) for name in (*FILTERS, "since")},
+        published=arguments.published or ("all" if arguments.format in PAGES else "linear"),
+        **filters(arguments),
     )
     write(shown, arguments.format, out, width())
     return 0

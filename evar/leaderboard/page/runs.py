@@ -51,10 +51,7 @@ def run_details(template: Template, results: Path, board: Board, probes: dict[st
     names = encoder_names(rows)
     texts: dict[str, str] = {}
     for row in sorted(rows, key=lambda row: (row.time, row.run), reverse=True):
-        behind = _behind(results, row)
-        text = template.render(
-            row=row, name=names[row.run], probe=probes[row.run], behind=behind, remarks=_remarks(row, why.get(row.run))
-        )
+        text = template.render(run_facts(results, row, names[row.run], probes[row.run], why.get(row.run)))
         most_bytes -= len(text.encode(errors="replace"))
         if most_bytes < 0:
             break
@@ -62,6 +59,12 @@ def run_details(template: Template, results: Path, board: Board, probes: dict[st
     tasks = task_order(row.task for row in rows)
     order = sorted(rows, key=lambda row: (tasks.index(row.task), row.run in why, -row.score))
     return Details({row.run: texts[row.run] for row in order if row.run in texts}, len(rows) - len(texts))
+
+
+def run_facts(results: Path, row: Result, name: str, probe: str, why_apart: str | None) -> dict[str, object]:
+    """What the template of a run shows. name: of its encoder; why_apart: why it is not ranked, None where it may be."""
+    behind, said = _behind(results, row), _remarks(row, why_apart)
+    return {"row": row, "name": name, "probe": probe, "behind": behind, "remarks": said}
 
 
 def _behind(results: Path, row: Result) -> Behind | str:
