@@ -34,23 +34,37 @@ def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str]:
 
 def _card(rows: Sequence[Result]) -> str:
     encoder = rows[0].encoder
-    metadata = {"tags": ["audio"], "model-index": [{"name": encoder, "results": [_result(row) for row in rows]}]}
+    metadata = {"tags": ["audio"], "model-index": [{"name": encoder, "results": _results(rows)}]}
     lines = tuple(
         tuple(map(Text, (row.task, _probe(row), row.metric, per_cent(row.score), _interval(row), str(row.n), row.run)))
         for row in rows
     )
     versions = ", ".join(sorted({f"evar {row.evar}, protocol {row.protocol_version}" for row in rows}))
-    notes = (NOTE, f"{versions}; weights {rows[0].weights or 'of its own'} {rows[0].weights_digest[:16]}".rstrip())
+    notes = (NOTE, f"{versions}; weights: {rows[0].weights or 'its own'} {rows[0].weights_digest[:16]}".rstrip())
     table = TextTable(f"Linear evaluation of {encoder}", HEADER, lines, notes)
     return f"---\n{yaml_text(metadata)}---\n\n{MARK}\n\n{pipe_table(table)}\n"
 
 
-def _result(row: Result) -> dict[str, Any]:
+def _results(rows: Sequence[Result]) -> list[dict[str, Any]]:
+    """An entry a dataset, with a metric a row."""
+    of_dataset: dict[tuple[str, str], list[Result]] = {}
+    for row in rows:
+        of_dataset.setdefault((row.task, row.dataset_revision), []).append(row)
+    return [
+        {"task": TASK, "dataset": _dataset(own[0]), "metrics": [_metric(row) for row in own]}
+        for own in of_dataset.values()
+    ]
+
+
+def _dataset(row: Result) -> dict[str, str]:
     name, _, revision = row.dataset_revision.partition("@")
     dataset = {"name": row.task, "type": name or task_name(row), "split": "test"}
+    return {**dataset, "revision": revision} if revision else dataset
+
+
+def _metric(row: Result) -> dict[str, Any]:
     args = {"low": round(row.low, 6), "high": round(row.high, 6), "n": row.n, "probe": row.probe_call, "run": row.run}
-    metric = {"type": row.metric, "value": round(row.score, 6), "name": f"{row.metric}, {_probe(row)}", "args": args}
-    return {"task": TASK, "dataset": dataset | ({"revision": revision} if revision else {}), "metrics": [metric]}
+    return {"type": row.metric, "value": round(row.score, 6), "name": f"{row.metric}, {_probe(row)}", "args": args}
 
 
 def _probe(row: Result) -> str:
