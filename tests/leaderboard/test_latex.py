@@ -14,6 +14,7 @@ from evar.testing.made_rows import make_row
 from tests.leaderboard.test_formats import EVIL, leaderboard
 
 NAMES = [EVIL, "[1ex]", "*", "&amp; \\input{/etc/passwd} $x^2_3$", "tab\there", "étude # 50 %", *ESCAPED]
+NAMES += ["音響 cafe\u0301 → “x”", "".join(map(chr, range(0xA1, 0x180)))]
 TASKS = ("us8k", "my_task", "50 % {x}")
 
 
@@ -29,10 +30,9 @@ def text(request: pytest.FixtureRequest) -> str:
 def test_it_compiles(text: str, tmp_path: Path) -> None:
     lines = (r"\documentclass{article}", r"\usepackage{booktabs}", r"\begin{document}", text, r"\end{document}")
     (tmp_path / "paper.tex").write_text("\n".join(lines), encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "-draftmode", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_it_is_of_the_grammar_of_latex(text: str) -> None:
@@ -42,7 +42,7 @@ def test_it_is_of_the_grammar_of_latex(text: str) -> None:
     tables = [each for node in nodes if env(node) == "table" for each in node.nodelist if env(each) == "tabular"]
     columns = re.findall(r"\\begin{tabular}{([lr]+)}", text)
     assert len(tables) == len(columns) > 0
-    commands = {"toprule", "midrule", "bottomrule", "\\", "textbf", "approx", "pm", *"&%$#_{}"}
+    commands = {"toprule", "midrule", "bottomrule", "\\", "textbf", "approx", "pm", "evarletter", *"&%$#_{}"}
     commands |= {sign[1:].removesuffix("{}") for sign in ESCAPED.values() if sign.endswith("{}")}
     for table, its_columns in zip(tables, columns, strict=True):
         ampersands, used = [0], set()
