@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,10 @@ from evar.cli import main
 from evar.data.manifest import read_manifest
 from evar.data.task import load_task
 from evar.leaderboard.runs import probe_path, read_predictions, read_rows, record_path
+from evar.probes.centroid import Centroid
+from evar.probes.contract import Examples, Problem
 from evar.probes.estimator import SavedProbe
+from evar.probes.linear import LinearFit, Standardiser
 from tests.test_evaluate_in_python import rewritten
 from tests.tones import write_tones
 
@@ -187,6 +191,28 @@ def test_a_probe_goes_where_its_run_goes(tmp_path: Path) -> None:
     assert evar.load_probe(copied).folds == evar.load_probe(run, tmp_path).folds == ["0", "1", "2"]
     assert main(["runs", "remove", run, "--results", str(tmp_path)]) == 0
     assert not copied.exists()
+
+
+class Doubled(LinearFit):
+    """Somebody's fit, whose logits are its own."""
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        return 2 * super().logits(x)
+
+
+def test_a_fit_of_somebodys_own_kind_costs_the_file_and_not_the_row(
+    monkeypatch: pytest.MonkeyPatch, notes: list[str]
+) -> None:
+    def fit(self: Centroid, examples: Examples, problems: Sequence[Problem], score: object) -> list[Doubled]:
+        nothing = np.zeros((examples.x.shape[1], examples.classes), dtype=np.float32)
+        same = Standardiser.identity(len(nothing))
+        return [Doubled(same, nothing, nothing[0], converged=True) for _ in problems]
+
+    monkeypatch.setattr(Centroid, "fit", fit)
+    (row,) = evar.evaluate("tones", "logmel", probe="centroid", seed=9, results=RESULTS, save_probe=True, device="cpu")
+    assert record_path(RESULTS, row.run).exists()
+    assert not probe_path(record_path(RESULTS, row.run)).exists()
+    assert f"of run {row.run} is not saved: a fit of class Doubled cannot be saved" in notes[-1]
 
 
 def test_what_cannot_be_saved_is_said_before_any_work(capsys: pytest.CaptureFixture[str]) -> None:

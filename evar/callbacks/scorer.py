@@ -51,7 +51,7 @@ Find = str | Callable[[nn.Module], nn.Module]
 class TrainingScorer:
     """Scores weights on small tasks while they are trained, and leaves the training as it was, to the bit.
 
-    scores:   step -> task -> score, a share; an output that is not "last" has its name behind the task: "esc50/layer3"
+    scores:   step -> task -> score, a share; behind a task stand what it has several scores of: "esc50/layer3/8-shot"
     results:  every `Result`, with its step
     """
 
@@ -124,7 +124,7 @@ class TrainingScorer:
         try:
             with undisturbed(), hidden() if self.scores else hidden_progress():
                 for result, seconds in self._evaluated(trained, step):
-                    found[result.task if result.output == "last" else f"{result.task}/{result.output}"] = result.score
+                    found[_named(result)] = result.score
                     self.results.append(result)
                     if self._csv is not None:
                         _append(self._csv, result, seconds)
@@ -162,6 +162,12 @@ def at_step(evaluation: Evaluation, step: int, *, last: bool = False) -> Evaluat
     """An evaluation of weights that are still trained: its row has the step, and is ranked at the last one alone."""
     result = evaluation.result
     return dataclasses.replace(evaluation, result=dataclasses.replace(result, step=step, ranked=result.ranked and last))
+
+
+def _named(row: Result) -> str:
+    """The task; its output where that is not the usual one, its shots where there are any."""
+    output = [] if row.output == "last" else [row.output]
+    return "/".join([row.task, *output, *([] if row.shots is None else [f"{row.shots}-shot"])])
 
 
 class _Passing(Engine):

@@ -250,6 +250,8 @@ def load_probe(run: str | Path, results: str | Path = "results") -> "SavedProbe"
     if str(run).endswith(".safetensors"):
         path = Path(run)
     else:
+        if not Path(results).is_dir():
+            raise UsageError(f"no results folder {results}: name the one that holds the run")
         name = find_run(Path(results), str(run))
         path = probe_path(record_path(Path(results), name))
         if not path.exists():
@@ -263,7 +265,8 @@ def load_probe(run: str | Path, results: str | Path = "results") -> "SavedProbe"
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
         return SavedProbe(about, unpack(PackedProbe(arrays, about)))
     except (*BROKEN, AttributeError, safetensors.SafetensorError) as error:
-        raise DataError(f"{path} is no saved probe: {shown(error)}") from error
+        why = error.strerror if isinstance(error, OSError) else shown(error)
+        raise DataError(f"{path} is no saved probe: {why}") from error
 
 
 def moment(row: Result) -> datetime.datetime:

@@ -19,6 +19,7 @@ from evar.probes.layer_sum import LayerSum, LayerSumFit
 from evar.probes.linear import LinearFit, Standardiser
 from evar.probes.networks import NetworkFit
 
+FITS = (LinearFit, NetworkFit, CentroidFit, LayerSumFit, ByLabel)  # a subclass with logits of its own is none of them
 KINDS = ("single-label", "multi-label")  # of a task
 Arrays = dict[str, NDArray[Any]]
 Layout = dict[str, Any]
@@ -66,6 +67,8 @@ def _pack(fit: Fitted | None, place: str, arrays: Arrays) -> Layout:
     def put(**parts: NDArray[Any]) -> None:
         arrays.update({f"{place}.{name}": np.ascontiguousarray(part) for name, part in parts.items()})
 
+    if fit is not None and not any(type(fit).logits is kind.logits for kind in FITS):
+        raise UsageError(f"a fit of class {type(fit).__name__} cannot be saved")
     match fit:
         case None:
             return {"kind": "none"}
@@ -88,7 +91,7 @@ def _pack(fit: Fitted | None, place: str, arrays: Arrays) -> Layout:
         case ByLabel():
             fits = [_pack(each, f"{place}.{label}", arrays) for label, each in enumerate(fit.fits)]
             return {"kind": "by_label", "fits": fits}
-    raise UsageError(f"a fit of class {type(fit).__name__} cannot be saved")
+    raise AssertionError(f"{type(fit).__name__} has the logits of a kind that it is not of")
 
 
 def _unpack(layout: Layout, place: str, arrays: Mapping[str, NDArray[Any]]) -> Fitted | None:

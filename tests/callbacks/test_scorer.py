@@ -141,6 +141,16 @@ def set_float32(name: str, value: str) -> None:
     owner.fp32_precision = value
 
 
+@pytest.fixture(scope="module")
+def plain(place: Path) -> tuple[Bands, dict[str, float]]:
+    """A module, and its score where nothing is switched."""
+    torch.manual_seed(0)
+    module, settings = Bands(), {"data": place / "data", "cache": place / "cache", "limit": 4}
+    found = evar.TrainingScorer(place / "tones.yaml", 1, strict=True, **settings).score(module, 1)
+    assert found
+    return module, found
+
+
 @pytest.fixture
 def restored() -> Iterator[None]:
     with undisturbed():
@@ -162,14 +172,12 @@ def restored() -> Iterator[None]:
     ],
 )
 def test_a_switch_of_the_training_changes_no_score_and_stays(
-    scorer: Any, restored: None, switch: Callable[[], object]
+    scorer: Any, plain: tuple[Bands, dict[str, float]], restored: None, switch: Callable[[], object]
 ) -> None:
-    torch.manual_seed(0)
-    module, scores = Bands(), scorer(limit=4, strict=True)
-    expected = scores.score(module, 1)
+    module, expected = plain
     switch()
     before = switches()
-    assert scores.score(module, 2) == expected
+    assert scorer(limit=4, strict=True).score(module, 2) == expected
     assert switches() == before
 
 
@@ -215,6 +223,7 @@ def test_a_step_that_is_jumped_over_is_scored_at_the_next_one(scorer: Any) -> No
     scores = scorer(every=4, limit=4)
     called = [step for step in (1, 3, 5, 5, 6, 9, 2, 4) if scores(Bands(), step)]
     assert called == [5, 9, 4]
+    assert list(scorer(shots=(1, 2), draws=1, probe="centroid").score(Bands(), 1)) == ["tones/1-shot", "tones/2-shot"]
 
 
 def test_what_fails_is_a_warning_but_at_step_0_and_where_it_is_asked_for(scorer: Any, notes: list[str]) -> None:

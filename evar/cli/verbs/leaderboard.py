@@ -58,8 +58,8 @@ def filters(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def format_name(text: str) -> str:
     """A type: the name of a format, whose words may stand apart by hyphens too."""
-    known = plugins.names("format")
-    return one_of("format", *known, LIST)(text if text in known else text.replace("-", "_"))
+    known, written = plugins.names("format"), text.replace("-", "_")
+    return written if written in known else one_of("format", *known, LIST)(text)
 
 
 def add_format(parser: argparse.ArgumentParser, default: str) -> None:

@@ -23,7 +23,7 @@ from evar.embeddings.cache import Entry, finished_entry
 from evar.leaderboard.formats import Format
 from evar.leaderboard.formats.other_harnesses import slug
 from evar.leaderboard.read import Leaderboard
-from evar.result import Result
+from evar.result import FINE_TUNING, Result
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,8 @@ def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str | byt
     """A folder for each of the embeddings. Raises UsageError where the cache has none of them."""
     by_key: dict[str, list[Result]] = {}
     for row in leaderboard.rows:
-        by_key.setdefault(row.embeddings_key, []).append(row)
+        if row.probe != FINE_TUNING:  # whose encoder embeds nothing: it is trained with its head
+            by_key.setdefault(row.embeddings_key, []).append(row)
     files: dict[PurePosixPath, str | bytes | Path] = {}
     for rows in by_key.values():
         try:
@@ -51,7 +52,7 @@ def _folder(rows: Sequence[Result], config: Config) -> dict[PurePosixPath, str |
     """The files of rows on the same embeddings. Raises DataError where these or their clips are not there any more."""
     row = rows[-1]
     entry = finished_entry(config.cache, row.embeddings_key)
-    if entry is None:
+    if entry is None or not (config.cache / "stores" / entry.store).is_dir():
         raise DataError(f"not in the cache {config.cache}: score it again (--again), or name its --cache")
     clips = _clips(row, entry, config)
     separator = next((each for each in SEPARATORS if not any(each in name for name in clips.classes)), "\n")
