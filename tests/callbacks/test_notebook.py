@@ -18,6 +18,6 @@ def test_the_notebook_runs_and_its_scores_rise(tmp_path: Path) -> None:
     done = client.execute()
     (shown,) = (cell for cell in done.cells if cell.source.endswith("scorer.scores"))
     scores = eval(shown.outputs[-1]["data"]["text/plain"], {"__builtins__": {}})
-    assert list(scores) == [0, 30, 60, 90]
-    assert scores[90]["demo"] > scores[0]["demo"] + 0.05
+    assert list(scores) == [0, 20, 40, 60]
+    assert scores[60]["demo"] > scores[0]["demo"] + 0.05
     assert any("image/png" in output.get("data", {}) for output in done.cells[-2].outputs)
