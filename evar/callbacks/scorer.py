@@ -4,7 +4,7 @@
     for step, batch in enumerate(loader, start=1):
         ...                    # a step of the training
         scorer(encoder, step)  # scores where the step is a multiple of 1,000
-    scorer.scores              # {1000: {"esc50": 0.61}, 2000: ...}
+    scorer.scores              # {1000: {"esc50": ...}, 2000: ...}
 
 The training finds everything as it left it, to the bit: see `undisturbed.py`.
 """

@@ -40,7 +40,6 @@ from evar.base.files import (
     write_atomic,
 )
 from evar.probes.predictions import Predictions
-from evar.probes.saved import PackedProbe, unpack
 from evar.result import PARTS, Result, ResultPart
 from evar.scoring.compare import RunOutput
 from evar.scoring.metrics import METRICS
@@ -48,6 +47,7 @@ from evar.scoring.summary import mean_score
 
 if TYPE_CHECKING:
     from evar.probes.estimator import SavedProbe
+    from evar.probes.saved import PackedProbe
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Kept(RunOutput):
     """
 
     curves: dict[str, dict[str, float]]
-    probe: PackedProbe | None = None
+    probe: "PackedProbe | None" = None
 
 
 _SECTIONS: TypeAdapter[Any] = TypeAdapter(
@@ -131,7 +131,7 @@ def keep(results: Path, result: Result, kept: Kept) -> Path:
         with atomic_path(path) as unfinished:  # there from the start: see `remove_unfinished_runs`
             _write_predictions(predictions_path(path), result.run, kept)
             if kept.probe is not None:
-                metadata = {PROBE: json.dumps(kept.probe.about, ensure_ascii=False)}
+                metadata = {PROBE: json.dumps(kept.probe.about)}
                 write_atomic(probe_path(path), safetensors.numpy.save(kept.probe.arrays, metadata))
             unfinished.write_text(record.to_json(), encoding="utf-8")
     except BaseException:
@@ -256,7 +256,8 @@ def load_probe(run: str | Path, results: str | Path = "results") -> "SavedProbe"
         path = probe_path(record_path(Path(results), name))
         if not path.exists():
             raise DataError(f"run {name} has no saved probe: score it again with --save-probe")
-    from evar.probes.estimator import SavedProbe  # scikit-learn takes half a second
+    from evar.probes.estimator import SavedProbe  # with scikit-learn and torch, which take seconds
+    from evar.probes.saved import PackedProbe, unpack
 
     try:
         open_regular(path).close()
