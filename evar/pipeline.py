@@ -89,7 +89,7 @@ def evaluate(
     for each in tasks:
         require_data(each, config.data)  # now, not after the tasks before it
     evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name, again=again)
-    scored = of_modality(tasks, evaluator.encoder, str(task))
+    scored = of_modality(tasks, evaluator.encoder, task if isinstance(task, str) else "")
     return [evaluation.result for each in scored for evaluation in evaluator.evaluations(each)]
 
 
