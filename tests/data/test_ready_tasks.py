@@ -61,7 +61,7 @@ def test_check_can_score_a_small_copy(small, tmp_path, monkeypatch, capsys, name
     truth, file = small(name)
     monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
     assert main(["check", "--task", str(file), "--data", str(tmp_path / "data")]) == 0
-    assert f"{len(truth)} of {len(truth)} clips (100.0%)" in capsys.readouterr().out
+    assert f"{len(truth)} of {len(truth)} {load_task(name).noun} (100.0%)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", READY)
