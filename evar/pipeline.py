@@ -332,7 +332,7 @@ def of_modality(tasks: Sequence[Task], encoder: Encoder, named: str = "") -> Seq
     name = encoder.identity.name
     if ALL not in map(str.strip, named.split(",")) or len(others) == len(tasks):
         raise UsageError(f"task {few(task.name for task in others)} is of {theirs}, and {name} an encoder of {own}: "
-                         f"give --encoder one of {theirs}")  # fmt: skip
+                         f"--encoder names one of {theirs}")  # fmt: skip
     log.info(f"left out, they are of {theirs}, and {name} an encoder of {own}: {few(task.name for task in others)}")
     return [task for task in tasks if task not in others]
 
