@@ -1,4 +1,4 @@
-"""The pipeline, from audio to leaderboard rows: Task x Encoder x Probes, Config -> Results.
+"""The pipeline, from clips to leaderboard rows: Task x Encoder x Probes, Config -> Results.
 
     evar.evaluate("us8k", "m2d", weights="checkpoint.pth", results="results", limit=100)
     evar.evaluate("gtzan,spcv2", my_module, probe="logistic, mlp")
