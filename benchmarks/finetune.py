@@ -79,20 +79,24 @@ def measure(
     return (precision, f"{cells[0]:,.1f}", *(f"{cell:.3f}" for cell in cells[1:]), f"{rate / limit:.0%}")
 
 
-def main(task: str, spec: str, batch: int | None) -> None:
-    """Print a row a precision."""
-    device, seconds = choose_device("auto"), load_task(task).seconds
-    commit, dirty = provenance.commit()
-    size = batch or BATCH[device.type]
-    recipe = make_recipe(task, None, {"batch_size": size, "at_once": size, "sampling": "each", "epoch_clips": None})
-    encoder = open_encoder(spec)
+def rows(task: str, spec: str, batch: int, device: torch.device) -> list[tuple[str, ...]]:
+    """A row a precision, cells of HEADER, by the recipe of the task for an M2D."""
+    seconds, encoder = load_task(task).seconds, open_encoder(spec)
     assert isinstance(encoder, M2D)
-    print(f"{describe(device)}  torch {torch.__version__}  commit {commit[:12]}{' + changes' if dirty else ''}")
-    print(f"{encoder.identity.name}, recipe of {task}, {seconds:g} s, batch {size}")
+    recipe = make_recipe(task, None, {"batch_size": batch, "at_once": batch, "sampling": "each", "epoch_clips": None})
     with tempfile.TemporaryDirectory() as name:
         store = synthesised(Path(name) / "noise", seconds + 1)
-        rows = [measure(store, encoder, recipe, seconds, precision, device) for precision in ("float32", "bfloat16")]
-    print(table(HEADER, rows))
+        return [measure(store, encoder, recipe, seconds, precision, device) for precision in ("float32", "bfloat16")]
+
+
+def main(task: str, spec: str, batch: int | None) -> None:
+    """Print them."""
+    device = choose_device("auto")
+    commit, dirty = provenance.commit()
+    size = batch or BATCH[device.type]
+    print(f"{describe(device)}  torch {torch.__version__}  commit {commit[:12]}{' + changes' if dirty else ''}")
+    print(f"{spec}, recipe of {task}, batch {size}")
+    print(table(HEADER, rows(task, spec, size, device)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The pipeline, from audio to leaderboard rows: Task x Encoder x Probes, Config -> Results.
+"""The pipeline, from clips to leaderboard rows: Task x Encoder x Probes, Config -> Results.
 
     evar.evaluate("us8k", "m2d", weights="checkpoint.pth", results="results", limit=100)
     evar.evaluate("gtzan,spcv2", my_module, probe="logistic, mlp")
@@ -21,6 +21,7 @@ from torch import nn
 from evar import encoders
 from evar.base.errors import EvarError, UsageError, few
 from evar.config import DRAWS, Config, config_of
+from evar.data.groups import ALL
 from evar.data.manifest import Manifest, require_data
 from evar.data.named_tasks import load_tasks
 from evar.data.task import Task
@@ -94,7 +95,8 @@ def evaluate(
     evaluator = Evaluator.open(
         encoder, probe, config, results, weights=weights, name=name, again=again, save_probe=save_probe
     )
-    return [evaluation.result for each in tasks for evaluation in evaluator.evaluations(each)]
+    scored = of_modality(tasks, evaluator.encoder, task if isinstance(task, str) else "")
+    return [evaluation.result for each in scored for evaluation in evaluator.evaluations(each)]
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,8 @@ class Evaluator:
             raise UsageError(
                 f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here"
             )
-        prepared = self.engine.prepare(task, self.encoder.sample_rate, self.config)
+        of_modality([task], self.encoder)
+        prepared = self.engine.prepare(task, self.encoder.rate, self.config)
         require_coverage(prepared, self.config)
         return OnTask(self, prepared, self._before(prepared))
 
@@ -312,7 +315,7 @@ class OnTask:
         evaluator, task = self.evaluator, self.prepared.clips.task
         encoder, runtime = evaluator.encoder, evaluator.runtime
         self.prepared.note_findings()  # before hours of embedding
-        if why := evaluator.engine.unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
+        if why := evaluator.engine.unstable(encoder, task.samples(encoder.rate), runtime.device):
             log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
         return evaluator.engine.embed(encoder, plan_of(self.prepared), runtime, evaluator.config.cache), why
 
@@ -336,6 +339,24 @@ def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str
     elif weights is None and opened.identity.digest in releases.bundled_digests():
         log.info(f"{opened.identity.name}: the small bundled encoder; --weights names another")
     return opened
+
+
+def of_modality(tasks: Sequence[Task], encoder: Encoder, named: str = "") -> Sequence[Task]:
+    """The tasks that the encoder can score. named: how they were named; of `all` the others are left out, and noted.
+
+    Raises UsageError where one that was named otherwise is of the other modality.
+    """
+    others = [task for task in tasks if task.modality != encoder.modality]
+    if not others:
+        return tasks
+    of = {"audio": "audio", "image": "images"}
+    theirs, own = of[others[0].modality], of[encoder.modality]
+    name = encoder.identity.name
+    if ALL not in map(str.strip, named.split(",")) or len(others) == len(tasks):
+        raise UsageError(f"task {few(task.name for task in others)} is of {theirs}, and {name} an encoder of {own}: "
+                         f"--encoder names one of {theirs}")  # fmt: skip
+    log.info(f"left out, they are of {theirs}, and {name} an encoder of {own}: {few(task.name for task in others)}")
+    return [task for task in tasks if task not in others]
 
 
 def plan_of(prepared: Prepared) -> Plan:

@@ -25,6 +25,7 @@ PARTS = {
     "embed": ("others", 80.0),
     "probes": ("others", 120.0),
     "pretrain": ("others", 60.0),
+    "finetune": ("others", 45.0),
     "decisions": ("decisions", 90.0),
     "tasks": ("others", SECONDS),  # fits its work into what is left
 }

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks import embed as embedding
+from benchmarks import finetune as finetuning
 from benchmarks import five_tasks
 from benchmarks import pretrain as pretraining
 from benchmarks import probes as probing
@@ -155,6 +156,17 @@ def pretrain(report: Report) -> None:
         row = dict(zip(pretraining.HEADER, line, strict=True))
         counted = {"batch": recipe.batch_size, "steps/s": 1 / float(row["step s"])}
         report.row(f"Pre-training {recipe.name}", counted | row)
+
+
+def finetune(report: Report) -> None:
+    """Steps of a ViT-Base by the recipes of clips of a second and of ten."""
+    spec = QUICK_TINY if report.quick else "random"
+    for task in ("spcv2", "as20k"):
+        batch = 4 if report.quick else finetuning.BATCH["cuda"]
+        for line in finetuning.rows(task, spec, batch, report.device):
+            report.row(
+                f"Fine-tuning by the recipe {task}", {"batch": batch} | dict(zip(finetuning.HEADER, line, strict=True))
+            )
 
 
 def tasks(report: Report) -> None:

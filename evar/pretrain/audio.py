@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evar.base.errors import DataError, few
 from evar.data import ffmpeg
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.store import Store, prepare
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def source_of_folder(folder: Path) -> AudioSource:
     """All audio files below a folder. Raises DataError where there are none, or no such folder."""
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: name one that holds audio files")
-    listing = audio_files(folder)
+    listing = clip_files(folder)
     for remark in listing.remarks:
         log.warning(f"{folder}: {remark}")
     if not listing.paths:

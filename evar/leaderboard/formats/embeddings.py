@@ -59,7 +59,7 @@ def _folder(rows: Sequence[Result], config: Config) -> dict[PurePosixPath, str |
     about = {
         "evar_embeddings": row.embeddings_key, "task": row.task, "task_digest": row.task_digest,
         "encoder": row.encoder, "encoder_options": row.encoder_options, "weights": row.weights,
-        "weights_digest": row.weights_digest, "precision": row.precision, "sample_rate": entry.key["sample_rate"],
+        "weights_digest": row.weights_digest, "precision": row.precision, "rate": entry.key["sample_rate"],
         "outputs": {output: array.shape for output, array in entry.outputs().items()}, "classes": clips.classes,
         "separator": separator, "runs": [each.run for each in rows], "evar": row.evar, "torch": row.torch,
     }  # fmt: skip
@@ -77,7 +77,8 @@ def _clips(row: Result, entry: Entry, config: Config) -> Manifest:
     manifest = read_manifest(task, config.data)
     manifest = manifest if row.limit is None else manifest.limit(row.limit)
     rate = int(entry.key["sample_rate"])
-    store = stores.prepare(manifest.root, manifest.table["path"].tolist(), rate, config.cache, workers=config.workers)
+    paths = manifest.table["path"].tolist()
+    store = stores.prepare(manifest.root, paths, rate, config.cache, task.modality, workers=config.workers)
     clips = manifest.keep(store.usable)
     if (task.digest, store.digest, clips.digest) != (row.task_digest, row.store_digest, row.table_digest):
         raise DataError(f"the clips in {manifest.root} or their labels are not those of run {row.run}: score it again")

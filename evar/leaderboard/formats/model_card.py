@@ -19,7 +19,7 @@ from evar.leaderboard.text_tables import per_cent
 from evar.result import Result
 
 MARK = "<!-- made by evar export, format model_card -->"
-TASK = {"type": "audio-classification", "name": "Linear evaluation of the frozen encoder"}
+TASK = "Linear evaluation of the frozen encoder"
 HEADER = ("task", "probe", "metric", "score, %", "95 % interval", "test clips", "run")
 NOTE = (
     "A probe was fitted on the frozen encoder's embeddings of the training clips, its setting chosen on validation "
@@ -34,7 +34,8 @@ def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str]:
 
 def _card(rows: Sequence[Result]) -> str:
     encoder = rows[0].encoder
-    metadata = {"tags": ["audio"], "model-index": [{"name": encoder, "results": _results(rows)}]}
+    modalities = sorted({row.modality for row in rows})
+    metadata = {"tags": modalities, "model-index": [{"name": encoder, "results": _results(rows)}]}
     lines = tuple(
         tuple(map(Text, (row.task, _probe(row), row.metric, per_cent(row.score), _interval(row), str(row.n), row.run)))
         for row in rows
@@ -51,7 +52,11 @@ def _results(rows: Sequence[Result]) -> list[dict[str, Any]]:
     for row in rows:
         of_dataset.setdefault((row.task, row.dataset_revision), []).append(row)
     return [
-        {"task": TASK, "dataset": _dataset(own[0]), "metrics": [_metric(row) for row in own]}
+        {
+            "task": {"type": f"{own[0].modality}-classification", "name": TASK},
+            "dataset": _dataset(own[0]),
+            "metrics": [_metric(row) for row in own],
+        }
         for own in of_dataset.values()
     ]
 

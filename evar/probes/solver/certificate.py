@@ -62,8 +62,11 @@ def _certify(objective: Objective, parameters: Tensor, batch: ProblemBatch) -> C
     scale, mean = designs.scale[batch.design][:, None], designs.mean[batch.design][:, None]
     maps = weights * scale
     flat, offsets = maps.flatten(0, 1).T, (maps * mean).sum(-1)
-    forward = blocks.each(lambda block: blocks.read(block) @ flat)
-    logits = [part.view(-1, *offsets.shape) - offsets for part in forward]
+    if bool(flat.any()):
+        forward = blocks.each(lambda block: blocks.read(block) @ flat)
+        logits = [part.view(-1, *offsets.shape) - offsets for part in forward]
+    else:
+        logits = [torch.zeros((block.stop - block.start, *offsets.shape)).to(offsets) for block in blocks.slices]
     intercepts, exact = _solve_intercepts(objective, logits, parameters[..., -1], batch)
     shift = shifts(intercepts, batch)
 

@@ -95,13 +95,11 @@ class Coordinates:
 
     def to_columns(self, weights: Tensor) -> Tensor:
         """U -> W = U V' (problem, class, dim), float64."""
-        basis = self._exact_basis.T
-        return self._by_pieces(lambda part: weights[part] @ basis, weights)
+        return self._by_class(weights, self._exact_basis.T)
 
     def from_columns(self, gradient: Tensor) -> Tensor:
         """Gradient by W (problem, class, dim) -> by U, float64."""
-        basis = self._exact_basis
-        return self._by_pieces(lambda part: gradient[part] @ basis, gradient)
+        return self._by_class(gradient, self._exact_basis)
 
     @cached_property
     def _means(self) -> Tensor:
@@ -121,6 +119,11 @@ class Coordinates:
     @cached_property
     def _exact_basis(self) -> Tensor:
         return self.basis.double()
+
+    def _by_class(self, vectors: Tensor, basis: Tensor) -> Tensor:
+        """(problem, class, ...) @ basis."""
+        flat = vectors.flatten(0, 1)[:, None]
+        return self._by_pieces(lambda part: flat[part] @ basis, flat).view(*vectors.shape[:2], -1)
 
     def _by_pieces(self, work: Callable[[slice], Tensor], like: Tensor) -> Tensor:
         """`work` on slices of the problems of `like` (problem, class, ...), side by side."""
