@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -82,6 +83,22 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EVAR_DATA", str(tmp_path / "data"))
     return tmp_path
+
+
+def test_images_are_scored_while_training_and_what_comes_of_them_is_taken_further(here):
+    (here / "tasks").mkdir()
+    (here / "colours.yaml").rename(here / "tasks" / "colours.yaml")
+    (here / "data" / "Colours" / "test" / "red" / "cut.png").unlink()
+    (result,) = evar.evaluate("colours", Tiles(), results="results", save_probe=True, device="cpu")
+    assert evar.TrainingScorer("colours", 5, device="cpu")(Tiles(), 5) == {"colours": result.score}
+    for format in ("embeddings", "model-card", "site"):
+        assert main(["export", "--format", format, "--out", format]) == 0
+    (folder,) = Path("embeddings").iterdir()
+    clips, x = pd.read_csv(folder / "clips.csv"), np.load(folder / "last.npy")
+    test = clips["split"] == "test"
+    assert evar.load_probe(result.run).score(x[test], clips["label"][test]) == result.score
+    (card,) = Path("model-card").glob("*/README.md")
+    assert "type: image-classification" in card.read_text()
 
 
 def test_a_task_of_images_is_scored_and_shown_as_one(here):
