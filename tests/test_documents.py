@@ -1,0 +1,57 @@
+"""What the pages say is what comes out."""
+
+import re
+import shlex
+from operator import attrgetter
+
+import pytest
+
+from evar.cli.arguments import option_strings, parse, verb_names
+from evar.data.task import CORE, load_task
+from tests.documents import BLOCK, PAGES, ROOT, commands, written_anew
+
+FAQ = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+NAME = attrgetter("stem")
+OPTIONS = {verb: set(option_strings(verb)) for verb in verb_names()}
+
+
+@pytest.mark.parametrize("page", [each for each in PAGES if BLOCK.search(each.read_text("utf-8"))], ids=NAME)
+def test_the_output_in_a_page_is_what_the_command_prints(page):
+    assert page.read_text(encoding="utf-8") == written_anew(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAME)
+def test_every_command_in_a_page_is_one(page):
+    for arguments in commands(page):
+        assert parse(arguments) is not None, arguments
+    text = page.read_text(encoding="utf-8")
+    for spoken in re.findall(r"`evar ([a-z-][^`]*)`", text):  # a part of a command: options of the verb
+        verb = shlex.split(spoken)[0]
+        named = set(re.findall(r"(?<!\S)--[a-z-]+", spoken))
+        assert named <= OPTIONS["eval" if verb.startswith("-") else verb], spoken
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?m)(?:`|^    )make ([a-z-]+)", text):
+        assert re.search(rf"(?m)^{target}:", makefile), target
+    for module in re.findall(r"python -m (benchmarks[.\w]*|tests\.\w+)", text):
+        path = ROOT.joinpath(*module.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file(), module
+
+
+def test_pages_that_no_site_checks_link_to_what_is_there():
+    for page in PAGES[:2]:
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), link
+
+
+def test_the_room_that_stores_take_is_rows_times_seconds_of_16_bit_samples_at_16_khz():
+    tasks = {name: load_task(name) for name in CORE}
+    taken = {name: task.expects.rows * task.seconds * 16_000 * 2 / 1e9 for name, task in tasks.items()}
+    assert f"the five core tasks take {sum(taken.values()):.0f} GB there" in FAQ
+    assert [name for name in CORE if f" {name} {taken[name]:.1f}" not in FAQ] == []
+
+
+def test_what_the_answers_quote_is_said_by_the_program():
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "evar").rglob("*.py"))
+    quoted = re.findall(r'"([^"`\n]+)"', re.sub("`[^`]*`", "", FAQ))
+    assert len(quoted) > 8
+    assert [words for words in quoted if words not in code] == []
