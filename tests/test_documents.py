@@ -1,17 +1,21 @@
 """What the pages say is what comes out."""
 
 import re
+import runpy
 import shlex
 from operator import attrgetter
 
 import pytest
 
+import evar
+from evar.cli import main
 from evar.cli.arguments import option_strings, parse, verb_names
 from evar.data.task import CORE, load_task
-from tests.documents import BLOCK, PAGES, ROOT, commands, written_anew
+from tests.documents import BLOCK, PAGES, ROOT, TUTORIAL, commands, written_anew
 
 FAQ = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
 NAME = attrgetter("stem")
+FILE = re.compile(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", re.DOTALL)  # of a page, with its name in the first line
 OPTIONS = {verb: set(option_strings(verb)) for verb in verb_names()}
 
 
@@ -35,6 +39,25 @@ def test_every_command_in_a_page_is_one(page):
     for module in re.findall(r"python -m (benchmarks[.\w]*|tests\.\w+)", text):
         path = ROOT.joinpath(*module.split("."))
         assert path.is_dir() or path.with_suffix(".py").is_file(), module
+
+
+def test_the_tutorial_goes_from_recordings_to_rows(shared, tmp_path, monkeypatch):
+    if not (shared / "data" / "FSDD" / "recordings").is_dir():
+        pytest.skip("no FSDD among the reference files")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "FSDD").mkdir()
+    (tmp_path / "FSDD" / "recordings").symlink_to(shared / "data" / "FSDD" / "recordings")
+    for name, content in FILE.findall(TUTORIAL.read_text(encoding="utf-8")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    runpy.run_path("make_table.py")
+    for arguments in commands(TUTORIAL):
+        if "logmel" in arguments and "--task" in arguments[0]:
+            assert main([*arguments, "--limit", "40", "--probe", "centroid"]) == 0  # which takes no time
+    assert {(row.task, row.encoder, row.coverage) for row in evar.read_rows("results")} == {
+        ("digits", "logmel", 1.0),
+        ("speakers", "logmel", 1.0),
+    }
 
 
 def test_pages_that_no_site_checks_link_to_what_is_there():

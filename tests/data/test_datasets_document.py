@@ -4,7 +4,6 @@ import inspect
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from evar.cli import main
@@ -32,15 +31,11 @@ def here(tmp_path, shared, monkeypatch):
     return tmp_path
 
 
-def test_the_documented_task_is_checked_and_scored(here, capsys):
+def test_the_documented_task_is_checked(here, capsys):
     assert main(["check", "--task", "my.yaml"]) == 0
     out = capsys.readouterr().out
     assert "3,000 of 3,000 clips (100.0%) in 10 classes" in out
     assert "6 of 6 straddle splits, with 300 test clips: " in " ".join(out.split())
-    assert main(["--task", "my.yaml", "--encoder", "logmel", "--limit", "80"]) == 0
-    (row,) = pd.read_csv("results/leaderboard.csv").itertuples()
-    assert (row.task, row.n, row.coverage) == ("my", 80, 1.0)
-    assert row.score > 0.5
 
 
 def test_the_documented_table_is_the_real_one(here):
