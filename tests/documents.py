@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES.append(ROOT / "docs" / "plugin-template" / "README.md")
+WIDTH = 100  # characters
 BLOCK = re.compile(r"(?m)^    \$ (evar .*)\n(?:    (?!\$ ).*\n|\n(?=    (?!\$ )))*")
 CODE = re.compile(r"(?m)^```(?:bash|yaml)?\n(?s:.*?)^```$|^    .*$")
 # Behind `python`, `srun` and the like too
@@ -30,9 +32,9 @@ def place(page: Path) -> Path:
 
 
 def block(command: str, folder: Path) -> str:
-    """A command and what it prints, each line indented by four blanks, at a width of 100 characters."""
+    """A command and what it prints, at a width of 100 characters; notes are wrapped, as a terminal does."""
     said = io.StringIO()
-    before, os.environ["COLUMNS"] = os.environ.get("COLUMNS"), "100"
+    before, os.environ["COLUMNS"] = os.environ.get("COLUMNS"), str(WIDTH)
     try:
         with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             assert main(shlex.split(command)[1:]) in (0, 2)
@@ -41,7 +43,9 @@ def block(command: str, folder: Path) -> str:
             del os.environ["COLUMNS"]
         else:
             os.environ["COLUMNS"] = before
-    lines = [f"$ {command}", *said.getvalue().splitlines()]
+    lines = [f"$ {command}"]
+    for line in said.getvalue().splitlines():
+        lines += textwrap.wrap(line, WIDTH) if line.startswith("evar: ") else [line]
     return "".join(f"    {line}\n" if line else "\n" for line in lines)
 
 
