@@ -11,6 +11,7 @@ import evar
 from evar.cli import main
 from evar.cli.arguments import option_strings, parse, verb_names
 from evar.data.task import CORE, load_task
+from evar.row import PROTOCOL_VERSION
 from tests.documents import BLOCK, PAGES, ROOT, TUTORIAL, commands, written_anew
 
 FAQ = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
@@ -58,6 +59,11 @@ def test_the_tutorial_goes_from_recordings_to_rows(shared, tmp_path, monkeypatch
         ("digits", "logmel", 1.0),
         ("speakers", "logmel", 1.0),
     }
+
+
+def test_the_sentence_for_a_paper_is_of_this_version():
+    said = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
+    assert f"evar {evar.__version__} (protocol {PROTOCOL_VERSION})" in said
 
 
 def test_pages_that_no_site_checks_link_to_what_is_there():

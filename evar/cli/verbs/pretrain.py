@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--resume",
         action="store_true",
         help="go on from the checkpoint in the folder; with more --epochs "
-        "than were planned, the rest is planned anew (default: begin a new run)",
+        "than were planned, a new plan is made for the rest (default: begin a new run)",
     )
     add_checkpoint_minutes(parser, ": no more is lost when the run is killed")
     parser.add_argument(
