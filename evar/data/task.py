@@ -44,8 +44,10 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name; None where nobody is known to have counted. of_class: rows
-    of each class, where no list of the dataset says.
+    rows:      number of clips
+    classes:   number of classes
+    parts:     clips of each split or fold, by its name; none where nobody is known to have counted
+    of_class:  clips of each class, where no list of the dataset says
     """
 
     rows: PositiveInt
@@ -55,15 +57,26 @@ class Expects(Strict):
 
 
 class Task(Strict):
-    """One task. `splits` (train, optional valid, test) or `folds` (names of the official folds), never both.
+    """One task. It has `splits` or `folds`, never both.
 
-    folder:      the dataset's folder below the data folder, or relative to a task file outside the tree
-    reader:      the plug-in of `evar/data/readers` that knows the layout; `options` are its settings
-    title:       for people; the name where the file gives none
-    split_file:  a CSV beside the task's file that lists the split, where the dataset has none of its own
-    modality:    what its clips are
-    seconds:     clips of audio are cut or zero-padded to this length; 0 for images
-    pitches:     whether the classes' names are MIDI numbers, so that chroma accuracy is reported beside accuracy
+    title:         name for people
+    kind:          one label a clip, or several
+    reader:        the plug-in of `evar/data/readers` that knows the layout
+    folder:        the dataset's folder below the data folder, or relative to a task file outside the tree
+    options:       settings of the reader
+    split_file:    a CSV beside the task's file that lists the split, where the dataset has none of its own
+    modality:      what its clips are: audio or image
+    seconds:       clips of audio are cut or zero-padded to this length; 0 for images
+    splits:        names of the splits: train, valid (may be left out), test
+    folds:         names of the official folds, at least three
+    classes:       names of the classes, where the reader does not know them or some may have no clip
+    metric:        the score
+    pitches:       whether the classes' names are MIDI numbers, so that chroma accuracy is reported beside accuracy
+    min_coverage:  share of the clips below which a row is never ranked
+    expects:       what a complete copy has, see below
+    source:        where the dataset is from
+    licence:       of the dataset
+    pitfalls:      what to know before believing a score, a line each
     """
 
     name: Text

@@ -183,9 +183,9 @@ def is_record(name: str) -> bool:
     return name.endswith(".json") and not name.startswith(".")
 
 
-def read_rows(results: Path) -> list[Result]:
+def read_rows(results: str | Path) -> list[Result]:
     """The result of every run in this folder, oldest first. Notes each file that cannot be read."""
-    return sorted((record.result for record in readable(record_files(results))), key=moment)
+    return sorted((record.result for record in readable(record_files(Path(results)))), key=moment)
 
 
 def readable(files: Sequence[Path]) -> Iterator[Record]:

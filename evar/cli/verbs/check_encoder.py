@@ -1,4 +1,4 @@
-"""`evar check-encoder`: check whether an encoder, your own too, keeps the contract that all encoders keep."""
+"""`evar check-encoder`: check whether an encoder, such as your own, keeps the rules that all encoders keep."""
 
 import argparse
 import traceback
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which encoder."""
-    parser.add_argument(
-        "encoder", metavar="NAME(..)", help="encoder, with options as literals: m2d, \"hear(module='my.py')\""
-    )
+    parser.add_argument("encoder", metavar="NAME(..)", help="encoder, with its options: m2d, \"hear(module='my.py')\"")
     add_weights(parser)
     add_settings(parser, "cache", "device")
 

@@ -1,4 +1,4 @@
-"""`evar eval`: score a frozen encoder on tasks and add rows to the leaderboard (the verb where none is given)."""
+"""`evar eval`: score a frozen encoder on tasks and add rows to the leaderboard (used where no verb is given)."""
 
 import argparse
 import dataclasses
@@ -35,7 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         default="m2d",
         metavar="NAME(..)",
-        help=f"encoder, with options as literals: {', '.join(plugins.names('encoder'))}; or `list` (default: m2d)",
+        help="encoder, with options as in random(seed=3): "
+        f"{', '.join(plugins.names('encoder'))}; or `list` (default: m2d)",
     )
     add_weights(parser, "the encoder's own, for m2d the bundled `tiny`")
     parser.add_argument(
@@ -43,14 +44,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="add-up",
         default="logistic",
         metavar="NAME[,..]",
-        help="probes separated by commas, with options as literals: "
+        help="probes separated by commas, with options as in knn(k=[5]): "
         f"{', '.join(plugins.names('probe'))}; or `list` (default: logistic)",
     )
     add_results(parser)
     parser.add_argument(
         "--again",
         action="store_true",
-        help="score also what has its row, by the same weights, code, probe, settings, clips and kind of device "
+        help="score again what already has a row of the same weights, code, probe, settings, clips and kind of device "
         "(default: show that row)",
     )
     parser.add_argument(

@@ -22,17 +22,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--published",
         type=one_of("published rows", "none", "linear", "frozen", "all"),
         metavar="KIND",
-        help="published rows of the same datasets: none, linear (on frozen encoders), frozen (other heads too), all "
-        "(fine-tuned too); other protocols in tables of their own (default: linear; on the page all)",
+        help="published scores to show: none, linear (linear classifiers on frozen encoders), frozen (other heads too) "
+        "or all (fine-tuned too); those of other protocols have tables of their own (default: linear; on the page all)",
     )
     add_format(parser, "terminal")
     parser.add_argument(
         "--ranks",
         action="store_true",
-        help="each score with its rank in its column, #1 for the best (default: without)",
+        help="show the rank of each score in its column, #1 for the best (default: no ranks)",
     )
     parser.add_argument(
-        "--history", action="store_true", help="every run of each encoder over time (default: the latest)"
+        "--history", action="store_true", help="show every run of each encoder over time (default: the latest)"
     )
 
 
@@ -44,10 +44,10 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
             type=names,
             action="add-up",
             metavar="NAME[,..]",
-            help=f"only rows of one of these, by {name}{'; groups too' if name == 'task' else ''} (default: all)",
+            help=f"show only rows of these {name}s{' or groups of tasks' if name == 'task' else ''} (default: all)",
         )
     parser.add_argument(
-        "--since", type=day, metavar="DAY", help="only rows from this day on, YYYY-MM-DD, UTC (default: all)"
+        "--since", type=day, metavar="DAY", help="show only rows from this day on, YYYY-MM-DD, UTC (default: all)"
     )
 
 
@@ -70,14 +70,14 @@ def add_format(parser: argparse.ArgumentParser, default: str) -> None:
         type=format_name,
         default=default,
         metavar="FORMAT",
-        help=f"{', '.join(known)}, or `list`; csv has a line an encoder, long a line a score (default: {default})",
+        help=f"{', '.join(known)}, or `list`; csv has a line per encoder, long a line per score (default: {default})",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="PATH",
-        help="file to write, or a folder for formats of several files (default: text to stdout, the page to "
-        "leaderboard.html beside the results)",
+        help="file to write; a folder for formats of several files (default: stdout; for html, leaderboard.html in the "
+        "results folder)",
     )
 
 

@@ -1,4 +1,4 @@
-"""`evar prepare`: decode a task's clips into the prepared store, once."""
+"""`evar prepare`: decode the clips of tasks once, for all later runs."""
 
 import argparse
 
@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--download",
         action="store_true",
-        help="first fetch what is missing and may be fetched without an account (default: use what is there)",
+        help="first download what is missing, where that needs no account (default: use what is there)",
     )
     add_rate(parser)
     add_settings(parser, "data", "cache", "workers")

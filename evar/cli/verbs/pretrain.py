@@ -10,7 +10,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What to read, where to write, and one option for each field of the recipe, which reads and checks its text."""
     from evar.pretrain.recipe import PRESETS, Recipe
 
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders of audio, at any depth")
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help="folders of audio files; folders in them are read too"
+    )
     parser.add_argument(
         "--task",
         action="add-up",
@@ -31,20 +33,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="start",
         metavar="FILE",
         help="checkpoint to start from: a file, a folder that holds one, or a name of `evar weights list`; the recipe "
-        "takes its encoder's shape (default: random weights)",
+        "takes the shape of its encoder (default: random weights)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the folder's checkpoint; with more --epochs "
-        "than planned, by a plan for what is left (default: begin a new run)",
+        help="go on from the checkpoint in the folder; with more --epochs "
+        "than were planned, a new plan is made for the rest (default: begin a new run)",
     )
-    add_checkpoint_minutes(parser, ", the most that a kill can lose")
+    add_checkpoint_minutes(parser, ": no more is lost when the run is killed")
     parser.add_argument(
         "--eval-task",
         action="add-up",
         metavar="NAME[,..]",
-        help="tasks that the encoder is scored on while it trains, by the logistic probe (default: none)",
+        help="score the encoder on these tasks while it trains, with the logistic probe (default: none)",
     )
     parser.add_argument(
         "--eval-every", type=whole(1), default=10, metavar="N", help="epochs between these scores (default: 10)"
