@@ -15,7 +15,6 @@ from evar.base.errors import DataError, EvarError, UsageError, few
 from evar.config import Config, config_of
 from evar.data import ffmpeg
 from evar.data import store as stores
-from evar.data.audio import MISSING
 from evar.data.check import make_report, problem, untaught
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
@@ -23,6 +22,7 @@ from evar.data.groups import groups
 from evar.data.leaks import Leaks, find_leaks
 from evar.data.manifest import Manifest, find_root, read_manifest
 from evar.data.named_tasks import load_tasks
+from evar.data.opening import MISSING
 from evar.data.promised import Promised, short_clips
 from evar.data.report import Report
 from evar.data.store import Store

@@ -20,6 +20,7 @@ BESIDE = {  # what stands beside the order: the stages it may import, and those 
 DOORS = {
     "soundfile": {"data/audio.py"},
     "soxr": {"data/audio.py"},
+    "PIL": {"data/image.py"},
     "yaml": {"base/yaml_file.py"},
     "nnAudio": {"nn/frontend.py"},
     "tqdm": {"base/progress.py"},

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from evar.base.errors import DataError, few, shown
-from evar.data.audio import MISSING, QUIET_PEAK
+from evar.data.audio import QUIET_PEAK
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest, Rows
+from evar.data.opening import MISSING
 from evar.data.promised import short_clips
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
 from evar.data.store import Store

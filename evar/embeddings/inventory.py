@@ -130,9 +130,8 @@ def _store(folder: Path) -> Item:
     key = read_json(folder / KEY)
     root = key.get("root", "")
     leftover = "" if key and Path(root).exists() else f"its dataset {root} is gone" if root else "it has no key"
-    return Item(
-        "store", folder, f"{root} at {key.get('rate', '?')} Hz, {key.get('clips', '?')} clips", *_use(folder), leftover
-    )
+    rate = f"{key.get('rate', '?')} {'pixels' if key.get('modality') == 'image' else 'Hz'}"
+    return Item("store", folder, f"{root} at {rate}, {key.get('clips', '?')} clips", *_use(folder), leftover)
 
 
 def _embeddings(folder: Path, stores: set[str]) -> Item:

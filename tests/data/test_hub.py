@@ -15,6 +15,7 @@ from evar.base.errors import DataError, EvarError, UsageError
 from evar.data import audio, parquet
 from evar.data.check import make_report
 from evar.data.manifest import read_manifest
+from evar.data.opening import MISSING
 from evar.data.readers import hub_layout
 from evar.data.store import prepare
 from evar.data.task import load_task
@@ -254,7 +255,7 @@ def test_a_folder_of_audio_is_labelled_by_its_folders_or_by_its_table(read, stor
     assert (len(manifest.table), manifest.classes) == (2 * CLIPS + 1, ("x", "y"))
     store = stored(manifest)
     assert dict(zip(store.quarantined["path"], store.quarantined["reason"], strict=True)) == {
-        "train/low/gone.wav": audio.MISSING
+        "train/low/gone.wav": MISSING
     }
 
 
