@@ -1,8 +1,8 @@
 """Crops of a prepared store: which an epoch holds, where each begins, and what their log-mel is normalised by.
 
 A clip gives as many samples an epoch as whole inputs fit into it, at least one, so that an hour of music counts for
-more than a word; an image is one. Order, places and mask noise are drawn from (seed, epoch, sample) alone: they are the same however
-many processes or threads read, and wherever a run goes on.
+more than a word; an image is one. Order, places and mask noise are drawn from (seed, epoch, sample) alone: they are the
+same however many processes or threads read, and wherever a run goes on.
 """
 
 from collections.abc import Generator, Iterator

@@ -140,8 +140,8 @@ class _Session(Steps[Crops, PretrainingRow]):
             self.journal.begin()
         mean, deviation = self.trainer.model.norm_stats.view(2, -1).mean(dim=1).tolist()
         log.info(
-            f"{self.run.recipe.name}: {len(self.epochs.rows):,} {'images' if self.run.recipe.image_size else 'crops'} an "
-            f"epoch, {self.epochs.steps:,} steps an epoch, {self.total:,} in all; normalised by {mean:.2f} +- {deviation:.2f}"
+            f"{self.run.recipe.name}: {len(self.epochs.rows):,} crops an epoch, {self.epochs.steps:,} steps an epoch, "
+            f"{self.total:,} in all; normalised by {mean:.2f} +- {deviation:.2f}"
         )
 
     def _go_on(self) -> None:

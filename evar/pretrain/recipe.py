@@ -169,6 +169,11 @@ class Recipe(BaseModel):
         return configuration_of_name(self.name)
 
     @property
+    def modality(self) -> str:
+        """Of its clips: "audio" or "image"."""
+        return "image" if self.image_size else "audio"
+
+    @property
     def rate(self) -> int:
         """What clips are prepared at: Hz, or the pixels of an image's side."""
         return self.image_size or self.sample_rate
