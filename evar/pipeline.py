@@ -21,6 +21,7 @@ from torch import nn
 from evar import encoders
 from evar.base.errors import EvarError, UsageError, few
 from evar.config import DRAWS, Config, config_of
+from evar.data.groups import ALL
 from evar.data.manifest import Manifest, require_data
 from evar.data.named_tasks import load_tasks
 from evar.data.task import Task
@@ -88,7 +89,8 @@ def evaluate(
     for each in tasks:
         require_data(each, config.data)  # now, not after the tasks before it
     evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name, again=again)
-    return [evaluation.result for each in tasks for evaluation in evaluator.evaluations(each)]
+    scored = of_modality(tasks, evaluator.encoder, str(task))
+    return [evaluation.result for each in scored for evaluation in evaluator.evaluations(each)]
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,8 @@ class Evaluator:
             raise UsageError(
                 f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here"
             )
-        prepared = self.engine.prepare(task, self.encoder.sample_rate, self.config)
+        of_modality([task], self.encoder)
+        prepared = self.engine.prepare(task, self.encoder.rate, self.config)
         require_coverage(prepared, self.config)
         return OnTask(self, prepared, self._before(prepared))
 
@@ -290,7 +293,7 @@ class OnTask:
         evaluator, task = self.evaluator, self.prepared.clips.task
         encoder, runtime = evaluator.encoder, evaluator.runtime
         self.prepared.note_findings()  # before hours of embedding
-        if why := evaluator.engine.unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
+        if why := evaluator.engine.unstable(encoder, task.samples(encoder.rate), runtime.device):
             log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
         return evaluator.engine.embed(encoder, plan_of(self.prepared), runtime, evaluator.config.cache), why
 
@@ -314,6 +317,24 @@ def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str
     elif weights is None and opened.identity.digest in releases.bundled_digests():
         log.info(f"{opened.identity.name}: the small bundled encoder; --weights names another")
     return opened
+
+
+def of_modality(tasks: Sequence[Task], encoder: Encoder, named: str = "") -> Sequence[Task]:
+    """The tasks that the encoder can score. named: how they were named; of `all` the others are left out, and noted.
+
+    Raises UsageError where one that was named otherwise is of the other modality.
+    """
+    others = [task for task in tasks if task.modality != encoder.modality]
+    if not others:
+        return tasks
+    of = {"audio": "audio", "image": "images"}
+    theirs, own = of[others[0].modality], of[encoder.modality]
+    name = encoder.identity.name
+    if ALL not in map(str.strip, named.split(",")) or len(others) == len(tasks):
+        raise UsageError(f"task {few(task.name for task in others)} is of {theirs}, and {name} an encoder of {own}: "
+                         f"give --encoder one of {theirs}")  # fmt: skip
+    log.info(f"left out, they are of {theirs}, and {name} an encoder of {own}: {few(task.name for task in others)}")
+    return [task for task in tasks if task not in others]
 
 
 def plan_of(prepared: Prepared) -> Plan:

@@ -49,13 +49,12 @@ def add_weights(parser: argparse.ArgumentParser, default: str = "the encoder's o
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
-    """--rate of the decoded audio, in Hz."""
+    """--rate of the decoded clips."""
     parser.add_argument(
         "--rate",
-        type=whole(1000, most=192_000),
-        default=16000,
-        metavar="HZ",
-        help="sample rate of the encoder, in Hz (default: 16000)",
+        type=whole(1),
+        metavar="NUMBER",
+        help="sample rate of the encoder, in Hz (default: 16000); of images its size, in pixels (default: 224)",
     )
 
 

@@ -21,7 +21,7 @@ from evar.base.yaml_file import yaml_text
 from evar.data import audio
 from evar.data.containers import Containers
 from evar.data.opening import ClipFault
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.split import split_groups
 from evar.data.task import official_digest
 
@@ -100,7 +100,7 @@ def new_task(
 
 def find_clips(folder: Path) -> list[Clip]:
     """Every clip, each its own group, in the order of paths. Raises DataError for names that are no text."""
-    paths = [path for path in audio_files(folder).paths if "/" in path]
+    paths = [path for path in clip_files(folder).paths if "/" in path]
     if blank := [path for path in paths if not _label(path)]:
         name = blank[0].partition("/")[0]
         raise DataError(f"{folder}: a folder whose name is blank is no class: rename {name!r}")

@@ -20,6 +20,7 @@ from evar.base.errors import UsageError, did_you_mean, few, in_words
 from evar.base.yaml_file import in_short, read_yaml
 from evar.data.groups import FILE as GROUPS
 from evar.data.groups import group_names, groups
+from evar.data.sample_file import samples_of
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,8 @@ class Task(Strict):
         return f"{repo}@{self.options['revision']}" if repo else ""
 
     def samples(self, rate: int) -> int:
-        """How many 16-bit numbers a clip takes at `rate`: Hz, or pixels of an image's side, whose bytes go in pairs."""
-        return round(self.seconds * rate) if self.modality == "audio" else 3 * rate * rate // 2
+        """How many samples of 16 bits a clip takes in a store at `rate`."""
+        return samples_of(self.modality, self.seconds, rate)
 
     @property
     def digest(self) -> str:

@@ -22,14 +22,9 @@ TRIES = 10  # draws until a crop fits, as there
 Box = tuple[int, int, int, int]
 
 
-def words_of(size: int) -> int:
-    """How many 16-bit numbers of a store an image of `size` pixels takes."""
-    return COLOURS * size * size // 2
-
-
-def pixels(words: Tensor, size: int) -> Tensor:
-    """(clip, `words_of(size)`) int16 -> (clip, 3, size, size) float32 in [0, 1]."""
-    stored = words.contiguous().view(torch.uint8).view(len(words), size, size, COLOURS)
+def pixels(samples: Tensor, size: int) -> Tensor:
+    """(clip, sample) int16 of a store, see `data/sample_file.py` -> (clip, 3, size, size) float32 in [0, 1]."""
+    stored = samples.contiguous().view(torch.uint8).view(len(samples), size, size, COLOURS)
     return stored.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 255
 
 

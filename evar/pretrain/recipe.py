@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from evar.base.errors import unknown
+from evar.data.sample_file import samples_of
 from evar.nn.configuration import MOST_PIXELS, SIZES, Configuration, configuration_of_name, model_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
-from evar.nn.images import words_of
 from evar.nn.vit import Grid
 from evar.pretrain.m2d import M2DObjective
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
@@ -182,7 +182,7 @@ class Recipe(BaseModel):
     def samples(self) -> int:
         """Length of a crop: the frames that fill whole patches, in samples; of an image, what a store keeps of it."""
         if self.image_size:
-            return words_of(self.image_size)
+            return samples_of("image", 0.0, self.image_size)
         return self.grid.columns * self.patch_frames * self.sample_rate // HOPS_PER_SECOND
 
     @property

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from evar.base.errors import DataError, few
 from evar.data import ffmpeg
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.store import Store, prepare
 
 log = logging.getLogger(__name__)
-
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".jp2")
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,13 @@ def source_of_folder(folder: Path, modality: str = "audio") -> Source:
     what = "audio files" if modality == "audio" else "images"
     if not folder.is_dir():
         raise DataError(f"no folder {folder}: name one that holds {what}")
-    listing = audio_files(folder, all_files=modality == "image")
+    listing = clip_files(folder, modality)
     for remark in listing.remarks:
         log.warning(f"{folder}: {remark}")
-    paths = [path for path in listing.paths if modality == "audio" or path.lower().endswith(IMAGES)]
-    if not paths:
+    if not listing.paths:
         kinds = "WAV, FLAC, MP3, OGG" if modality == "audio" else "JPEG, PNG, WebP"
         raise DataError(f"{folder} holds no {what} ({kinds} and others, at any depth)")
-    return Source(folder, paths)
+    return Source(folder, listing.paths)
 
 
 def prepare_sources(

@@ -111,7 +111,7 @@ def test_rows_without_audio_or_with_broken_audio_are_quarantined_and_the_others_
     store = stored(manifest)
     reasons = dict(zip((path[-1] for path in store.quarantined["path"]), store.quarantined["reason"], strict=True))
     assert set(reasons) == {"1", "2", "3"}
-    assert (reasons["2"], reasons["3"]) == ("its row holds no audio in audio", "empty: zero bytes")
+    assert (reasons["2"], reasons["3"]) == ("its row holds nothing in audio", "empty: zero bytes")
     report = make_report(manifest, store)
     assert (report.found, report.expected) == (9, 12)
     assert "3 of 12 clips are missing or broken" in report.problem

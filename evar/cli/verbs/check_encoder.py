@@ -26,6 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run every check of the contract on an encoder. 0 where it keeps all of them, else 2."""
     from evar.encoder_checks import run_checks
+    from evar.preparation import SPANS
 
     checks = run_checks(arguments.encoder, arguments.weights, config_from(arguments))
     opening = next(checks)
@@ -33,8 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
         show(opening)
         say("it does not open; the other checks were not run")
         return USERS_MISTAKE
+    unit = SPANS[opening.encoder.modality][2]
     identity, outputs = opening.encoder.identity, ", ".join(opening.encoder.outputs)
-    echo(f"{identity.name}  {identity.weights}  {opening.encoder.sample_rate} Hz  outputs: {outputs}")
+    echo(f"{identity.name}  {identity.weights}  {opening.encoder.rate} {unit}  outputs: {outputs}")
     kept = list(map(show, checks))
     say(f"{sum(kept)} of {len(kept)} checks passed")
     return DONE if all(kept) else USERS_MISTAKE

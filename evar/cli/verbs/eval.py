@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_encoder(arguments.encoder)
     plugins.require_calls("probe", arguments.probe)
     from evar.leaderboard import leaderboard_csv
-    from evar.pipeline import Evaluator
+    from evar.pipeline import Evaluator, of_modality
 
     results = arguments.results
     evaluator = Evaluator.open(
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
                 say(f"score over shots drawn in {draw_shots(results, swept)}")
                 swept = []
 
-    return for_each(tasks, score)
+    return for_each(of_modality(tasks, evaluator.encoder, arguments.task), score)
 
 
 def task_list(data: Path, *, as_json: bool) -> str:
