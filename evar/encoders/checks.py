@@ -235,8 +235,8 @@ OF_LENGTH = (
 
 def checks_of(encoder: Encoder) -> tuple[Check, ...]:
     """What an encoder is checked for, its own kind's promises at the end."""
-    own = CHECKS if encoder.modality == "audio" else tuple(check for check in CHECKS if check not in OF_LENGTH)
-    return (*own, *encoder.own_checks)
+    checks = (*CHECKS, *encoder.own_checks)
+    return checks if encoder.modality == "audio" else tuple(check for check in checks if check not in OF_LENGTH)
 
 
 def unstable(encoder: Encoder, samples: int, device: torch.device) -> str:
