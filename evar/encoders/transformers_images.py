@@ -64,7 +64,7 @@ def _sides(size: Any) -> tuple[int, int]:
     return int(size["height"] or size["shortest_edge"]), int(size["width"] or size["shortest_edge"])
 
 
-class ViT(ImageFamily):
+class PlainViT(ImageFamily):
     """The vision transformer (arXiv:2010.11929), without the pooler, which only some of its checkpoints have."""
 
     asked: ClassVar[Mapping[str, Any]] = {"add_pooling_layer": False}
@@ -94,7 +94,7 @@ class CLIPVision(ImageFamily):
 
 
 IMAGE_FAMILIES: dict[str, type[ImageFamily]] = {
-    "vit": ViT,
+    "vit": PlainViT,
     "dinov2": DINOv2,
     "dinov2_with_registers": DINOv2,
     "clip": CLIPVision,
