@@ -1,4 +1,4 @@
-"""EVAR: linear evaluation of frozen audio encoders.
+"""EVAR: linear evaluation of frozen encoders of audio and images.
 
 One command embeds a dataset with a frozen encoder, fits a probe on the embeddings and adds one row to a leaderboard;
 `evar.evaluate(task, module)` does it for a network in memory. `docs/architecture.md` shows how the pieces fit together.

@@ -62,7 +62,10 @@ class Prepared:
         """Note a line for each kind of leak that there is, and for what training clips cannot teach."""
         found, near = self._found
         texts = found.texts | ({"near_duplicates": near.text} if near else {})
-        leaking = [f"{kind.replace('_', '-')}: {text}" for kind, text in texts.items() if self.leaks[kind]]
+        names = {"near_duplicates": "near-duplicates"}
+        if self.clips.task.modality == "image":
+            names["silent"] = "blank"
+        leaking = [f"{names.get(kind, kind)}: {text}" for kind, text in texts.items() if self.leaks[kind]]
         for text in (*leaking, *untaught(self.clips)):
             log.warning(f"{self.manifest.task.name}: {text}")
 

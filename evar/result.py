@@ -85,7 +85,8 @@ class DataUsed(ResultPart):
     short_classes: how many classes have fewer.
 
     leaks: test clips by kind of leak (see data/leaks.py); near-duplicates are None where nobody looked for them.
-    store_digest: of the audio; table_digest: of the scored clips' paths, labels, parts and groups.
+    store_digest: of the decoded clips; table_digest: of the scored clips' paths, labels, parts and groups; modality:
+    what they are, audio or image.
     """
 
     coverage: float
@@ -96,6 +97,7 @@ class DataUsed(ResultPart):
     short_classes: int
     store_digest: str
     table_digest: str
+    modality: str = "audio"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evar.base.errors import UsageError
 from evar.data.containers import Containers
-from evar.data.opening import ClipFault, Decoded, faults, opened
+from evar.data.opening import ClipFault, Decoded, faults, opened, resized
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000")  # none that Pillow has a program open
 MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gibibyte of RGB: beyond, a file may be a bomb
-SHORTER_SIDE = 256 / 224  # of the size that is cropped: what ImageNet is tested with nearly everywhere
 LONGEST = 8  # times the shorter side: what lies further from the middle is never seen
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # grey of 16 bits
 WHITE = (255, 255, 255)
@@ -32,8 +31,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of t
 def read(path: Path, size: int, inside: Containers | None = None) -> Decoded:
     """Decode `path` to `size` x `size` pixels. inside: opens images that lie inside files.
 
-    The shorter side becomes SHORTER_SIDE x `size`, rounded (bicubic, antialiased), then the middle is cut out. Raises
-    ClipFault, and StorageError where no more files can be opened.
+    The shorter side becomes that of `resized` (bicubic, antialiased), then the middle is cut out. Raises ClipFault, and
+    StorageError where no more files can be opened.
     """
     with faults(path), opened(path, inside) as file:
         if not file.read(1):
@@ -108,7 +107,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _cropped(image: Image.Image, size: int) -> Image.Image:
     """Resized and cut to a square: the same pixels as torchvision's Resize and CenterCrop give."""
-    target, shorter = round(SHORTER_SIDE * size), min(image.size)
+    target, shorter = resized(size), min(image.size)
     if max(image.size) > LONGEST * shorter:  # resized whole, a line of pixels would take gigabytes
         image = _middle(image, [min(side, LONGEST * shorter) for side in image.size])
     sides = [target if side == shorter else int(target * side / shorter) for side in image.size]

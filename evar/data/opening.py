@@ -41,6 +41,11 @@ class Decoded:
     decoder: str = ""
 
 
+def resized(size: int) -> int:
+    """Pixels of an image's shorter side before `size` of them are cut out: as ImageNet is tested nearly everywhere."""
+    return round(256 / 224 * size)
+
+
 class ClipFault(DataError):
     """A file that cannot be evaluated; its text is the reason alone, without the path."""
 

@@ -104,6 +104,11 @@ class Task(Strict):
         return f"{len(self.folds)}-fold cross-validation" if self.folds else "/".join(self.parts)
 
     @property
+    def noun(self) -> str:
+        """What people call its clips."""
+        return "images" if self.modality == "image" else "clips"
+
+    @property
     def revision(self) -> str:
         """The dataset of the Hub and its commit, OWNER/NAME@COMMIT; empty where the task is not of the Hub."""
         repo = self.options.get("repo") if self.reader == "hub" else None

@@ -35,17 +35,12 @@ def image_outputs(layers_of: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
     return tuple(f"{_prefix(output)}{kind}" for output in layers_of for kind in ("cls", "mean"))
 
 
-def cls_and_mean(
-    layers_of: Mapping[str, tuple[int, ...]], tokens: Mapping[int, Tensor], first: int = 1
-) -> dict[str, Tensor]:
-    """CLS and the mean over the patches of each output, (clip, dim): of tokens (clip, token, width) of each layer.
-
-    first: the place of the first patch; CLS is at 0
-    """
+def cls_and_mean(layers_of: Mapping[str, tuple[int, ...]], tokens: Mapping[int, Tensor]) -> dict[str, Tensor]:
+    """CLS and the mean over the patches of each output, (clip, dim): of each layer's (clip, 1 + patch, width)."""
     found = {}
     for output, layers in layers_of.items():
         found[f"{_prefix(output)}cls"] = torch.cat([tokens[layer][:, 0] for layer in layers], dim=1)
-        found[f"{_prefix(output)}mean"] = torch.cat([tokens[layer][:, first:].mean(dim=1) for layer in layers], dim=1)
+        found[f"{_prefix(output)}mean"] = torch.cat([tokens[layer][:, 1:].mean(dim=1) for layer in layers], dim=1)
     return found
 
 

@@ -131,12 +131,12 @@ def _stated(name: str) -> _Stated | None:
         return None
     rate, size = 1000 * int(match["khz"]) if match["khz"] else SILENT, match["size"] or ""
     mels, frames, high = (int(match[part]) for part in ("mels", "frames", "patch_mels"))
-    wide = int(match["patch_frames"] or high)
-    if match["patch_frames"] is None and mels != frames:  # of a video, say
+    wide, of_image = int(match["patch_frames"] or high), match["patch_frames"] is None
+    if of_image and mels != frames:  # of a video, say
         return None
     if size and size not in SIZES:
         raise CheckpointError(f"{name}: no ViT of size {size!r} (known: {', '.join(SIZES)})")
-    if match["patch_frames"] is None:
+    if of_image:
         if not high or mels % high or mels % 2 or mels > MOST_PIXELS:
             raise CheckpointError(
                 f"{name}: images are of an even number of pixels, at most {MOST_PIXELS}, and whole patches"

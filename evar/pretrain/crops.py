@@ -114,7 +114,7 @@ class Epochs:
             crops = self.crops(epoch, order[1][place, rank * share : (rank + 1) * share])
             if not pinned:
                 return crops
-            return Crops(crops.clips.pin_memory(), crops.lengths, crops.noise.pin_memory(), crops.views.pin_memory())
+            return Crops(crops.clips.pin_memory(), crops.lengths, crops.noise.pin_memory(), crops.views)
 
         if first == last:
             return

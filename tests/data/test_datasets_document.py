@@ -66,7 +66,7 @@ def test_every_task_is_in_a_table_with_its_folder_and_numbers():
         task = load_task(name)
         assert f"`{task.folder}/`" in rows[name]
         if task.expects and name not in CORE:
-            assert f"{task.expects.rows:,} / {task.expects.classes} | {task.seconds}" in rows[name]
+            assert f"{task.expects.rows:,} / {task.expects.classes:,} | {task.seconds or ''}" in rows[name]
 
 
 def test_every_option_of_the_table_reader_is_explained():
