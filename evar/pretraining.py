@@ -175,8 +175,9 @@ def _tasks(names: str, recipe: Recipe, config: Config) -> list[Task]:
     tasks = load_tasks(names, config.data)
     for each in tasks:
         if each.modality != recipe.modality:
-            how = "leave --image-size out" if recipe.image_size else "say --image-size PIXELS"
-            raise UsageError(f"task {each.name} is of {each.modality}, and the recipe is of {recipe.modality}: {how}")
+            said = ("audio", "images", "leave --image-size out"), ("images", "audio", "say --image-size PIXELS")
+            theirs, own, how = said[recipe.image_size is None]
+            raise UsageError(f"task {each.name} is of {theirs}, and the recipe of {own}: {how}")
     return tasks
 
 

@@ -31,7 +31,10 @@ def source_of_folder(folder: Path, modality: str = "audio") -> Source:
         log.warning(f"{folder}: {remark}")
     if not listing.paths:
         kinds = "WAV, FLAC, MP3, OGG" if modality == "audio" else "JPEG, PNG, WebP"
-        raise DataError(f"{folder} holds no {what} ({kinds} and others, at any depth)")
+        hint = ""
+        if modality == "audio" and (pictures := len(clip_files(folder, "image").paths)):
+            hint = f", but {pictures:,} images: --image-size PIXELS trains on them"
+        raise DataError(f"{folder} holds no {what} ({kinds} and others, at any depth){hint}")
     return Source(folder, listing.paths)
 
 

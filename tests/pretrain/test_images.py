@@ -147,9 +147,9 @@ def test_a_run_gives_an_encoder_of_images_and_starts_another(store, folder, tmp_
 
 
 def test_sources_and_tasks_are_of_the_recipes_modality(folder, tmp_path):
-    with pytest.raises(UsageError, match="task gtzan is of audio, and the recipe is of image: leave --image-size out"):
+    with pytest.raises(UsageError, match="task gtzan is of audio, and the recipe of images: leave --image-size out"):
         pretrain_encoder(task="gtzan", recipe=runs.recipe(**SMALL), out=tmp_path / "run")
-    with pytest.raises(DataError, match="holds no audio files"):
+    with pytest.raises(DataError, match="holds no audio files .*, but 12 images: --image-size PIXELS trains on them"):
         pretrain_encoder([folder], recipe=runs.recipe(), out=tmp_path / "run")
 
 
