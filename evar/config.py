@@ -133,7 +133,7 @@ class Config:
         batch_size,
         shown="auto, by the clip's length and the device",
     )
-    workers: int = setting(cores, "N", "threads that decode audio", whole(1), shown="all cores")
+    workers: int = setting(cores, "N", "threads that decode clips", whole(1), shown="all cores")
     seed: int = setting(42, "N", "of splits, probes and intervals", whole(0))
     limit: int | None = setting(
         None, "CLIPS", "clips per split for a smoke run, never ranked", whole(1), shown="all clips"

@@ -1,4 +1,4 @@
-"""The pipeline, from audio to leaderboard rows: Task x Encoder x Probes, Config -> Results.
+"""The pipeline, from clips to leaderboard rows: Task x Encoder x Probes, Config -> Results.
 
     evar.evaluate("us8k", "m2d", weights="checkpoint.pth", results="results", limit=100)
     evar.evaluate("gtzan,spcv2", my_module, probe="logistic, mlp")
@@ -89,7 +89,7 @@ def evaluate(
     for each in tasks:
         require_data(each, config.data)  # now, not after the tasks before it
     evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name, again=again)
-    scored = of_modality(tasks, evaluator.encoder, str(task))
+    scored = of_modality(tasks, evaluator.encoder, task if isinstance(task, str) else "")
     return [evaluation.result for each in scored for evaluation in evaluator.evaluations(each)]
 
 
@@ -332,7 +332,7 @@ def of_modality(tasks: Sequence[Task], encoder: Encoder, named: str = "") -> Seq
     name = encoder.identity.name
     if ALL not in map(str.strip, named.split(",")) or len(others) == len(tasks):
         raise UsageError(f"task {few(task.name for task in others)} is of {theirs}, and {name} an encoder of {own}: "
-                         f"give --encoder one of {theirs}")  # fmt: skip
+                         f"--encoder names one of {theirs}")  # fmt: skip
     log.info(f"left out, they are of {theirs}, and {name} an encoder of {own}: {few(task.name for task in others)}")
     return [task for task in tasks if task not in others]
 

@@ -1,7 +1,7 @@
 """Opening audio: decode, check, mix down, resample, round to 16 bits. The only door to soundfile and soxr.
 
 WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF, W64 and NIST Sphere become mono at one rate; M4A, WebM and others
-too where ffmpeg is installed. A file decodes whole, or an ClipFault says why not: nothing in between, and no other
+too where ffmpeg is installed. A file decodes whole, or a ClipFault says why not: nothing in between, and no other
 exception. What decodes to what cannot have been recorded is a fault as well: integers that were scaled wrong, or sound
 that is gone once the channels are one.
 Conventions: waveforms are float32 in [-1, 1] until the end, then int16 with 1.0 = 32768. Decoding goes block by block:

@@ -282,7 +282,7 @@ def _contradictions(task: Mapping[str, Any], wrong: set[str]) -> Iterator[str]:
         yield "folds must be at least three different names: one to test, two to train and choose on"
     if classes is not None and (len(classes) < 2 or _repeats(classes)):
         yield "classes must be at least two different names"
-    if "seconds" not in wrong and (sound.get("modality") == "image") == bool(sound.get("seconds")):
+    if not wrong & {"seconds", "modality"} and (sound.get("modality") == "image") == bool(sound.get("seconds")):
         yield "seconds: missing" if not sound.get("seconds") else "seconds: an image has none; remove this key"
     own, metric = METRICS.get(sound.get("kind", "")), sound.get("metric")
     if own and metric and metric not in own:

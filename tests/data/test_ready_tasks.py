@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from evar.base.errors import DataError
 from evar.cli import main
 from evar.data.containers import outer
 from evar.data.manifest import read_manifest
@@ -60,7 +61,7 @@ def test_check_can_score_a_small_copy(small, tmp_path, monkeypatch, capsys, name
     truth, file = small(name)
     monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
     assert main(["check", "--task", str(file), "--data", str(tmp_path / "data")]) == 0
-    assert f"{len(truth)} of {len(truth)} clips (100.0%)" in capsys.readouterr().out
+    assert f"{len(truth)} of {len(truth)} {load_task(name).noun} (100.0%)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", READY)
@@ -120,6 +121,9 @@ def test_imagenet_of_kaggle_and_sorted_is_the_same(small, tmp_path):
     assert {Path(row.path).name: row.labels[0] for row in by_folder.table.itertuples()} == {
         Path(path).name: label for path, (label, _, _) in truth.items()
     }
+    (tmp_path / "kaggle" / "ImageNet" / "LOC_val_solution.csv").write_text("ImageId,PredictionString\nimage,n0 1 1\n")
+    with pytest.raises(DataError, match=r"LOC_val_solution.csv: not the list that it is called"):
+        read_manifest(load_task(str(file)), tmp_path / "kaggle")
 
 
 def test_folds_of_hear_have_the_sizes_that_its_rule_gives():

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         (prepared,) = prepare(task, arguments.rate, download=arguments.download, config=config)
         there, expected = len(prepared.store.usable), prepared.manifest.expected
         rate = f"{prepared.store.rate} {SPANS[task.modality][2]}"
-        echo(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {rate} in "
+        echo(f"{task.name}  {there:,} of {expected:,} {task.noun} ({prepared.coverage:.1%}) at {rate} in "
              f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip
 
     return for_each(tasks, work)

@@ -60,19 +60,28 @@ class ImageNet(Reader):
 def _labels(root: Path) -> dict[int, str]:
     """Number of a validation image -> its synset. Raises DataError where no list is there, or not whole."""
     above = [root, *list(root.parents)[:3]]  # Kaggle's list lies beside ILSVRC/
-    for folder in above:
-        if (file := folder / SOLUTION).is_file():
-            table = read_csv(file)
-            require_columns(table, ["ImageId", "PredictionString"], file)
-            images, said = table["ImageId"].tolist(), table["PredictionString"].tolist()
-            return {int(name[-8:]): synset[:9] for name, synset in zip(images, said, strict=True)}
-    for folder in (place / kit for place in above for kit in KITS):
-        if (folder / NUMBERS).is_file() and (folder / META).is_file():
-            (synsets,) = read_matlab(folder / META, "synsets")
-            names = {int(each[0]): str(each[1]) for each in synsets}
-            given = [int(line) for _, line in read_lines(folder / NUMBERS)]
-            return {number: names[synset] for number, synset in enumerate(given, start=1)}
-    raise DataError(
-        f"{root}: val/ is not sorted into classes: put {SOLUTION} (of Kaggle), or {NUMBERS} and {META} (of the "
-        "development kit) beside train/"
-    )
+    solutions = [folder / SOLUTION for folder in above]
+    kits = [folder / kit / NUMBERS for folder in above for kit in KITS if (folder / kit / META).is_file()]
+    file = next((file for file in (*solutions, *kits) if file.is_file()), None)
+    if file is None:
+        raise DataError(
+            f"{root}: val/ is not sorted into classes: put {SOLUTION} (of Kaggle), or {NUMBERS} and {META} (of the "
+            "development kit) beside train/"
+        )
+    try:
+        return _of_kaggle(file) if file.name == SOLUTION else _of_the_kit(file)
+    except (ValueError, KeyError, IndexError) as error:
+        raise DataError(f"{file}: not the list that it is called: {error!r}") from error
+
+
+def _of_kaggle(file: Path) -> dict[int, str]:
+    table = read_csv(file)
+    require_columns(table, ["ImageId", "PredictionString"], file)
+    images, said = table["ImageId"].tolist(), table["PredictionString"].tolist()
+    return {int(name[-8:]): synset[:9] for name, synset in zip(images, said, strict=True)}
+
+
+def _of_the_kit(file: Path) -> dict[int, str]:
+    (synsets,) = read_matlab(file.with_name(META), "synsets")
+    names = {int(each[0]): str(each[1]) for each in synsets}
+    return {number: names[int(line)] for number, (_, line) in enumerate(read_lines(file), start=1)}

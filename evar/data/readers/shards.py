@@ -261,7 +261,7 @@ def _text(value: Any) -> str:
 
 
 def _facts(ending: str, text: bytes, place: str) -> dict[str, Any]:
-    """What a member beside the audio says: by its ending, or of JSON by key."""
+    """What a member beside the clip says: by its ending, or of JSON by key."""
     try:
         content = text.decode().strip()
         if ending != "json":
