@@ -142,7 +142,7 @@ def _eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """
     try:
         spectrum, basis = torch.linalg.eigh(matrix.float())
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         ramp = torch.arange(len(matrix), dtype=torch.float64, device=matrix.device) * TOLD_APART
         spectrum, basis = torch.linalg.eigh(matrix.double() + torch.diag(ramp * matrix.diagonal().max()))
     return spectrum.float(), basis.float()
