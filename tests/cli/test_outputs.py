@@ -228,7 +228,7 @@ def test_it_is_said_before_any_work(results, capsys, monkeypatch):
 
     runs.write_audio(Path("audio"))
     monkeypatch.setattr(read, "read_rows", work)
-    monkeypatch.setattr(pretraining, "prepare_audio", work)
+    monkeypatch.setattr(pretraining, "prepare_sources", work)
     for line in (["leaderboard", "--out", "results/leaderboard.csv"], ["export", "--out", "results/leaderboard.csv"]):
         assert main(line) == 2
     assert main(["pretrain", *MORE["pretrain"], "--out", "results"]) == 2

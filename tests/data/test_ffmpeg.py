@@ -15,7 +15,7 @@ from evar.base.errors import StorageError
 from evar.data import audio, ffmpeg
 from evar.data.opening import ClipFault, Unreadable
 from evar.data.store import prepare
-from evar.pretrain.audio import AudioSource, prepare_audio
+from evar.pretrain.sources import Source, prepare_sources
 
 RATE = 16_000
 M4A = b"\0\0\0\x20ftypM4A " + bytes(100)
@@ -255,8 +255,8 @@ def test_preparing_says_how_many_files_wait_and_what_to_do(folder, notes):
     for name in ("a.m4a", "b.m4a"):
         clip(folder, name=name)
     soundfile.write(folder / "c.wav", sound(), 44100)
-    source = AudioSource(folder, ["a.m4a", "b.m4a", "c.wav"])
-    prepare_audio([source], RATE, folder / "cache", workers=1)
+    source = Source(folder, ["a.m4a", "b.m4a", "c.wav"])
+    prepare_sources([source], RATE, folder / "cache", workers=1)
     assert [note for note in notes if note.startswith("2 files need ffmpeg, which is not installed: ")]
 
 

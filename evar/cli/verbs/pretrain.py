@@ -1,4 +1,4 @@
-"""`evar pretrain`: train an M2D encoder on a folder of audio, or on tasks' training clips, without labels."""
+"""`evar pretrain`: train an M2D encoder on a folder of audio or images, or on tasks' training clips, without labels."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from evar.pretrain.recipe import PRESETS, Recipe
 
     parser.add_argument(
-        "folders", nargs="*", type=Path, metavar="FOLDER", help="folders of audio files; folders in them are read too"
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="folders of audio, or of images; folders in them are read too",
     )
     parser.add_argument(
         "--task",
@@ -96,7 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _changes() -> str:
-    from evar.pretrain.recipe import OF_OBJECTIVE, PRESETS
+    from evar.pretrain.recipe import OF_IMAGES, OF_OBJECTIVE, PRESETS
 
     said = {f"The preset {preset} changes": values for preset, values in PRESETS.items()}
+    said["Images (--image-size) change, whatever the preset"] = OF_IMAGES
     return changes(said | {f"The objective {name} changes, whatever the preset": v for name, v in OF_OBJECTIVE.items()})
