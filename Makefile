@@ -3,19 +3,27 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test test-cluster test-browser check bench gpu clean
+.PHONY: setup demo docs test test-cluster test-browser check bench gpu clean
 
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps Resemblyzer  # for its weights alone
 	touch $(READY)
 
 demo: setup  ## synthesise a small dataset, evaluate the bundled M2D, the same untrained, and log-mel statistics on it
 	$(BIN)/evar demo
+
+docs: build/demo/layers/leaderboard.csv  ## the documentation's site, into build/site; warnings are errors
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --write-all docs build/site
+
+build/demo/layers/leaderboard.csv: $(READY)  # what the site's pictures show
+	OMP_NUM_THREADS=1 $(BIN)/evar demo --folder build/demo
+	OMP_NUM_THREADS=1 $(BIN)/evar --task demo --encoder "m2d(layers='each')" --data build/demo/data \
+	    --cache build/demo/cache --results build/demo/layers
 
 test: setup  ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal  # more threads a process only wait

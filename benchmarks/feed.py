@@ -20,7 +20,7 @@ from benchmarks.limits import timed
 from evar.base import machine, provenance
 from evar.base.threads import Threads
 from evar.data import audio
-from evar.data.audio import Decoded
+from evar.data.opening import Decoded
 from evar.data.store import Store, prepare
 from evar.embeddings.batches import Plan, make_plan
 from evar.embeddings.feed import feed

@@ -68,7 +68,7 @@ def measure(
         settled(tuner.step(1, batch))
 
     def front_end() -> None:
-        settled([tuner.spectra(each) for each in (batch.waveforms, batch.partners) if each is not None])
+        settled([tuner.inputs(each) for each in (batch.waveforms, batch.partners) if each is not None])
 
     step()
     took = min(timed(step)[0] for _ in range(STEPS[device.type]))

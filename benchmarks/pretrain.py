@@ -94,11 +94,11 @@ def store_for(recipe: Recipe, folder: Path) -> Store:
 def stages(trainer: Trainer, crops: Crops, precision: str, steps: int) -> tuple[float, float]:
     """Seconds of the front end, and of the networks forwards."""
     device = trainer.device
-    waveforms, noise = crops.waveforms.to(device), crops.noise.to(device)
+    noise = crops.noise.to(device)
     visible, masked = split_patches(noise, trainer.recipe.mask_ratio)
 
     def spectra() -> torch.Tensor:
-        made = trainer.spectra(waveforms)
+        made = trainer.inputs(crops)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return made

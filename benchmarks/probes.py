@@ -1,10 +1,12 @@
-"""`python -m benchmarks.probes [us8k] [as20k] [vc1] [mlp] [--scale S]`: probes at the sizes of real tasks.
+"""`python -m benchmarks.probes [us8k] [as20k] [vc1] [imagenet1k] [mlp] [--scale S]`: probes at the sizes of real tasks.
 
 us8k    8,732 x 3,840, 10 classes, 10 folds: choosing C from 45 fold pairs x 8 values, then 10 final fits, against ONE
         scikit-learn process at its default tolerance and its better number of threads. Its side is an even sample of
         the fits, extrapolated; its standardisation is not timed, ours is, and so is judging on validation rows.
 as20k   20,000 x 3,840, 527 labels: one fit; choosing C on a tenth and the final fit.
 vc1     138,361 x 3,840, 1,251 classes, 8 values of C: peak memory. On a CPU a tenth of the rows and one value.
+imagenet1k
+        1,281,167 x 768, 1,000 classes, as vc1; on a CPU a twentieth of the rows.
 mlp     780 x 3,840, 10 classes, 4 folds: choosing one of 8 settings by 5 seeds. CPU seconds too, for busy machines.
 
 Embeddings are synthetic: correlated features of a decaying spectrum, classes that overlap. FLOPs count the products of
@@ -45,7 +47,7 @@ CHUNK_ROWS = 4096
 LATENT_SHARE = 8  # dimensions a latent factor
 DECAY = 0.7  # factor j has deviation j ** -DECAY
 SAMPLE_STEP = 41  # every 41st of the 370 fits by scikit-learn: nine of them, every C in turn
-CPU_GRID, CPU_ROWS = (ONE_C,), 0.1  # of vc1
+CPU_GRID = (ONE_C,)  # of the two largest
 MOST_LINES = 8  # problems that are reported one by one
 NO_ROWS = np.empty(0, dtype=np.int64)
 Row = dict[str, Any]
@@ -98,9 +100,19 @@ def as20k(scale: float, device: torch.device) -> list[Row]:
 
 
 def vc1(scale: float, device: torch.device) -> list[Row]:
+    """See `mapped`."""
+    rows = 138_361 if device.type == "cuda" else 13_836
+    return mapped("vc1", round(rows * scale), round(DIM * scale), max(10, round(1251 * scale)), scale, device)
+
+
+def imagenet1k(scale: float, device: torch.device) -> list[Row]:
+    """See `mapped`."""
+    rows = 1_281_167 if device.type == "cuda" else 64_058
+    return mapped("imagenet1k", round(rows * scale), round(768 * scale), max(10, round(1000 * scale)), scale, device)
+
+
+def mapped(name: str, rows: int, dim: int, classes: int, scale: float, device: torch.device) -> list[Row]:
     """Fits with the embeddings in a memory map: a row of `report`."""
-    share = scale if device.type == "cuda" else scale * CPU_ROWS
-    rows, dim, classes = round(138_361 * share), round(DIM * scale), max(10, round(1251 * scale))
     targets = np.random.default_rng(0).integers(0, classes, rows)
     with tempfile.TemporaryDirectory() as folder:
         x = embeddings(targets, classes, dim, signal=0.5 / scale**0.5, file=Path(folder) / "x.npy")
@@ -110,7 +122,7 @@ def vc1(scale: float, device: torch.device) -> list[Row]:
         grid = GRID if device.type == "cuda" else CPU_GRID
         examples, problems = ungrouped(x, targets, classes), [Problem(np.arange(rows), NO_ROWS, c, 0) for c in grid]
         took, _ = timed(lambda: probe.fit(examples, problems, unused))
-        row = report(f"vc1, C = {', '.join(f'{c:g}' for c in grid)}", x, probe, took, rates)
+        row = report(f"{name}, C = {', '.join(f'{c:g}' for c in grid)}", x, probe, took, rates)
         peak = machine.peak_memory_bytes()
         print(
             f"  peak memory {size(peak)} ({size(before)} before), device {size(peak_memory_bytes(device))}", flush=True
@@ -130,7 +142,7 @@ def mlp(scale: float, device: torch.device) -> None:
     print(f"  chosen {[each.setting for each in chosen]}", flush=True)
 
 
-SIZES = {"us8k": us8k, "as20k": as20k, "vc1": vc1, "mlp": mlp}
+SIZES = {"us8k": us8k, "as20k": as20k, "vc1": vc1, "imagenet1k": imagenet1k, "mlp": mlp}
 
 
 def in_folds(clips: int, folds: int, scale: float) -> tuple[Examples, list[Round]]:

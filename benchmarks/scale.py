@@ -24,10 +24,10 @@ import pandas as pd
 
 from evar.base import machine, provenance
 from evar.data import audio
-from evar.data.audio import Decoded
 from evar.data.check import make_report
 from evar.data.leaks import find_leaks
 from evar.data.manifest import read_manifest
+from evar.data.opening import Decoded
 from evar.data.store import Store, prepare
 from evar.data.task import load_task
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar.data import audio
-from evar.data.audio import Decoded
+from evar.data.opening import Decoded
 from evar.data.task import Expects, Task
 
 CLIPS_A_GROUP = {"us8k": 7, "vc1": 7, "spcv2": 40}  # 1,297 recordings; 22,496 videos; 2,618 speakers; else a clip each

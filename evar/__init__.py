@@ -1,4 +1,4 @@
-"""EVAR: linear evaluation of frozen audio encoders.
+"""EVAR: linear evaluation of frozen encoders of audio and images.
 
 One command embeds a dataset with a frozen encoder, fits a probe on the embeddings and adds one row to a leaderboard;
 `evar.evaluate(task, module)` does it for a network in memory. `docs/architecture.md` shows how the pieces fit together.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evar.base.progress import show_progress as show_progress
+    from evar.callbacks.scorer import TrainingScorer as TrainingScorer
     from evar.cluster.cells import EncoderCall as EncoderCall
     from evar.cluster.sweep import sweep as sweep
     from evar.config import Config as Config
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from evar.leaderboard.comparison import compare as compare
     from evar.leaderboard.imported import import_results as import_results
     from evar.leaderboard.read import read_leaderboard as read_leaderboard
+    from evar.leaderboard.runs import load_probe as load_probe
     from evar.leaderboard.runs import read_rows as read_rows
     from evar.pipeline import evaluate as evaluate
     from evar.preparation import check as check
@@ -40,6 +42,7 @@ _PUBLIC = {
     "EncoderCall": "evar.cluster.cells",
     "Result": "evar.result",
     "Scoring": "evar.pretraining",
+    "TrainingScorer": "evar.callbacks.scorer",
     "check": "evar.preparation",
     "check_encoder": "evar.encoder_checks",
     "compare": "evar.leaderboard.comparison",
@@ -47,6 +50,7 @@ _PUBLIC = {
     "finetune": "evar.finetuning",
     "import_results": "evar.leaderboard.imported",
     "list_tasks": "evar.preparation",
+    "load_probe": "evar.leaderboard.runs",
     "load_task": "evar.data.task",
     "new_task": "evar.data.new_task",
     "open_encoder": "evar.encoders",

@@ -114,7 +114,7 @@ class Config:
     cache: Path = setting(
         _cache,
         "FOLDER",
-        "folder of prepared stores and embeddings",
+        "folder of decoded clips and embeddings",
         Path,
         shown="$EVAR_CACHE, else the user's cache folder",
     )
@@ -122,40 +122,44 @@ class Config:
     precision: str = setting(
         "auto",
         "NAME",
-        f"of the encoder: {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}",
+        f"numbers that the encoder computes with: {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}",
         precision,
         shown="auto, bfloat16 where the device has it",
     )
     batch_size: int | None = setting(
         None,
         "CLIPS",
-        "clips a batch of the encoder",
+        "clips in one batch of the encoder",
         batch_size,
         shown="auto, by the clip's length and the device",
     )
-    workers: int = setting(cores, "N", "threads that decode audio", whole(1), shown="all cores")
-    seed: int = setting(42, "N", "of splits, probes and intervals", whole(0))
+    workers: int = setting(cores, "N", "threads that decode clips", whole(1), shown="all cores")
+    seed: int = setting(42, "N", "seed of everything random: splits, probes, intervals", whole(0))
     limit: int | None = setting(
-        None, "CLIPS", "clips per split for a smoke run, never ranked", whole(1), shown="all clips"
+        None,
+        "CLIPS",
+        "use only this many clips of each split, to try a command; such a row is never ranked",
+        whole(1),
+        shown="all clips",
     )
     min_coverage: float | None = setting(
         None,
         "SHARE",
-        "share of the task's clips, 0 to 1, that must be there",
+        "share of the task's clips (0 to 1) that must be there, else the row is not ranked",
         share,
-        shown="the task's own; below that never ranked",
+        shown="the task's own",
     )
     shots: tuple[int, ...] = setting(
         (),
         "N[,..]",
-        "fit on N training clips a class, a row and a point of a curve for each N, never ranked",
+        "fit on only N training clips of each class: one row and one point of a curve for each N, never ranked",
         shots,
-        shown="on all",
+        shown="all clips",
     )
     draws: int | None = setting(
         None,
         "N",
-        "how often the clips of --shots are drawn anew; their scores are averaged",
+        "how many times the clips of --shots are drawn; the scores are averaged",
         whole(1, most=1000),
         shown=str(DRAWS),
     )

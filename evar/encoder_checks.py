@@ -13,7 +13,7 @@ from evar import encoders
 from evar.base.errors import EvarError, printable
 from evar.config import Config, config_of
 from evar.embeddings.device import choose_device
-from evar.encoders.checks import CHECKS, ContractBroken
+from evar.encoders.checks import ContractBroken, checks_of
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import one_line
 from evar.nn.memory import enough_memory
@@ -65,7 +65,7 @@ def run_checks(encoder: str, weights: str | Path | None, config: Config) -> Iter
         yield CheckedEncoder(OPENS, None, error)
         return
     yield CheckedEncoder(OPENS, opened)
-    for check in (*CHECKS, *opened.own_checks):
+    for check in checks_of(opened):
         name = check.__name__.replace("_", " ")
         try:
             check(opened)

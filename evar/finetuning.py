@@ -28,10 +28,11 @@ from evar.data.task import Task
 from evar.embeddings.device import choose_device, choose_precision, describe
 from evar.embeddings.extract import Embeddings
 from evar.encoders.m2d import M2D
+from evar.encoders.m2d_images import M2DImages
 from evar.fitting import ProbeFit
 from evar.leaderboard import leaderboard_csv, outputs
 from evar.leaderboard.runs import Kept
-from evar.pipeline import Evaluation, open_encoder
+from evar.pipeline import Evaluation, of_modality, open_encoder
 from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes.contract import Chosen
 from evar.probes.holdout import grouped_tenth
@@ -45,6 +46,7 @@ from evar.training.run_folder import alone
 from evar.training.team import is_first, joined, own_device
 from evar.tuning.clips import LabelledClips
 from evar.tuning.loop import FineTuningJob, TrainingPlace, TunedRun, file_name, fit
+from evar.tuning.network import Tunable
 from evar.tuning.recipe import FineTuningRecipe, make_recipe, table
 
 log = logging.getLogger(__name__)
@@ -104,6 +106,9 @@ def finetune(
         leaderboard_csv.require_writable(Path(results))
     with contextlib.nullcontext() if is_first() else hidden():
         opened, found = _open_m2d(encoder, weights, config), []
+        of_modality(tasks, opened)
+        for own in recipes:
+            _require_for(opened.modality, own)
         with joined(device) as team:
             place = TrainingPlace(device, precision, team, checkpoint_minutes, resume)
             for each, own in zip(tasks, recipes, strict=True):
@@ -120,14 +125,31 @@ def finetune(
     return found
 
 
-def _open_m2d(encoder: str, weights: str | Path | None, config: Config) -> M2D:
+def _open_m2d(encoder: str, weights: str | Path | None, config: Config) -> Tunable:
     """The encoder, as its checkpoint has it. Raises UsageError for another one, and for options that change it."""
     opened = open_encoder(encoder, weights, None, config)
+    if isinstance(opened, M2DImages) and opened.outputs == ("cls", "mean"):
+        return opened
     if isinstance(opened, M2D):
         options = opened.identity.options
         if opened.outputs == ("last",) and not opened.flat and options.get("frames") is None:
             return opened
     raise UsageError("fine-tuning is of m2d, with its weights, or of random; without layers, flat and frames")
+
+
+def _require_for(modality: str, recipe: FineTuningRecipe) -> None:
+    """Raise UsageError where a recipe has settings of the other modality."""
+    of_images = {
+        "--smallest-crop": recipe.smallest_crop is not None,
+        "--flip": recipe.flip,
+        "--features": recipe.features != "mean",
+    }
+    wrong = [name for name, given in of_images.items() if given] if modality == "audio" else []
+    if modality == "image" and recipe.crop:
+        wrong = ["--crop"]
+    if wrong:
+        theirs, own = ("images", "audio") if modality == "audio" else ("audio", "images")
+        raise UsageError(f"{', '.join(wrong)} is for {theirs}, and the encoder is of {own}: leave it out")
 
 
 @dataclass(frozen=True)
@@ -143,7 +165,7 @@ class Tuning:
 class FineTuningSession:
     """An encoder that is fine-tuned by a recipe; folder: of all its runs."""
 
-    encoder: M2D
+    encoder: Tunable
     recipe: FineTuningRecipe
     place: TrainingPlace
     protocol: str
@@ -154,7 +176,7 @@ class FineTuningSession:
     def evaluation(self, task: Task) -> Evaluation:
         """All runs on a task, a row made of them. Raises DataError where the data does not allow it."""
         begin = time.perf_counter()
-        prepared = prepare_task(task, self.encoder.sample_rate, self.config)
+        prepared = prepare_task(task, self.encoder.rate, self.config)
         require_coverage(prepared, self.config)
         prepared.note_findings()
         clips, rounds = prepared.clips, prepared.clips.rounds()
@@ -178,12 +200,17 @@ class FineTuningSession:
             for (name, curve), run in zip(curves.items(), runs.values(), strict=True)
         }
         seconds = time.perf_counter() - begin - prepared.seconds
-        probe_fit = ProbeFit(self.method, self.encoder.outputs[0], chosen, predictions, scored, seconds)
+        probe_fit = ProbeFit(self.method, self._output, chosen, predictions, scored, seconds)
         paths = clips.table["path"].to_numpy()[predictions.rows].tolist()
         result = make_result(prepared, self.encoder, self._embedded(), probe_fit, self.config)
         if self.protocol == PAPER:
             result = dataclasses.replace(result, ranked=False, protocol=f"{result.protocol}, best epoch on test")
         return Evaluation(result, Kept(predictions, paths, clips.classes, curves))
+
+    @property
+    def _output(self) -> str:
+        """Which of the encoder's outputs the head is on."""
+        return self.recipe.features if self.encoder.modality == "image" else self.encoder.outputs[0]
 
     def _job(self, prepared: Prepared, each: Round, seed: int) -> FineTuningJob:
         clips, identity = prepared.clips, self.encoder.identity

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from evar.base.errors import CheckpointError
 from evar.encoders import open_encoder
 from evar.encoders.m2d import M2D
 from evar.nn.exact_float32 import exact_float32
@@ -39,10 +40,11 @@ class HearModel(nn.Module):
 def load_model(model_file_path: str = "") -> HearModel:
     """The M2D of a checkpoint file or folder; without one the bundled encoder. Names are not known here.
 
-    Raises CheckpointError, see `evar.nn.checkpoint.load_checkpoint`.
+    Raises CheckpointError, see `evar.nn.checkpoint.load_checkpoint`, for an encoder of images too.
     """
     encoder = open_encoder("m2d", Path(model_file_path) if model_file_path else None)
-    assert isinstance(encoder, M2D)
+    if not isinstance(encoder, M2D):
+        raise CheckpointError(f"{model_file_path} is an encoder of images, and HEAR is of audio")
     return HearModel(encoder)
 
 

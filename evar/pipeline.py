@@ -1,4 +1,4 @@
-"""The pipeline, from audio to leaderboard rows: Task x Encoder x Probes, Config -> Results.
+"""The pipeline, from clips to leaderboard rows: Task x Encoder x Probes, Config -> Results.
 
     evar.evaluate("us8k", "m2d", weights="checkpoint.pth", results="results", limit=100)
     evar.evaluate("gtzan,spcv2", my_module, probe="logistic, mlp")
@@ -21,6 +21,7 @@ from torch import nn
 from evar import encoders
 from evar.base.errors import EvarError, UsageError, few
 from evar.config import DRAWS, Config, config_of
+from evar.data.groups import ALL
 from evar.data.manifest import Manifest, require_data
 from evar.data.named_tasks import load_tasks
 from evar.data.task import Task
@@ -34,11 +35,12 @@ from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
 from evar.fitting import CHOSEN, WEIGHTED, ProbeFit, fit_outputs, fit_shots
 from evar.leaderboard import leaderboard_csv
-from evar.leaderboard.runs import MOST_LETTERS, Kept, read_rows, record_path
+from evar.leaderboard.runs import MOST_LETTERS, Kept, probe_path, read_rows, record_path
 from evar.nn import releases
 from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes import open_probes
 from evar.probes.contract import Probe
+from evar.probes.saved import PackedProbe, pack
 from evar.result import Result, probe_call
 from evar.row import PROTOCOL_VERSION, make_result, packages_of
 
@@ -57,6 +59,7 @@ def evaluate(
     name: str | None = None,
     results: str | Path | None = None,
     again: bool = False,
+    save_probe: bool = False,
     config: Config | None = None,
     **settings: Any,
 ) -> list[Result]:
@@ -72,6 +75,8 @@ def evaluate(
     results:  folder of a leaderboard that the rows are appended to; none is written where not given. What has its row
               there is not scored again, and that row given: same weights, code, probe, settings, clips, kind of device
     again:    whether it is all the same
+    save_probe: whether the fitted probe is kept beside each row, for `evar.load_probe`; what has its row but no probe
+              is scored again
     config:   the settings; `settings` are settings by name, which go before: `evar.Config` explains each
 
     `[result.row() for result in results]` makes a table. Embeddings are cached by the network's tensors, its sources,
@@ -87,8 +92,11 @@ def evaluate(
     tasks = load_tasks(task, config.data)
     for each in tasks:
         require_data(each, config.data)  # now, not after the tasks before it
-    evaluator = Evaluator.open(encoder, probe, config, results, weights=weights, name=name, again=again)
-    return [evaluation.result for each in tasks for evaluation in evaluator.evaluations(each)]
+    evaluator = Evaluator.open(
+        encoder, probe, config, results, weights=weights, name=name, again=again, save_probe=save_probe
+    )
+    scored = of_modality(tasks, evaluator.encoder, task if isinstance(task, str) else "")
+    return [evaluation.result for each in scored for evaluation in evaluator.evaluations(each)]
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,8 @@ class Engine:
 class Evaluator:
     """An encoder and probes, opened once for any number of tasks.
 
-    results: where runs are kept, None for nowhere; again: whether what has its row there is scored again
+    results: where runs are kept, None for nowhere; again: whether what has its row there is scored again; save_probe:
+    whether fitted probes are kept there too
     """
 
     encoder: Encoder
@@ -158,6 +167,7 @@ class Evaluator:
     config: Config
     results: Path | None = None
     again: bool = False
+    save_probe: bool = False
     engine: Engine = field(default_factory=Engine)
 
     @cached_property
@@ -170,7 +180,10 @@ class Evaluator:
         """The rows that there are, as the sweep begins."""
         if self.results is None or self.again or unreadable(self.encoder):
             return []
-        return read_rows(self.results)
+        rows = read_rows(self.results)
+        if self.save_probe:
+            return [row for row in rows if probe_path(record_path(self.results, row.run)).exists()]
+        return rows
 
     @classmethod
     def open(
@@ -183,6 +196,7 @@ class Evaluator:
         weights: str | Path | None = None,
         name: str | None = None,
         again: bool = False,
+        save_probe: bool = False,
         engine: Engine | None = None,
     ) -> "Evaluator":
         """See `evaluate`. Everything that can be wrong is found here, before any work; the encoder is opened last."""
@@ -191,6 +205,8 @@ class Evaluator:
         if engine.at_once == 1 and config.device in ("auto", "cuda") and (gpus := torch.cuda.device_count()) > 1:
             log.info(f"1 of {gpus} GPUs is used: `evar sweep --cluster auto` uses all")
         probes = open_probes(probe, probe_device(runtime.device))
+        if save_probe:
+            _require_savable(probes, results)
         if results is not None:
             leaderboard_csv.require_writable(Path(results))
         opened = open_encoder(encoder, weights, name, config)
@@ -202,7 +218,8 @@ class Evaluator:
                     f"probe {each.name}(layers='weighted') sums an encoder's layers, and {opened.identity.name} gives "
                     "one output: ask it for more, as m2d(layers='each') does"
                 )
-        return cls(opened, probes, config, None if results is None else Path(results), again, engine)
+        place = None if results is None else Path(results)
+        return cls(opened, probes, config, place, again, save_probe, engine)
 
     def evaluations(self, task: Task) -> Iterator[Evaluation]:
         """One evaluation for each output and probe, and for each number of shots; kept in `results` as it is made.
@@ -225,7 +242,8 @@ class Evaluator:
             raise UsageError(
                 f"task {task.name} is multi-label: --shots draws clips of one class each; leave it out here"
             )
-        prepared = self.engine.prepare(task, self.encoder.sample_rate, self.config)
+        of_modality([task], self.encoder)
+        prepared = self.engine.prepare(task, self.encoder.rate, self.config)
         require_coverage(prepared, self.config)
         return OnTask(self, prepared, self._before(prepared))
 
@@ -279,10 +297,17 @@ class OnTask:
         for fit in evaluator.engine.fits(clips, embeddings, encoder.outputs, probe, config):
             result = make_result(self.prepared, encoder, embeddings, fit, config, unstable=why)
             row = before.get(_key_of(result))
-            evaluation = Evaluation(row, None) if row else Evaluation(result, _kept(clips, fit))
+            evaluation = Evaluation(row, None) if row else Evaluation(result, self._kept(fit, result))
             if evaluator.results is not None:
                 evaluation.save(evaluator.results)
             yield evaluation
+
+    def _kept(self, fit: ProbeFit, result: Result) -> Kept:
+        clips = self.prepared.clips
+        paths = clips.table["path"].to_numpy()[fit.predictions.rows].tolist()
+        curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
+        packed = _packed(clips, fit, result) if self.evaluator.save_probe else None
+        return Kept(fit.predictions, paths, clips.classes, curves, packed)
 
     @cached_property
     def embedded(self) -> tuple[Embeddings, str]:
@@ -290,7 +315,7 @@ class OnTask:
         evaluator, task = self.evaluator, self.prepared.clips.task
         encoder, runtime = evaluator.encoder, evaluator.runtime
         self.prepared.note_findings()  # before hours of embedding
-        if why := evaluator.engine.unstable(encoder, round(task.seconds * encoder.sample_rate), runtime.device):
+        if why := evaluator.engine.unstable(encoder, task.samples(encoder.rate), runtime.device):
             log.warning(f"{encoder.identity.name}: {why}; its rows are not ranked")
         return evaluator.engine.embed(encoder, plan_of(self.prepared), runtime, evaluator.config.cache), why
 
@@ -314,6 +339,24 @@ def open_encoder(encoder: str | nn.Module, weights: str | Path | None, name: str
     elif weights is None and opened.identity.digest in releases.bundled_digests():
         log.info(f"{opened.identity.name}: the small bundled encoder; --weights names another")
     return opened
+
+
+def of_modality(tasks: Sequence[Task], encoder: Encoder, named: str = "") -> Sequence[Task]:
+    """The tasks that the encoder can score. named: how they were named; of `all` the others are left out, and noted.
+
+    Raises UsageError where one that was named otherwise is of the other modality.
+    """
+    others = [task for task in tasks if task.modality != encoder.modality]
+    if not others:
+        return tasks
+    of = {"audio": "audio", "image": "images"}
+    theirs, own = of[others[0].modality], of[encoder.modality]
+    name = encoder.identity.name
+    if ALL not in map(str.strip, named.split(",")) or len(others) == len(tasks):
+        raise UsageError(f"task {few(task.name for task in others)} is of {theirs}, and {name} an encoder of {own}: "
+                         f"--encoder names one of {theirs}")  # fmt: skip
+    log.info(f"left out, they are of {theirs}, and {name} an encoder of {own}: {few(task.name for task in others)}")
+    return [task for task in tasks if task not in others]
 
 
 def plan_of(prepared: Prepared) -> Plan:
@@ -344,10 +387,34 @@ def _key_of(row: Result) -> RunKey:
     return row.probe_call, row.output, row.shots, row.draws, tuple(row.plugins)
 
 
-def _kept(clips: Manifest, fit: ProbeFit) -> Kept:
-    paths = clips.table["path"].to_numpy()[fit.predictions.rows].tolist()
-    curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
-    return Kept(fit.predictions, paths, clips.classes, curves)
+def _require_savable(probes: Sequence[Probe], results: str | Path | None) -> None:
+    """Raise UsageError where fitted probes could not be kept."""
+    if results is None:
+        raise UsageError("save_probe keeps the probe beside its row: give results, a folder")
+    for each in probes:
+        if not each.can_be_saved:
+            raise UsageError(
+                f"probe {each.name} cannot be saved, its fit is the training clips: leave it out, or --save-probe; "
+                "`evar export --format embeddings` writes the clips' embeddings"
+            )
+
+
+def _packed(clips: Manifest, fit: ProbeFit, result: Result) -> PackedProbe | None:
+    """The fitted probe; None where it is of a kind that cannot be saved, which is noted."""
+    names = ("run", "task", "encoder", "encoder_options", "weights", "weights_digest", "output", "evar")
+    about = {
+        **{name: getattr(result, name) for name in names},
+        "probe": result.probe_call,
+        "kind": clips.task.kind,
+        "classes": list(clips.classes),
+        "layers": list(next(iter(fit.layer_weights.values()), {})),
+    }
+    outputs = {name: fit.outputs.get(name, fit.output) for name in fit.chosen}
+    try:
+        return pack(fit.chosen, outputs, about)
+    except UsageError as error:
+        log.warning(f"{result.task}: the probe {result.probe} of run {result.run} is not saved: {error}")
+        return None
 
 
 def _forget(cache: Path, code: str) -> None:

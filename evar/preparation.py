@@ -1,6 +1,6 @@
 """The first half of the pipeline: from a task's dataset to decoded clips that may be scored.
 
-evar.prepare("us8k", data="/data")       # decoded once, for a sample rate
+evar.prepare("us8k", data="/data")       # decoded once, for a sample rate, or for a size of images
 evar.check("us8k", data="/data")         # what this copy lacks, repeats or leaks
 """
 
@@ -15,7 +15,6 @@ from evar.base.errors import DataError, EvarError, UsageError, few
 from evar.config import Config, config_of
 from evar.data import ffmpeg
 from evar.data import store as stores
-from evar.data.audio import MISSING
 from evar.data.check import make_report, problem, untaught
 from evar.data.downloads.dataset import download
 from evar.data.downloads.fetch import Fetcher
@@ -23,15 +22,18 @@ from evar.data.groups import groups
 from evar.data.leaks import Leaks, find_leaks
 from evar.data.manifest import Manifest, find_root, read_manifest
 from evar.data.named_tasks import load_tasks
+from evar.data.opening import MISSING
 from evar.data.promised import Promised, short_clips
 from evar.data.report import Report
+from evar.data.sample_file import SAMPLE
 from evar.data.store import Store
 from evar.data.task import Task, load_task, package_of, task_files
 from evar.near_duplicates.record import NearDuplicates, find, known
 
 log = logging.getLogger(__name__)
 
-RATE = 16_000  # Hz, of most encoders
+RATES = {"audio": 16_000, "image": 224}  # Hz and pixels, of most encoders
+SPANS = {"audio": (1000, 192_000, "Hz"), "image": (16, 2048, "pixels")}  # from, to
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,10 @@ class Prepared:
         """Note a line for each kind of leak that there is, and for what training clips cannot teach."""
         found, near = self._found
         texts = found.texts | ({"near_duplicates": near.text} if near else {})
-        leaking = [f"{kind.replace('_', '-')}: {text}" for kind, text in texts.items() if self.leaks[kind]]
+        names = {"near_duplicates": "near-duplicates"}
+        if self.clips.task.modality == "image":
+            names["silent"] = "blank"
+        leaking = [f"{names.get(kind, kind)}: {text}" for kind, text in texts.items() if self.leaks[kind]]
         for text in (*leaking, *untaught(self.clips)):
             log.warning(f"{self.manifest.task.name}: {text}")
 
@@ -98,26 +103,27 @@ class ListedTask:
 
 def prepare(
     task: str | Path | Task,
-    rate: int = RATE,
+    rate: int | None = None,
     *,
     download: bool = False,
     config: Config | None = None,
     **settings: Any,
 ) -> list[Prepared]:
-    """Decode each task's clips at `rate` Hz into the store, once.
+    """Decode each task's clips at `rate` into the store, once.
 
+    rate: Hz, or pixels of an image's side; None for that of most encoders, 16,000 or 224
     download: first fetch what is missing and may be fetched without an account
 
     Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
     """
     config = config_of(settings, config)
     tasks = load_tasks(task, config.data, fetch=download)
-    return [prepare_task(each, rate, config, fetch=download) for each in tasks]
+    return [prepare_task(each, _rate(each, rate), config, fetch=download) for each in tasks]
 
 
 def check(
     task: str | Path | Task,
-    rate: int = RATE,
+    rate: int | None = None,
     *,
     near_duplicates: bool = False,
     config: Config | None = None,
@@ -125,15 +131,19 @@ def check(
 ) -> list[Checked]:
     """What each task's copy lacks, repeats or leaks, and whether it can be scored; decodes what is not decoded yet.
 
+    rate: as of `prepare`
     near_duplicates: also look for copies across the split of other gain, polarity, start or coding: minutes for a large
-    task, kept for later runs
+    task, kept for later runs; of audio alone
 
     Raises UsageError, DataError where the dataset is not there, StorageError where the cache cannot be written.
     """
     config, checked = config_of(settings, config), []
-    for each in load_tasks(task, config.data):
+    tasks = load_tasks(task, config.data)
+    if near_duplicates and (images := [each.name for each in tasks if each.modality == "image"]):
+        raise UsageError(f"near-duplicates are looked for in audio alone, and {few(images)} is of images")
+    for each in tasks:
         manifest = read_manifest(each, config.data)
-        store = _decoded(manifest, rate, config)
+        store = _decoded(manifest, _rate(each, rate), config)
         report, clips = make_report(manifest, store, config.min_coverage), manifest.keep(store.usable)
         near = find(clips, store, workers=config.workers) if near_duplicates else known(clips, store)
         checked.append(Checked(report, near))
@@ -160,7 +170,7 @@ def list_tasks(config: Config | None = None, **settings: Any) -> list[ListedTask
 
 
 def prepare_task(task: Task, rate: int, config: Config, *, fetch: bool = False) -> Prepared:
-    """Read the task's table and decode its clips at `rate` Hz, or find them decoded. fetch: first what is missing."""
+    """Read the task's table and decode its clips at `rate`, or find them decoded. fetch: first what is missing."""
     begin = time.perf_counter()
     if fetch:
         download(task, config.data, Fetcher())
@@ -197,10 +207,21 @@ def require_coverage(prepared: Prepared, config: Config) -> None:
         )
 
 
+def _rate(task: Task, rate: int | None) -> int:
+    """The rate that is asked for, or most encoders'. Raises UsageError for one that cannot be meant."""
+    least, most, unit = SPANS[task.modality]
+    if rate is not None and not least <= rate <= most:
+        raise UsageError(f"task {task.name}: a rate must be from {least} to {most} {unit}, not {rate}")
+    return rate or RATES[task.modality]
+
+
 def _decoded(manifest: Manifest, rate: int, config: Config) -> Store:
-    paths = manifest.clips["path"].tolist()
-    promised = Promised(manifest.clips["seconds"].to_numpy(), manifest.task.seconds)
-    return stores.prepare(manifest.root, paths, rate, config.cache, workers=config.workers, promised=promised)
+    paths, task = manifest.clips["path"].tolist(), manifest.task
+    clip_bytes = task.samples(rate) * SAMPLE.itemsize if task.modality == "image" else 0
+    promised = Promised(manifest.clips["seconds"].to_numpy(), task.seconds, clip_bytes)
+    return stores.prepare(
+        manifest.root, paths, rate, config.cache, task.modality, workers=config.workers, promised=promised
+    )
 
 
 def _found(task: Task, data: Path) -> str:

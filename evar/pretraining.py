@@ -1,4 +1,4 @@
-"""Pre-training from audio to a scored encoder: the library's side of `evar pretrain`.
+"""Pre-training from audio, or images, to a scored encoder: the library's side of `evar pretrain`.
 
     evar.pretrain_encoder(["audio"], recipe="tiny", out="runs/tiny")
 
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from evar import encoders, plots
 from evar.base.errors import EvarError, UsageError
 from evar.base.progress import hidden, hidden_progress
+from evar.callbacks.scorer import at_step
+from evar.callbacks.undisturbed import undisturbed
 from evar.config import Config, config_of
 from evar.data.manifest import read_manifest
 from evar.data.named_tasks import load_tasks
@@ -26,10 +26,10 @@ from evar.embeddings.device import PRECISIONS, choose_device, choose_precision
 from evar.leaderboard import leaderboard_csv, outputs
 from evar.nn import releases
 from evar.pipeline import Evaluator
-from evar.pretrain.audio import AudioSource, prepare_audio, source_of_folder
 from evar.pretrain.journal import journal_in
 from evar.pretrain.loop import Saved, TrainingRun, train
 from evar.pretrain.recipe import Recipe, make_recipe
+from evar.pretrain.sources import Source, prepare_sources, source_of_folder
 from evar.pretrain.start import StartingPoint, load_start
 from evar.probes import open_probes
 from evar.training.numerics import require_trainable
@@ -74,7 +74,7 @@ def pretrain_encoder(
 ) -> Path:
     """Train an M2D encoder without labels. Returns the checkpoint; the encoder alone lies beside it (.safetensors).
 
-    folders:             of audio, at any depth
+    folders:             of audio, or where the recipe has an image_size of images, at any depth
     task:                a comma list of tasks whose training clips are read too
     recipe:              a `Recipe`, or the name of a preset
     out:                 folder of the run's files, runs/ and the model's name where not given
@@ -108,15 +108,15 @@ def pretrain_encoder(
         encoder_dtype=PRECISIONS[save_as],
         start=point,
     )
-    tasks = load_tasks(scoring.tasks, config.data) if scoring else []
+    tasks = _tasks(scoring.tasks, recipe, config) if scoring else []
     with contextlib.nullcontext() if is_first() else hidden():
-        sources = _sources(folders, task, config)
+        sources = _sources(folders, task, recipe, config)
         for each in tasks:
             read_manifest(each, config.data)  # one that is not there is an error now, not after hours
         if scoring:
             leaderboard_csv.require_writable(Path(scoring.results))
         with alone(folder, "pretrain") if is_first() else contextlib.nullcontext(), joined(device) as team:
-            store = prepare_audio(sources, recipe.sample_rate, config.cache, workers=config.workers)
+            store = prepare_sources(sources, recipe.rate, config.cache, recipe.modality, workers=config.workers)
 
             def on_checkpoint(saved: Saved) -> None:
                 draw_loss(saved)
@@ -155,31 +155,38 @@ def draw_loss(saved: Saved) -> None:
 def score(task: Task, saved: Saved, config: Config, results: Path) -> None:
     """Append a row for the encoder as it is at this step; what goes wrong is noted and does not end the training."""
     assert saved.encoder is not None
-    threads = torch.get_num_threads()
     try:
-        evaluator = Evaluator(encoders.open_encoder("m2d", saved.encoder), open_probes(PROBE, config.device), config)
-        with hidden_progress():
-            for evaluation in evaluator.evaluations(task):
-                ranked = evaluation.result.ranked and saved.steps == saved.total
-                result = dataclasses.replace(evaluation.result, step=saved.steps, ranked=ranked)
-                dataclasses.replace(evaluation, result=result).save(results)
-                log.info(f"epoch {saved.epoch:g}, step {saved.steps:,}: {result.line}")
+        with undisturbed(), hidden_progress():
+            encoder, probes = encoders.open_encoder("m2d", saved.encoder), open_probes(PROBE, config.device)
+            for evaluation in Evaluator(encoder, probes, config).evaluations(task):
+                evaluation = at_step(evaluation, saved.steps, last=saved.steps == saved.total)
+                evaluation.save(results)
+                log.info(f"epoch {saved.epoch:g}, step {saved.steps:,}: {evaluation.result.line}")
     except EvarError as error:
         log.warning(f"not scored at step {saved.steps:,}: {error}")
-    finally:
-        torch.set_num_threads(threads)
 
 
-def _sources(folders: Sequence[str | Path], task: str | None, config: Config) -> list[AudioSource]:
+def _tasks(names: str, recipe: Recipe, config: Config) -> list[Task]:
+    """The tasks of these names. Raises UsageError for one of another modality than the recipe's."""
+    tasks = load_tasks(names, config.data)
+    for each in tasks:
+        if each.modality != recipe.modality:
+            said = ("audio", "images", "leave --image-size out"), ("images", "audio", "say --image-size PIXELS")
+            theirs, own, how = said[recipe.image_size is None]
+            raise UsageError(f"task {each.name} is of {theirs}, and the recipe of {own}: {how}")
+    return tasks
+
+
+def _sources(folders: Sequence[str | Path], task: str | None, recipe: Recipe, config: Config) -> list[Source]:
     """Folders and tasks' training clips. Raises UsageError where neither is named."""
-    sources = [source_of_folder(Path(folder)) for folder in folders]
-    for each in load_tasks(task, config.data) if task else []:
+    sources = [source_of_folder(Path(folder), recipe.modality) for folder in folders]
+    for each in _tasks(task, recipe, config) if task else []:
         clips = read_manifest(each, config.data)
         rows = clips.clips["part"] == "train"
         if each.folds:
             rows[:] = True
             log.warning(f"{each.name}: each fold is a test fold in turn, so test clips are trained on too (unlabelled)")
-        sources.append(AudioSource(clips.root, clips.clips["path"][rows].tolist()))
+        sources.append(Source(clips.root, clips.clips["path"][rows].tolist()))
     if not sources:
         raise UsageError("say what to train on: evar pretrain FOLDER, or --task NAME")
     return sources

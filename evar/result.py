@@ -31,7 +31,16 @@ class ResultPart:
 
 @dataclass(frozen=True, kw_only=True)
 class What(ResultPart):
-    """What was run, and when (UTC): the run's name sorts by time."""
+    """What was run, and when.
+
+    run:      the run's id, which sorts by time
+    time:     when it ended, UTC
+    task:     name of the task
+    encoder:  name of the encoder, for people
+    weights:  the checkpoint's file, or what stands for it
+    output:   which output of the encoder: "last", a layer, or "chosen" on validation clips
+    probe:    name of the probe
+    """
 
     run: str
     time: str
@@ -44,11 +53,20 @@ class What(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored(ResultPart):
-    """The score and its 95 % interval, shares (0 to 1); n counts test clips, groups their recordings, speakers or such.
+    """The score and its 95 % interval, as shares (0 to 1).
 
-    parts: score of each fold (or of "test"); seeds: of each seed; draw_scores: of each draw of few shots.
-    classes_left_out: of means over classes, without positive test clips. metrics: the other metrics of this kind of
-    task, each a mean over folds and seeds as the score is; None where it is not finite.
+    metric:            name of the metric
+    score:             the mean over folds, and over seeds and draws
+    low:               lower end of the interval
+    high:              upper end of the interval
+    n:                 number of test clips
+    groups:            number of their groups: recordings, speakers or the like
+    few_groups:        whether these are too few to claim a difference
+    classes_left_out:  classes without a positive test clip, which no mean over classes counts
+    parts:             score of each fold, or of "test"
+    seeds:             score of each seed of the probe
+    draw_scores:       score of each draw of few training clips
+    metrics:           the other metrics of this kind of task, means as the score is; None where one is not finite
     """
 
     metric: str
@@ -67,9 +85,13 @@ class Scored(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting(ResultPart):
-    """What was chosen on validation rows: setting and, where the layer was chosen too, chosen_output, a round.
+    """What was chosen on validation clips; a round is a test fold, or "test".
 
-    layer_weights: round -> layer -> its weight in the sum, the mean over seeds, where a probe learned one.
+    setting:        round -> the probe's setting
+    at_edge:        whether one of them lies at the end of its range, so that a better one may lie beyond
+    converged:      whether every fit reached its own stopping rule
+    chosen_output:  round -> the layer, where it was chosen too
+    layer_weights:  round -> layer -> its weight in the sum, the mean over seeds, where a probe learned one
     """
 
     setting: dict[str, float | str | None]
@@ -81,11 +103,17 @@ class Fitting(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class DataUsed(ResultPart):
-    """Which clips. limit: of a smoke run, a part; shots: training clips a class, where few were drawn, `draws` times;
-    short_classes: how many classes have fewer.
+    """Which clips were used.
 
-    leaks: test clips by kind of leak (see data/leaks.py); near-duplicates are None where nobody looked for them.
-    store_digest: of the audio; table_digest: of the scored clips' paths, labels, parts and groups.
+    coverage:       share of the task's clips that were there and whole
+    leaks:          kind of leak (data/leaks.py) -> test clips; None for near-duplicates that nobody looked for
+    limit:          clips a part of a smoke run; None for all
+    shots:          training clips a class, where only few were drawn
+    draws:          how often they were drawn
+    short_classes:  how many classes have fewer clips than that
+    store_digest:   sha256 of the decoded clips
+    table_digest:   sha256 of the scored clips' paths, labels, parts and groups
+    modality:       what the clips are: audio or image
     """
 
     coverage: float
@@ -96,16 +124,23 @@ class DataUsed(ResultPart):
     short_classes: int
     store_digest: str
     table_digest: str
+    modality: str = "audio"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing(ResultPart):
-    """Whether the run may be ranked: not a smoke run, too little coverage, one layer of a sweep, few shots, test clips
-    of a single group, folds without a clip, an unstable encoder, or a task that only has an official one's name.
+    """Whether the run may be ranked.
 
-    sweep: one of several layers' runs; step: of pre-training, where the encoder was scored by the run that trains it;
-    empty_folds: of the task, that had no clip to test; unstable: how the encoder gives other embeddings of the
-    same clip, empty where it was not checked.
+    ranked:            no for a smoke run, too little coverage, one layer of a sweep, few shots, test clips of one
+                       group, a fold without a clip, an encoder that is unstable or in training
+    sweep:             whether it is one of several layers' runs
+    step:              of pre-training, where the run that trains the encoder scored it
+    random_weights:    whether the encoder's weights were drawn and never trained
+    empty_folds:       folds of the task that had no clip to test
+    unstable:          how the encoder gives other embeddings of the same clip; empty where it does not
+    protocol:          the split, in words
+    protocol_version:  version of the rules; rows of two versions are never compared
+    task_digest:       sha256 of all in the task's file that decides a score
     """
 
     ranked: bool
@@ -121,9 +156,20 @@ class Standing(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Cost(ResultPart):
-    """Seconds and clips/s of a stage are this run's; the embedding rate is from when it was computed.
+    """What the run took. Seconds and rates are of this run, except that the embedding's are of when it was computed.
 
-    peak_device_memory_bytes: the GPU's, 0 on a CPU.
+    precision:                 numbers in which the encoder computed
+    device:                    where it ran
+    batch_size:                clips a batch of the encoder
+    prepare_seconds:           time to decode, or to open what was decoded before
+    prepare_clips_per_second:  its rate; None where nothing was decoded
+    embed_seconds:             time to embed
+    embed_clips_per_second:    its rate
+    embed_cached:              whether the embeddings came from the cache
+    probe_seconds:             time to choose settings and fit
+    probe_clips_per_second:    its rate
+    peak_memory_bytes:         most memory that the process took
+    peak_device_memory_bytes:  the GPU's; 0 on a CPU
     """
 
     precision: str
@@ -144,8 +190,19 @@ class Cost(ResultPart):
 class Provenance(ResultPart):
     """What is needed to repeat the run, beside its name.
 
-    dataset_revision: of a dataset of the Hugging Face Hub, OWNER/NAME@COMMIT; of any other empty.
-    plugins: packages whose encoder, probe or reader it used, each with version and digest of its sources.
+    encoder_options:   all options of the encoder in force
+    probe_options:     all options of the probe in force
+    weights_digest:    sha256 of the weights
+    embeddings_key:    sha256 of all that decides the embeddings
+    dataset_revision:  of a dataset of the Hugging Face Hub, OWNER/NAME@COMMIT; of any other empty
+    seed:              `--seed`
+    evar:              version of evar
+    torch:             version of PyTorch
+    scikit_learn:      version of scikit-learn
+    nnaudio:           version of nnAudio
+    commit:            of evar's checkout, where it is one
+    dirty:             whether that checkout had changes
+    plugins:           packages whose encoder, probe or reader it used, each with version and digest of its sources
     """
 
     encoder_options: dict[str, Any]
@@ -165,7 +222,11 @@ class Provenance(ResultPart):
 
 @dataclass(frozen=True, kw_only=True)
 class Remarks(ResultPart):
-    """What a person says of the run, by `evar runs tag` and `evar runs note`."""
+    """What a person says of the run.
+
+    tags:  words by `evar runs tag`
+    note:  a text by `evar runs note`
+    """
 
     tags: list[str] = dataclasses.field(default_factory=list)
     note: str = ""

@@ -81,6 +81,7 @@ def _data(prepared: Prepared, fit: ProbeFit, config: Config) -> DataUsed:
         short_classes=shots.short if shots else 0,
         store_digest=prepared.store.digest,
         table_digest=prepared.clips.digest,
+        modality=prepared.clips.task.modality,
     )
 
 

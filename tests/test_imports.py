@@ -9,9 +9,9 @@ import pytest
 from evar.base.provenance import PACKAGE, imported_modules
 
 ORDER = [
-    "testing", "__main__", "cli", "cluster", "pretraining", "finetuning", "pipeline", "row", "encoder_checks",
-    "fitting", "preparation", "leaderboard", "result", "plots", "tuning", "scoring", "probes", "embeddings", "hear",
-    "encoders", "training", "nn", "data", "config", "base",
+    "testing", "__main__", "cli", "cluster", "pretraining", "callbacks", "finetuning", "pipeline", "row",
+    "encoder_checks", "fitting", "preparation", "leaderboard", "result", "plots", "tuning", "scoring", "probes",
+    "embeddings", "hear", "encoders", "training", "nn", "data", "config", "base",
 ]  # fmt: skip
 BESIDE = {  # what stands beside the order: the stages it may import, and those that may import it
     "pretrain": ({"training", "nn", "data", "base"}, {"cli", "pretraining"}),
@@ -20,6 +20,7 @@ BESIDE = {  # what stands beside the order: the stages it may import, and those 
 DOORS = {
     "soundfile": {"data/audio.py"},
     "soxr": {"data/audio.py"},
+    "PIL": {"data/image.py"},
     "yaml": {"base/yaml_file.py"},
     "nnAudio": {"nn/frontend.py"},
     "tqdm": {"base/progress.py"},

@@ -22,7 +22,7 @@ class UsageError(EvarError):
 
 
 class DataError(EvarError):
-    """Audio, a table or a dataset folder is missing, broken or too incomplete to score."""
+    """A clip, a table or a dataset folder is missing, broken or too incomplete to score."""
 
 
 class CheckpointError(EvarError):

@@ -73,7 +73,7 @@ def make_parser(verb: str) -> argparse.ArgumentParser:
     parser.lists_verbs = verb == DEFAULT
     load_verb(verb).add_options(parser)
     parser.add_argument(
-        "--debug", action="store_true", help="show where an error comes from, line by line (default: its message)"
+        "--debug", action="store_true", help="show the whole traceback of an error (default: its message alone)"
     )
     return parser
 

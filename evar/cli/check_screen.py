@@ -6,6 +6,7 @@ Lines are at most `width` characters wide. What moves a cursor is a mark.
 import math
 import statistics
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from evar.base.errors import few, printable
 from evar.data import ffmpeg
 from evar.data.audio import QUIET_PEAK
 from evar.data.check import CLIPPED_SHARE
+from evar.data.opening import resized
 from evar.data.promised import SHORT_SECONDS
 from evar.data.report import Class, Durations, Report
 from evar.near_duplicates.record import NearDuplicates
@@ -29,10 +31,11 @@ Value = TypeVar("Value")
 
 def screen(report: Report, near: NearDuplicates | None, width: int) -> str:
     """The whole report in lines of at most `width` characters."""
-    what = f"{report.title}, {report.protocol}, {report.seconds:g} s clips, in {report.root}"
+    images, noun = report.modality == "image", _noun(report)
+    what = f"{report.title}, {report.protocol}, {'' if images else f'{report.seconds:g} s '}{noun}, in {report.root}"
     lines = [
         *textwrap.wrap(f"{printable(report.task)}  {printable(what)}", width, break_on_hyphens=False),
-        f"{report.found:,} of {report.expected:,} clips ({report.coverage:.1%}) in {len(report.classes):,} classes",
+        f"{report.found:,} of {report.expected:,} {noun} ({report.coverage:.1%}) in {len(report.classes):,} classes",
         "",
         *_counts(report, width),
         "",
@@ -46,27 +49,50 @@ def screen(report: Report, near: NearDuplicates | None, width: int) -> str:
 
 def _findings(report: Report, near: NearDuplicates | None) -> list[tuple[str, str]]:
     """(heading, text) of everything below the counts."""
-    leaks = report.leaks.texts
-    store = f"{size(report.store_bytes)} at {report.store_rate:,} Hz, digest {report.digest[:12]}, in "
+    leaks, images = report.leaks.texts, report.modality == "image"
+    rate = f"{report.store_rate} x {report.store_rate} pixels" if images else f"{report.store_rate:,} Hz"
+    alone = f"every {_noun(report).removesuffix('s')} is its own"
     return [
         *(("quarantined", text) for text in _quarantined(report)),
         ("duplicates", leaks["duplicates"]),
-        ("near-duplicates", near.text if near else "not looked for, --near-duplicates does"),
-        ("groups", "every clip is its own" if report.leaks.groups == report.found else leaks["groups"]),
+        *([] if images else [("near-duplicates", near.text if near else "not looked for, --near-duplicates does")]),
+        ("groups", alone if report.leaks.groups == report.found else leaks["groups"]),
         *(("known", text) for text in _known(report)),
         *(("untaught", text) for text in report.untaught),
-        ("silent", leaks["silent"]),
+        *(_of_images(report) if images else _of_audio(report)),
+        ("files", _files(report)),
+        ("store", f"{size(report.store_bytes)} at {rate}, digest {report.digest[:12]}, in {report.store}"),
+        *(("remarks", remark) for remark in report.remarks),
+        *(("pitfalls", pitfall) for pitfall in report.pitfalls),
+        ("verdict", f"cannot be scored: {report.problem}" if report.problem else "can be scored"),
+    ]
+
+
+def _of_audio(report: Report) -> list[tuple[str, str]]:
+    return [
+        ("silent", report.leaks.texts["silent"]),
         ("clipped", _clipped(report)),
         *(("quiet", text) for text in _quiet(report)),
         ("short", _short(report)),
         *(("short", text) for text in _lacking(report)),
         ("durations", _durations(report.durations)),
-        ("files", _files(report)),
-        ("store", store + report.store),
-        *(("remarks", remark) for remark in report.remarks),
-        *(("pitfalls", pitfall) for pitfall in report.pitfalls),
-        ("verdict", f"cannot be scored: {report.problem}" if report.problem else "can be scored"),
     ]
+
+
+def _of_images(report: Report) -> list[tuple[str, str]]:
+    sides = list(Counter(report.rates).elements())
+    if not sides:
+        return [("blank", report.leaks.texts["silent"]), ("sizes", "no usable images")]
+    enlarged = sum(side < resized(report.store_rate) for side in sides)
+    return [
+        ("blank", report.leaks.texts["silent"]),
+        ("sizes", f"shorter sides of {min(sides):,} pixels (smallest), {statistics.median(sides):,.0f} (median), "
+                  f"{max(sides):,} (largest); {enlarged:,} images are enlarged"),
+    ]  # fmt: skip
+
+
+def _noun(report: Report) -> str:
+    return "images" if report.modality == "image" else "clips"
 
 
 def _finding(heading: str, text: str, width: int) -> list[str]:
@@ -176,6 +202,8 @@ def _durations(durations: Durations | None) -> str:
 def _files(report: Report) -> str:
     if not report.found:
         return "none usable"
+    if report.modality == "image":
+        return _tally(report.channels, lambda count: f"of {count} channel{'s' * (count > 1)}")
     rates = _tally(report.rates, lambda rate: f"at {rate:,} Hz")
     channels = _tally(report.channels, lambda count: "mono" if count == 1 else f"of {count} channels")
     others = {name: clips for name, clips in report.decoders.items() if name != "soundfile"}

@@ -22,8 +22,8 @@ WIDTH = 100  # characters of a line of the help's texts
 METAVARS = {str: "NAME", bool: "true|false"}  # by the type of a setting's default
 
 TASK_NAMES = (
-    f"names of tasks and of groups ({', '.join(groups())}; {ALL}: what is found) separated by commas, "
-    "hub:OWNER/NAME@REVISION or mteb:NAME of the Hugging Face Hub"
+    f"tasks and groups of tasks, separated by commas (groups: {', '.join(groups())}; {ALL}: every task whose data is "
+    "found); hub:OWNER/NAME@REVISION or mteb:NAME for a dataset of the Hugging Face Hub"
 )
 
 
@@ -49,13 +49,12 @@ def add_weights(parser: argparse.ArgumentParser, default: str = "the encoder's o
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
-    """--rate of the decoded audio, in Hz."""
+    """--rate of the decoded clips."""
     parser.add_argument(
         "--rate",
-        type=whole(1000, most=192_000),
-        default=16000,
-        metavar="HZ",
-        help="sample rate of the encoder, in Hz (default: 16000)",
+        type=whole(1),
+        metavar="NUMBER",
+        help="sample rate of the encoder, in Hz (default: 16000); of images its size, in pixels (default: 224)",
     )
 
 
@@ -73,7 +72,7 @@ def add_results(parser: argparse.ArgumentParser, what: str = "folder of runs and
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     """--json, for programs: `what` is printed one object a line."""
     parser.add_argument(
-        "--json", action="store_true", help=f"print {what} as JSON, one object a line (default: for people)"
+        "--json", action="store_true", help=f"print {what} as JSON, one object per line (default: text for people)"
     )
 
 

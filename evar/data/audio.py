@@ -1,7 +1,7 @@
 """Opening audio: decode, check, mix down, resample, round to 16 bits. The only door to soundfile and soxr.
 
 WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, AU, CAF, W64 and NIST Sphere become mono at one rate; M4A, WebM and others
-too where ffmpeg is installed. A file decodes whole, or an AudioFault says why not: nothing in between, and no other
+too where ffmpeg is installed. A file decodes whole, or a ClipFault says why not: nothing in between, and no other
 exception. What decodes to what cannot have been recorded is a fault as well: integers that were scaled wrong, or sound
 that is gone once the channels are one.
 Conventions: waveforms are float32 in [-1, 1] until the end, then int16 with 1.0 = 32768. Decoding goes block by block:
@@ -14,9 +14,8 @@ learnt its length.
 import contextlib
 import io
 import os
-import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -25,16 +24,14 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from evar.base.errors import DataError
-from evar.base.files import refuse_if_too_many_open
 from evar.data import ffmpeg, lengths
 from evar.data.containers import Containers
+from evar.data.opening import ClipFault, Decoded, Unreadable, faults, opened
 
 BLOCK_SAMPLES = 1 << 20  # 4 MiB of float32, all channels together
 FULL_SCALE = 32768  # of int16
 FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3")  # whose end is known
 TOLERANCE_SECONDS = 0.05  # what lacks so little of its promise, and no more than a tenth, is whole: headers miscount
-MISSING = "missing"  # the reason of a clip whose file is not there
 RATES = (1_000, 1_000_000)  # Hz; beyond, a header is broken
 MOST_SAMPLES = 1 << 28  # of a clip at its new rate: 512 MiB, 4.7 hours at 16 kHz
 LOUDEST = 100.0  # no sound is 40 dB above full scale
@@ -47,43 +44,15 @@ Waveform = NDArray[np.float32]
 T = TypeVar("T")
 
 
-class AudioFault(DataError):
-    """A file that cannot be evaluated; its text is the reason alone, without the path."""
-
-
-class Unreadable(AudioFault):
-    """There is nothing to decode with or from: missing, a folder, no permission, no memory. It may heal."""
-
-
-class NeedsFfmpeg(AudioFault):
+class NeedsFfmpeg(ClipFault):
     """Of a kind that only ffmpeg reads, which is not installed."""
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """One clip.
-
-    samples: (sample,) int16, mono, at the rate asked for; original_rate in Hz, duration in seconds and channels are
-    the file's own; peak: the largest magnitude at the new rate before rounding, 1.0 = full scale; clipped: share of
-    samples at either end of the 16-bit range, whether saturated here or in the file; lacking: seconds that the file
-    promises beyond its duration, few enough to count as whole; decoder: "" for soundfile, else ffmpeg with its version.
-    """
-
-    samples: NDArray[np.int16]
-    original_rate: int
-    duration: float
-    channels: int
-    peak: float
-    clipped: float
-    lacking: float = 0.0
-    decoder: str = ""
 
 
 def read(path: Path, rate: int, inside: Containers | None = None) -> Decoded:
     """Decode `path` to mono int16 at `rate` Hz. inside: opens clips that lie inside files.
 
     Channels are averaged, resampling is soxr's HQ, rounding is to the nearest even and saturates. 16-bit mono at `rate`
-    comes back bit for bit. Raises AudioFault, and StorageError where no more files can be opened.
+    comes back bit for bit. Raises ClipFault, and StorageError where no more files can be opened.
     """
     return _read(
         path, inside, lambda sound: _decoded(sound, rate), lambda file, kind: _decoded_by_ffmpeg(file, kind, rate)
@@ -91,7 +60,7 @@ def read(path: Path, rate: int, inside: Containers | None = None) -> Decoded:
 
 
 def glance(path: Path) -> None:
-    """Raise the AudioFault of `read` where it shows without decoding; what is cut inside FLAC does not, for one."""
+    """Raise the ClipFault of `read` where it shows without decoding; what is cut inside FLAC does not, for one."""
     _read(path, None, _glanced_at, lambda file, kind: None)
 
 
@@ -101,10 +70,10 @@ def _read(
     with_soundfile: Callable[[lengths.Sound], T],
     with_ffmpeg: Callable[[BinaryIO, ffmpeg.Kind], T],
 ) -> T:
-    """What the reader of a file's kind makes of it. Raises AudioFault, and StorageError as `read` does."""
-    with _faults(path), _opened(path, inside) as file:
+    """What the reader of a file's kind makes of it. Raises ClipFault, and StorageError as `read` does."""
+    with faults(path), _soundfile_errors(), opened(path, inside) as file:
         if os.fstat(file.fileno()).st_size == 0:
-            raise AudioFault("empty: zero bytes")
+            raise ClipFault("empty: zero bytes")
         kind = ffmpeg.kind_of(file)
         if kind is None:
             sound = lengths.promised(file)
@@ -119,48 +88,21 @@ def _read(
         return with_ffmpeg(file, kind)
 
 
-def _opened(path: Path, inside: Containers | None) -> BinaryIO:
-    """Open by descriptor: libsndfile sees no name, from whose ending it would guess (text.au as headerless mu-law)."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode):  # opening a pipe would wait for ever
-            return path.open("rb", buffering=0)
-    except NotADirectoryError as error:
-        if inside is not None and (file := inside.open(str(path))) is not None:
-            return file
-        raise Unreadable(MISSING) from error
-    except FileNotFoundError as error:
-        raise Unreadable("is a link to nothing" if path.is_symlink() else MISSING) from error
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        refuse_if_too_many_open(path, error)
-        raise Unreadable(f"cannot be opened: {getattr(error, 'strerror', error)}") from error
-    raise Unreadable("is a folder" if stat.S_ISDIR(mode) else "is no regular file")
-
-
 @contextlib.contextmanager
-def _faults(path: Path) -> Iterator[None]:
-    """Turn what reading an open file may raise into an AudioFault."""
+def _soundfile_errors() -> Iterator[None]:
+    """Turn what soundfile raises into a ClipFault."""
     try:
         yield
-    except AudioFault:
-        raise
-    except DataError as error:
-        raise AudioFault(str(error)) from error
     except soundfile.SoundFileError as error:
         text = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
-        raise AudioFault(f"cannot be decoded: {str(text).removeprefix('Error : ').rstrip('. ').strip()}") from error
-    except OSError as error:
-        refuse_if_too_many_open(path, error)
-        raise Unreadable(f"cannot be read: {error.strerror}") from error
-    except MemoryError as error:
-        raise Unreadable("needs more memory than there is") from error
+        raise ClipFault(f"cannot be decoded: {str(text).removeprefix('Error : ').rstrip('. ').strip()}") from error
 
 
 def _decoded_by_ffmpeg(file: BinaryIO, kind: ffmpeg.Kind, rate: int) -> Decoded:
     try:
         with ffmpeg.Run(file, kind) as run:
             decoded = _decoded(lengths.Sound(run.output), rate)
-    except (soundfile.SoundFileError, AudioFault):
+    except (soundfile.SoundFileError, ClipFault):
         _check(run)  # its word says more
         raise
     _check(run)
@@ -173,7 +115,7 @@ def _check(run: ffmpeg.Run) -> None:
     if run.stopped:
         raise Unreadable(run.stopped)
     if run.error:
-        raise AudioFault(f"cannot be decoded by ffmpeg: {run.error}")
+        raise ClipFault(f"cannot be decoded by ffmpeg: {run.error}")
 
 
 def _decoded(sound: lengths.Sound, rate: int) -> Decoded:
@@ -196,11 +138,11 @@ def _decoded(sound: lengths.Sound, rate: int) -> Decoded:
         if max(frames, stated) > most:
             hours = stated / original / 3600
             what = f"its header promises {hours:,.1f} hours" if stated > most else "its stream does not end"
-            raise AudioFault(f"{what}, at most {MOST_SAMPLES / rate / 3600:.1f} hours are read: divide it")
+            raise ClipFault(f"{what}, at most {MOST_SAMPLES / rate / 3600:.1f} hours are read: divide it")
         lacking = _lacking(sound.promise(frames, stated), frames, original, TOLERANCE_SECONDS)
     samples = np.concatenate(parts)
     if not len(samples):
-        raise AudioFault(f"empty: {frames} frames at {original:,} Hz")
+        raise ClipFault(f"empty: {frames} frames at {original:,} Hz")
     _refuse_wrong_scale(peak, loudest, file.subtype)
     ends = np.count_nonzero(samples == FULL_SCALE - 1) + np.count_nonzero(samples == -FULL_SCALE)
     clipped = float(ends / len(samples))
@@ -213,35 +155,35 @@ def _glanced_at(sound: lengths.Sound) -> None:
 
 
 def _sound_file(sound: lengths.Sound) -> "_Sequential":
-    """The stream, open. Raises AudioFault for what is not read."""
+    """The stream, open. Raises ClipFault for what is not read."""
     source = sound.stream if isinstance(sound.stream, io.BytesIO) else sound.stream.fileno()
     file = _Sequential(source, closefd=False)
     if file.format not in FORMATS:
-        raise AudioFault(f"format {file.format} is not read, since its end is unknown: convert it: {ffmpeg.CONVERT}")
+        raise ClipFault(f"format {file.format} is not read, since its end is unknown: convert it: {ffmpeg.CONVERT}")
     if not RATES[0] <= file.samplerate <= RATES[1]:
-        raise AudioFault(f"its header states a rate of {file.samplerate:,} Hz")
+        raise ClipFault(f"its header states a rate of {file.samplerate:,} Hz")
     return file
 
 
 def _lacking(promised: int, frames: int, rate: int, tolerance: float) -> float:
-    """Seconds by which `frames` fall short of what was promised. Raises AudioFault where they are too many."""
+    """Seconds by which `frames` fall short of what was promised. Raises ClipFault where they are too many."""
     if promised - frames > min(tolerance * rate, promised / 10):
         promise, length = promised / rate, frames / rate
-        raise AudioFault(f"its header promises {promise:,.3f} s, {length:,.3f} s could be decoded")
+        raise ClipFault(f"its header promises {promise:,.3f} s, {length:,.3f} s could be decoded")
     return max(0, promised - frames) / rate
 
 
 def _refuse_wrong_scale(peak: float, loudest: float, subtype: str) -> None:
-    """Raise AudioFault for what cannot have been recorded like this.
+    """Raise ClipFault for what cannot have been recorded like this.
 
     loudest: the largest magnitude in the file itself, where `peak`, that of the result, is low.
     """
     if peak > LOUDEST:
-        raise AudioFault(f"its samples reach {peak:,.0f} times full scale: integers written as floats, convert it anew")
+        raise ClipFault(f"its samples reach {peak:,.0f} times full scale: integers written as floats, convert it anew")
     if subtype == "PCM_32" and QUIET_PEAK**2 <= loudest <= QUIET_PEAK:
-        raise AudioFault(f"its samples of 32 bits reach {loudest:.5f} of full scale: 24 bits in the wrong place")
+        raise ClipFault(f"its samples of 32 bits reach {loudest:.5f} of full scale: 24 bits in the wrong place")
     if peak <= QUIET_PEAK and loudest > LOST * peak:
-        raise AudioFault(
+        raise ClipFault(
             f"its sound is lost in one channel at this rate: peak {loudest:.4f} before, {peak:.4f} after; its channels "
             "cancel each other, or all of it is above half the rate"
         )
@@ -287,7 +229,7 @@ def _converter(original: int, rate: int) -> Callable[[NDArray[Any], bool], tuple
 def _mono(block: NDArray[Any]) -> Waveform:
     """Average the channels of (frame, channel) float32 or int16; the latter to the bits of the former.
 
-    Raises AudioFault for samples that are not finite: resampling would spread them.
+    Raises ClipFault for samples that are not finite: resampling would spread them.
     """
     channels = block.shape[1]
     weight = 1 / channels if block.dtype == np.float32 else 1 / channels / FULL_SCALE
@@ -298,7 +240,7 @@ def _mono(block: NDArray[Any]) -> Waveform:
         if weight != 1:
             mono *= np.float32(weight)
     if block.dtype == np.float32 and not np.isfinite(mono).all() and not np.isfinite(block).all():
-        raise AudioFault("holds samples that are not finite (NaN or infinity)")
+        raise ClipFault("holds samples that are not finite (NaN or infinity)")
     return mono
 
 
@@ -328,7 +270,7 @@ def _peak(waveform: NDArray[Any]) -> float:
         return 0.0
     peak = max(float(waveform.max()), -float(waveform.min()))
     if not np.isfinite(peak):
-        raise AudioFault("holds samples beyond the range of 32-bit floats")
+        raise ClipFault("holds samples beyond the range of 32-bit floats")
     return peak
 
 

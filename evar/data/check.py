@@ -15,15 +15,17 @@ import numpy as np
 import pandas as pd
 
 from evar.base.errors import DataError, few, shown
-from evar.data.audio import MISSING, QUIET_PEAK
+from evar.data.audio import QUIET_PEAK
 from evar.data.leaks import find_leaks
 from evar.data.manifest import Manifest, Rows
+from evar.data.opening import MISSING
 from evar.data.promised import short_clips
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
 from evar.data.store import Store
 
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
 SAMPLE_BYTES = 2
+DECODERS = {"audio": "soundfile", "image": "Pillow"}
 
 T = TypeVar("T")
 
@@ -44,6 +46,7 @@ def make_report(manifest: Manifest, store: Store, min_coverage: float | None = N
         task=task.name,
         title=task.title,
         protocol=task.protocol,
+        modality=task.modality,
         seconds=task.seconds,
         root=str(manifest.root),
         part_kind="fold" if task.folds else "split",
@@ -62,10 +65,10 @@ def make_report(manifest: Manifest, store: Store, min_coverage: float | None = N
         quiet=_each(Quiet, quiet.sort_values("peak", kind="stable"), "peak"),
         short=_each(Short, short_clips(store.index, manifest.table["seconds"]), "promised", "duration"),
         lacking=_each(Short, lacking, "promised", "duration"),
-        durations=_durations(usable["duration"]),
+        durations=None if task.modality == "image" else _durations(usable["duration"]),
         rates=_counts(usable["original_rate"]),
         channels=_counts(usable["channels"]),
-        decoders={str(name) or "soundfile": int(n) for name, n in usable["decoder"].value_counts().items()},
+        decoders={str(name) or DECODERS[task.modality]: int(n) for name, n in usable["decoder"].value_counts().items()},
         store=str(store.folder),
         store_rate=store.rate,
         store_bytes=int(store.index["length"].sum()) * SAMPLE_BYTES,
@@ -81,11 +84,11 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
     there, expected = len(store.usable), manifest.expected
     coverage = there / expected if expected else 0.0
     if there == 0:
-        return _nothing_there(manifest.root, store.quarantined, expected)
+        return f"none of {expected:,} {manifest.task.noun} can be used: {_first(manifest.root, store.quarantined)}"
     if coverage < min_coverage:
         option = f"; --min-coverage {np.floor(coverage * 1000) / 1000:g} scores what is there"
         return (
-            f"{expected - there:,} of {expected:,} clips are missing or broken "
+            f"{expected - there:,} of {expected:,} {manifest.task.noun} are missing or broken "
             f"(coverage {coverage:.1%}, asked for {min_coverage:.1%}){option}"
         )
     clips = manifest.keep(store.usable)
@@ -97,9 +100,8 @@ def problem(manifest: Manifest, store: Store, min_coverage: float) -> str:
         taught = np.flatnonzero(_class_counts(clips, each.train))
         if len(taught) < 2:
             classes = f"one class, {clips.classes[taught[0]]}" if len(taught) else "no class"
-            return (
-                f"all training clips{_tested_in(clips, [each.name])} are of {classes}: at least two classes are needed"
-            )
+            tested = _tested_in(clips, [each.name])
+            return f"all training {clips.task.noun}{tested} are of {classes}: at least two classes are needed"
     return ""
 
 
@@ -144,11 +146,11 @@ def _tested_in(clips: Manifest, rounds: Sequence[str]) -> str:
     return f" (testing fold {few(rounds)})" if clips.task.folds else ""
 
 
-def _nothing_there(root: Path, lost: pd.DataFrame, expected: int) -> str:
+def _first(root: Path, lost: pd.DataFrame) -> str:
+    """What the first clip lacks."""
     path, reason = lost[["path", "reason"]].iloc[0]
     place = root / path
-    first = f"looked for {place}{_meant(root, place)}" if reason == MISSING else f"{place} ({reason})"
-    return f"none of {expected:,} clips can be used: {first}"
+    return f"looked for {place}{_meant(root, place)}" if reason == MISSING else f"{place} ({reason})"
 
 
 def _meant(root: Path, place: Path) -> str:

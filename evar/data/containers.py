@@ -86,7 +86,7 @@ class Containers:
         cells = self._once(("cells", file, column, group), lambda: parquet.cells(file, column, group))
         data = cells.bytes_of(place_in_group)
         if data is None:
-            raise DataError(f"its row holds no audio in {column}")
+            raise DataError(f"its row holds nothing in {column}")
         return data
 
     def _once(self, key: Any, read: Callable[[], tuple[Any, int]]) -> Any:

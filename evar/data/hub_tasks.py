@@ -131,12 +131,15 @@ def _task(called: str, name: str, options: dict[str, Any], seconds: float | None
     assert root is not None
     layout = reader.layout(root)
     parts = reader.parts(layout, root)
-    table = reader.rows(root, parts, layout).table
+    modality = reader.modality(root, layout)
+    table = reader.rows(root, parts, layout, modality).table
     if table.empty:
         raise DataError(f"{options['repo']}: no clip has a label")
     several = any(type(cell) is tuple for cell in table["label"])
     folds = sorted(table["fold"].unique(), key=_number) if reader.columns.fold else FOLDS
-    if seconds is None:
+    if modality == "image" and seconds is not None:
+        raise UsageError(f"task {name}: images have no seconds: leave that option out")
+    if modality == "audio" and seconds is None:
         paths = sorted(table["path"])
         first = paths[:PROBED_CLIPS] if layout.kind == "parquet" else paths  # of one or two row groups
         seconds = common_seconds(root, first)
@@ -148,7 +151,7 @@ def _task(called: str, name: str, options: dict[str, Any], seconds: float | None
         "reader": "hub",
         "folder": options["repo"].replace("/", "--"),
         "options": options,
-        "seconds": seconds,
+        **({"seconds": seconds} if modality == "audio" else {"modality": "image"}),
         "folds" if "" in parts else "splits": folds if "" in parts else list(parts),
         "metric": "mAP" if several else "accuracy",
         "source": f"https://huggingface.co/datasets/{options['repo']}/tree/{options['revision']}",

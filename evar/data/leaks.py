@@ -1,4 +1,4 @@
-"""Leaks: what the test clips of a task share with clips on the other side of its split, and clips without sound.
+"""Leaks: what the test clips of a task share with clips on the other side of its split, and clips without content.
 
     leaks = find_leaks(clips, store)     # from the table and the store's index alone; nothing is decoded or kept
     leaks.counts                         # {"duplicates": 1, "groups": 2, "silent": 0}: test clips, as a row has them
@@ -6,7 +6,7 @@
 
     duplicates   equal samples after decoding, whatever the container; a silent clip is nobody's duplicate
     groups       a recording, a speaker: whatever the table says must stay together
-    silent       never above SILENT_PEAK
+    silent       never above SILENT_PEAK; of images: of one colour
 
 Sides: train and valid together against test; each fold against all others, so that every clip is a test clip there.
 Copies that are not equal to the sample are found by `evar/near_duplicates/`.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from evar.base.errors import few
 from evar.data.manifest import Manifest
 from evar.data.store import Store
+from evar.data.task import Task
 
 SILENT_PEAK = 1e-3  # -60 dB of full scale: nothing that a microphone was meant to record
 OTHER_SIDE = "on the other side of the split"
@@ -65,7 +66,7 @@ class Leaks:
     counts:      test clips by kind: duplicates, groups, silent
     texts:       the finding of each kind, in one line
     groups:      how many there are; as many as clips where nothing groups them
-    duplicates:  sets of equal sound; those of contradicting labels first, then those across parts
+    duplicates:  sets of equal content; those of contradicting labels first, then those across parts
     straddling:  groups in several parts, train and valid too; those with most clips outside their main part first
     silent:      paths
     """
@@ -90,9 +91,9 @@ def find_leaks(clips: Manifest, store: Store, most: int | None = FEW) -> Leaks:
     groups, names = pd.factorize(clips.table["group"])
     leaking = {"duplicates": _shared(contents, sides), "groups": _shared(groups, sides), "silent": silent}
     counts = {kind: int(np.count_nonzero(flags & np.isin(sides, asking))) for kind, flags in leaking.items()}
-    duplicates, equal = _duplicates(clips.table, contents, counts["duplicates"], most)
+    duplicates, equal = _duplicates(clips, contents, counts["duplicates"], most)
     straddling, divided = _straddling(clips, groups, names, counts["groups"], most)
-    paths, quiet = _silent(clips.table["path"][silent], counts["silent"], most)
+    paths, quiet = _silent(clips.table["path"][silent], clips.task, counts["silent"], most)
     texts = {"duplicates": equal, "groups": divided, "silent": quiet}
     return Leaks(counts, texts, len(names), duplicates, straddling, paths)
 
@@ -114,10 +115,10 @@ def _shared(keys: Rows, places: Rows) -> Flags:
     return flags
 
 
-def _duplicates(
-    table: pd.DataFrame, contents: Rows, tested: int, most: int | None
-) -> tuple[tuple[Duplicate, ...], str]:
+def _duplicates(clips: Manifest, contents: Rows, tested: int, most: int | None) -> tuple[tuple[Duplicate, ...], str]:
     """The first sets of equal contents, and all of them in words."""
+    table, noun = clips.table, clips.task.noun
+    content, other = ("pixels", "an image") if clips.task.modality == "image" else ("sound", "a clip")
     rows = np.flatnonzero((np.bincount(contents + 1)[contents + 1] > 1) & (contents >= 0))
     if not len(rows):
         return (), "none"
@@ -132,8 +133,9 @@ def _duplicates(
         for own, row in zip(map(slice, starts[:most], stops[:most]), rows[starts[:most]], strict=True)
     )
     return found, (
-        f"{len(rows):,} clips in {len(starts):,} sets of equal sound, {np.count_nonzero(contradict[rows[starts]]):,} "
-        f"of contradicting labels; {tested:,} test clips equal a clip {OTHER_SIDE}: "
+        f"{len(rows):,} {noun} in {len(starts):,} sets of equal {content}, "
+        f"{np.count_nonzero(contradict[rows[starts]]):,} of contradicting labels; "
+        f"{tested:,} test {noun} equal {other} {OTHER_SIDE}: "
         f"{few(map(str, found[:FEW]), FEW, len(starts))}"
     )
 
@@ -156,16 +158,16 @@ def _straddling(
         for group in straddling[:most]
     )
     return found, (
-        f"{len(straddling):,} of {len(names):,} straddle {kind}, with {tested:,} test clips: "
+        f"{len(straddling):,} of {len(names):,} straddle {kind}, with {tested:,} test {clips.task.noun}: "
         f"{few(map(str, found[:FEW]), FEW, len(straddling))}"
     )
 
 
-def _silent(paths: "pd.Series[str]", tested: int, most: int | None) -> tuple[tuple[str, ...], str]:
+def _silent(paths: "pd.Series[str]", task: Task, tested: int, most: int | None) -> tuple[tuple[str, ...], str]:
     """The first silent clips, and all of them in words."""
     if paths.empty:
         return (), "none"
+    what = "of one colour" if task.modality == "image" else f"below {20 * np.log10(SILENT_PEAK):.0f} dB of full scale"
     return tuple(paths[:most]), (
-        f"{len(paths):,} clips below {20 * np.log10(SILENT_PEAK):.0f} dB of full scale, {tested:,} of them test clips: "
-        f"{few(paths[:FEW], FEW, len(paths))}"
+        f"{len(paths):,} {task.noun} {what}, {tested:,} of them test {task.noun}: {few(paths[:FEW], FEW, len(paths))}"
     )

@@ -22,7 +22,7 @@ from evar.base.spec import check_options
 from evar.config import DATA
 from evar.data.containers import outer
 from evar.data.downloads.sources import read_sources
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.readers.contract import Reader
 from evar.data.task import BUNDLED, Task
 
@@ -221,10 +221,10 @@ def _not_found(task: Task, reader: Reader, data: Path) -> DataError:
     """The dataset is nowhere: what lies there instead."""
     places = [*_below(task, data), *_beside(task)]
     tables = [file for place in places for file in sorted(place.glob("*.csv"))] if task.reader == "table" else []
-    audio = [path for place in places if place.is_dir() for path in audio_files(place).paths[:1]]
+    clips = [path for place in places if place.is_dir() for path in clip_files(place, task.modality).paths[:1]]
     folders = {each.name for place in places for each in place.parent.glob("*/")} - {task.folder}
-    if "files" in task.options and audio:
-        hint = f"there is {few(audio)}; "
+    if "files" in task.options and clips:
+        hint = f"there is {few(clips)}; "
     elif tables:
         hint = f"options: {{table: {tables[0].name}}} in {task.file.name} takes {tables[0]}, or "
     elif not data.is_dir() and data != DATA:

@@ -20,7 +20,8 @@ from evar.base.progress import progress
 from evar.base.yaml_file import yaml_text
 from evar.data import audio
 from evar.data.containers import Containers
-from evar.data.readers.audio_files import audio_files
+from evar.data.opening import ClipFault
+from evar.data.readers.clip_files import clip_files
 from evar.data.split import split_groups
 from evar.data.task import official_digest
 
@@ -99,7 +100,7 @@ def new_task(
 
 def find_clips(folder: Path) -> list[Clip]:
     """Every clip, each its own group, in the order of paths. Raises DataError for names that are no text."""
-    paths = [path for path in audio_files(folder).paths if "/" in path]
+    paths = [path for path in clip_files(folder).paths if "/" in path]
     if blank := [path for path in paths if not _label(path)]:
         name = blank[0].partition("/")[0]
         raise DataError(f"{folder}: a folder whose name is blank is no class: rename {name!r}")
@@ -119,7 +120,7 @@ def unreadable(folder: Path, clips: Sequence[Clip]) -> tuple[str, ...]:
         for clip in clips:
             try:
                 audio.glance(folder / clip.path)
-            except audio.AudioFault as fault:
+            except ClipFault as fault:
                 faults.append(f"{clip.path} ({fault})")
             advance(1)
     return tuple(faults)
@@ -133,7 +134,7 @@ def common_seconds(folder: Path, paths: Sequence[str]) -> float:
         for path in paths[::step]:
             try:
                 lengths.append(audio.read(folder / path, 16_000, inside).duration)
-            except audio.AudioFault as fault:
+            except ClipFault as fault:
                 faults.append(f"{path} ({fault})")
     if not lengths:
         raise DataError(f"{folder}: none of {len(faults)} clips decodes: {few(faults)}")

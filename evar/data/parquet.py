@@ -1,7 +1,7 @@
-"""Parquet files with audio in a column, as the Hugging Face Hub keeps them. The only door to pyarrow.
+"""Parquet files with clips in a column, as the Hugging Face Hub keeps them. The only door to pyarrow.
 
-A column of audio is a struct {bytes, path}, or plain bytes. Names of classes, and which column is of what kind, stand
-in the schema's metadata, under the key `huggingface`, as JSON.
+A column of audio, or of images, is a struct {bytes, path}, or plain bytes. Names of classes, and which column is of
+what kind, stand in the schema's metadata, under the key `huggingface`, as JSON.
 """
 
 import bisect
@@ -15,7 +15,7 @@ import pandas as pd
 
 from evar.base.errors import DataError, UsageError, few, install_hint
 
-AUDIO, BYTES, TEXT, TEXTS, NUMBERS, OTHER = "audio", "bytes", "text", "texts", "numbers", "other"
+STRUCT, BYTES, TEXT, TEXTS, NUMBERS, OTHER = "struct", "bytes", "text", "texts", "numbers", "other"
 BATCH_ROWS, BUFFER_BYTES = 64, 1 << 20  # read so, a row group takes a third less memory than read at once
 _FEATURES = b"huggingface"
 
@@ -35,7 +35,7 @@ def require_pyarrow() -> None:
 class Schema:
     """The columns of a file.
 
-    kinds:    column -> AUDIO (a struct with bytes), BYTES, TEXT, TEXTS or NUMBERS (a list of each), OTHER
+    kinds:    column -> STRUCT (with bytes), BYTES, TEXT, TEXTS or NUMBERS (a list of each), OTHER
     features: column -> what the Hub's metadata says of it; empty where there is none
     rows:     how many
     """
@@ -86,7 +86,7 @@ def schema(file: str) -> Schema:
 
 
 def columns(file: str, names: Sequence[str]) -> pd.DataFrame:
-    """These columns of all rows as Python objects; "audio.path" is a field of a struct. Audio itself is not read."""
+    """These columns of all rows as Python objects; "audio.path" is a field of a struct. What clips hold is not read."""
     try:
         with _opened(file) as opened:
             there = set(opened.schema_arrow.names)
@@ -99,7 +99,7 @@ def columns(file: str, names: Sequence[str]) -> pd.DataFrame:
 
 
 def holds_bytes(file: str, column: str) -> list[bool]:
-    """(row,) Whether the row's group has any bytes in this column, so that audio lies in the file and not beside it."""
+    """(row,) Whether the row's group has any bytes in this column, so that clips lie in the file and not beside it."""
     from pyarrow import types
 
     with _opened(file) as opened:
@@ -162,7 +162,7 @@ def _kind(type_: Any) -> str:
 
     if types.is_struct(type_):
         return (
-            AUDIO
+            STRUCT
             if any(field.name == "bytes" and (_is_bytes(field.type) or types.is_null(field.type)) for field in type_)
             else OTHER
         )

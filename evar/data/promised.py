@@ -24,13 +24,18 @@ SHORT_SECONDS = 0.5  # how much less than promised a clip may hold before it is 
 
 @dataclass(frozen=True, eq=False)
 class Promised:
-    """How long clips are. seconds: (clip,), NaN where the table says nothing; typical: seconds of such a clip."""
+    """How long clips are.
+
+    seconds: (clip,), NaN where the table says nothing; typical: seconds of such a clip; clip_bytes: what each takes
+    where that is known, as of images
+    """
 
     seconds: NDArray[np.float64]
     typical: float
+    clip_bytes: int = 0
 
     def require_room(self, clips: Sequence[int], rate: int, folder: Path, spare: int) -> None:
-        """Note how many clips are to be decoded at `rate` Hz into `folder`, and the room that they will take.
+        """Note how many clips are to be decoded at `rate` into `folder`, and the room that they will take.
 
         spare: bytes of the folder that decoding frees first. Raises StorageError where the disk surely has too little,
         that is for clips that hold the least which their table allows; where it may have, that is a warning.
@@ -41,10 +46,12 @@ class Promised:
         known = np.isfinite(seconds) & (seconds > 0)
         sample_bytes = rate * SAMPLE.itemsize  # a second
         least = np.maximum(seconds[known] - SHORT_SECONDS, 0).sum() * sample_bytes
-        purpose, prune = f"decoding {len(clips):,} clips", "`evar cache prune --to SIZE`"
-        require_space(folder, int(least) - spare, purpose, f"free some ({prune}) or choose another cache")
         room = np.where(known, seconds, self.typical).sum() * sample_bytes
         about = "" if known.all() else f"about {self.typical:g} s each, "
+        if self.clip_bytes:
+            least, room, about = *[len(clips) * self.clip_bytes] * 2, ""
+        purpose, prune = f"decoding {len(clips):,} clips", "`evar cache prune --to SIZE`"
+        require_space(folder, int(least) - spare, purpose, f"free some ({prune}) or choose another cache")
         note = f"clips to decode: {len(clips):,}, {about}{size(room)} in {folder}"
         if (free := shutil.disk_usage(folder).free + spare) < room:
             log.warning(f"{note}; {size(free)} are free, which may be too little: {prune} frees some")

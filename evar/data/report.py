@@ -82,8 +82,9 @@ class Report:
     waiting:          how many of the quarantined clips ffmpeg could read, were it installed
     clipped, lacking: the worst first; quiet: the quietest first
     lacking:          usable clips that hold less than their headers promise, by so little that they count as whole
-    rates, channels:  usable clips by the rate in Hz, and by the number of channels, of their files; decoders: by what
-                      decoded them
+    rates, channels:  usable clips by the rate in Hz (of images by the shorter side in pixels), and by the number of
+                      channels, of their files; decoders: by what decoded them
+    seconds:          of a clip, 0 of an image; clipped, quiet, short, lacking, durations: of audio alone
     store_bytes:      of the decoded samples; digest: the store's
     known:            of a multi-label task the share of its entries (a clip and a class) of which the usable clips know
                       whether the label is there; None where all labels are
@@ -95,6 +96,7 @@ class Report:
     task: str
     title: str
     protocol: str
+    modality: str
     seconds: float
     root: str
     part_kind: str

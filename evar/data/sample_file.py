@@ -55,6 +55,11 @@ ABSENT = -1  # the length of a clip that is not there
 Samples = NDArray[np.int16]
 
 
+def samples_of(modality: str, seconds: float, rate: int) -> int:
+    """How many samples a clip of `seconds` takes at `rate` Hz, or an image of `rate` pixels a side: 3 bytes a pixel."""
+    return round(seconds * rate) if modality == "audio" else 3 * rate * rate // SAMPLE.itemsize
+
+
 @dataclass(frozen=True, eq=False)
 class SampleFile:
     """The clips of a journal.

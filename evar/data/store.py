@@ -1,4 +1,7 @@
-"""The prepared store: every clip of a dataset decoded once, 16-bit mono at one rate, in one memory-mapped file.
+"""The prepared store: every clip of a dataset decoded once, in one memory-mapped file.
+
+Recordings are 16-bit mono at one rate. Images are RGB of one size, 8 bits a channel: their rate is their size in
+pixels, and two of their bytes are a sample, so that all that follows is the same.
 
     store = prepare(root, paths, 16000, cache, workers=2)
     store.samples(0)                  # (sample,) int16, straight from the disk
@@ -23,14 +26,15 @@ from numpy.typing import NDArray
 
 from evar import __version__
 from evar.base import provenance
-from evar.base.errors import StorageError
+from evar.base.errors import StorageError, UsageError, install_hint
 from evar.base.files import KEY, locked, mark_used, remove_unfinished
 from evar.base.json_file import write_json
 from evar.data import sample_file, store_writer
 from evar.data.promised import Promised
 from evar.data.sample_file import FACTS, SAMPLE, SampleFile
 
-FORMAT = 4  # of the layout and of what decoding means; another number is another store
+FORMATS: dict[str, int | str] = {"audio": 4, "image": "image 1"}
+"""Of the layout and of what decoding means, by modality; another value is another store."""
 NAME_CHARACTERS = 40  # of the dataset's folder in the store's
 
 
@@ -38,11 +42,10 @@ NAME_CHARACTERS = 40  # of the dataset's folder in the store's
 class Store:
     """The clips of one request, in its order.
 
-    index: a row a clip with path, length (samples), content (hash of the samples), original_rate (Hz), duration
-    (seconds), channels, peak (1.0 = full scale), clipped (share of samples), lacking (seconds, see `audio.Decoded`),
-    decoder ("" for soundfile; of a quarantined clip, what it waits for) and reason: "" or why it is quarantined, the
-    rest then being zero or empty. digest: of rate, paths and contents; the same wherever the folder lies. decoded: how
-    many clips were decoded, or found to be unchanged, when it was opened.
+    index: a row a clip with path, length (samples), content (hash of the samples), what `opening.Decoded` says of it
+    (original_rate, duration, channels, peak, clipped, lacking, decoder; of a quarantined clip, what it waits for) and
+    reason: "" or why it is quarantined, the rest then being zero or empty. digest: of rate, paths and contents; the
+    same wherever the folder lies. decoded: how many clips were decoded, or found to be unchanged, when it was opened.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class Store:
     digest: str
     decoded: int
     _samples: SampleFile = field(repr=False)
+    modality: str = "audio"
 
     def samples(self, row: int) -> NDArray[np.int16]:
         """(sample,) int16 of the clip in that row, a read-only view of the disk; empty where it is quarantined."""
@@ -73,7 +77,7 @@ class Store:
             columns["offset"] = np.concatenate([[0], ends[:-1]])
             samples = np.concatenate([self.samples(row).view(np.uint8) for row in rows.tolist()])
         paths = self.index["path"].iloc[rows].tolist()
-        return Part(self._samples.data, self.rate, paths, columns, samples)
+        return Part(self._samples.data, self.rate, self.modality, paths, columns, samples)
 
     @property
     def usable(self) -> NDArray[np.int64]:
@@ -100,6 +104,7 @@ class Part:
 
     data: Path
     rate: int
+    modality: str
     paths: list[str]
     columns: dict[str, NDArray[Any]]
     samples: NDArray[np.uint8] | None
@@ -113,7 +118,7 @@ class Part:
         file = SampleFile(self.data, self.columns, int(last.max(initial=0)), kept)
         file.hold()
         index = pd.DataFrame({"path": pd.Series(self.paths, dtype=object), "length": self.columns["length"]})
-        return Store(self.data.parent, self.rate, index, "", 0, file)
+        return Store(self.data.parent, self.rate, index, "", 0, file, self.modality)
 
 
 def prepare(
@@ -121,35 +126,47 @@ def prepare(
     paths: Sequence[str],
     rate: int,
     cache: Path,
+    modality: str = "audio",
     *,
     workers: int,
     promised: Promised | None = None,
 ) -> Store:
     """The store of `paths` (relative to `root`, or absolute) at `rate` Hz, decoded where it is not there already.
 
-    workers: decoding threads; promised: how long the clips are, in the order of `paths`, to look for room before any is
-    decoded. Where another process prepares the same store, its work is waited for and used.
+    rate: of images the size in pixels. workers: decoding threads; promised: how long the clips are, in the order of
+    `paths`, to look for room before any is decoded. Where another process prepares the same store, its work is waited
+    for and used.
     Raises StorageError where the cache cannot be written or surely has too little room; what is finished is kept, as
-    after any interruption.
+    after any interruption. UsageError for a size that images cannot have, and for images without Pillow.
     """
+    if modality == "image":
+        _require_images(rate)
     root, paths = root.resolve(), list(paths)
-    folder, base = store_folder(root, paths, rate, cache), str(root)
+    folder, base = store_folder(root, paths, rate, cache, modality), str(root)
     sources = [os.path.join(base, path) for path in paths]  # noqa: PTH118  as many as clips, and any text
     samples, decoded = _fresh(folder, sources), 0
     if samples is None:
         with locked(folder, f"waiting for another process that prepares {folder.name}"):
             remove_unfinished(folder)
-            _write_key(folder, root, rate, len(paths))
-            decoded = store_writer.finish(folder, sources, rate, workers=workers, promised=promised)
+            _write_key(folder, root, rate, len(paths), modality)
+            decoded = store_writer.finish(folder, sources, rate, modality, workers=workers, promised=promised)
             if (samples := sample_file.read(folder, len(sources))) is not None:
                 samples.hold()
     mark_used(folder)
-    return _opened(folder, rate, paths, samples, decoded)
+    return _opened(folder, rate, paths, samples, decoded, modality)
 
 
-def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path) -> Path:
+def _require_images(size: int) -> None:
+    try:
+        from evar.data import image
+    except ImportError as error:
+        raise UsageError(f"images need Pillow: {install_hint('images')}") from error
+    image.require_size(size)
+
+
+def store_folder(root: Path, paths: Sequence[str], rate: int, cache: Path, modality: str = "audio") -> Path:
     """Where the store of that request lies, whether or not it is there."""
-    request = provenance.hash_rows(paths, FORMAT, str(root.resolve()), rate)
+    request = provenance.hash_rows(paths, FORMATS[modality], str(root.resolve()), rate)
     name = re.sub(r"[^\w.-]", "_", root.resolve().name)[:NAME_CHARACTERS]
     return cache / "stores" / f"{name}-{rate}-{request[:12]}"
 
@@ -166,16 +183,19 @@ def _fresh(folder: Path, sources: Sequence[str]) -> SampleFile | None:
     return samples
 
 
-def _write_key(folder: Path, root: Path, rate: int, clips: int) -> None:
-    key = {"root": str(root), "rate": rate, "clips": clips, "format": FORMAT, "evar": __version__}
+def _write_key(folder: Path, root: Path, rate: int, clips: int, modality: str) -> None:
+    key = {"root": str(root), "modality": modality, "rate": rate, "clips": clips, "format": FORMATS[modality]}
+    key["evar"] = __version__
     write_json(folder / KEY, key)
 
 
-def _opened(folder: Path, rate: int, paths: list[str], samples: SampleFile | None, decoded: int) -> Store:
+def _opened(
+    folder: Path, rate: int, paths: list[str], samples: SampleFile | None, decoded: int, modality: str
+) -> Store:
     if samples is None or not samples.whole:
         raise StorageError(f"{folder}: what was written is not what is read; the disk is faulty")
     columns = samples.columns
     facts = {name: pd.Series(columns[name], dtype=columns[name].dtype) for name in ("length", *FACTS)}
     index = pd.DataFrame({"path": pd.Series(paths, dtype=object), **facts})
     digest = provenance.hash_rows(zip(paths, columns["content"], strict=True), rate)
-    return Store(folder, rate, index, digest, decoded, samples)
+    return Store(folder, rate, index, digest, decoded, samples, modality)

@@ -13,7 +13,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from evar.base.progress import progress
 from evar.base.threads import Threads, in_order, pieces
 from evar.data import audio, containers, ffmpeg, sample_file
 from evar.data.containers import Containers
+from evar.data.opening import ClipFault, Decoded, Unreadable
 from evar.data.promised import Promised
 from evar.data.sample_file import FACTS, Appender, SampleFile
 
@@ -53,7 +54,15 @@ def stale(samples: SampleFile | None, sources: Sequence[str]) -> list[int]:
     return sorted({*changed, *waiting}) if waiting and ffmpeg.installed() else changed
 
 
-def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, promised: Promised | None = None) -> int:
+def finish(
+    folder: Path,
+    sources: Sequence[str],
+    rate: int,
+    modality: str = "audio",
+    *,
+    workers: int,
+    promised: Promised | None = None,
+) -> int:
     """Decode what is not there or changed; gives how many clips that were. What is decoded stays, whatever ends it.
 
     What a changed source leaves behind in the file is freed once it outweighs the rest: then all is decoded anew.
@@ -75,7 +84,7 @@ def finish(folder: Path, sources: Sequence[str], rate: int, *, workers: int, pro
     def decode(row: int) -> tuple[int, Entry, NDArray[np.int16] | None]:
         if (kept := _unchanged(samples, row, sources[row], inside)) is not None:
             return row, kept, None
-        return row, *_decoded(sources[row], rate, inside)
+        return row, *_decoded(sources[row], rate, modality, inside)
 
     with (
         inside,
@@ -143,15 +152,15 @@ def _unchanged(samples: SampleFile | None, row: int, source: str, inside: Contai
     return {**entry, "ctime_ns": ctime_ns}
 
 
-def _decoded(source: str, rate: int, inside: Containers) -> tuple[Entry, NDArray[np.int16]]:
+def _decoded(source: str, rate: int, modality: str, inside: Containers) -> tuple[Entry, NDArray[np.int16]]:
     """A clip's entry, and its samples; none where it cannot be used, which the entry's reason says."""
     before, crc = signature(source), -1
     try:
-        clip = audio.read(Path(source), rate, inside)
-    except audio.AudioFault as fault:
+        clip = _decoder(modality)(Path(source), rate, inside)
+    except ClipFault as fault:
         decoder = ffmpeg.NAME if isinstance(fault, audio.NeedsFfmpeg) else ""
         facts: tuple[Any, ...] = (*_UNUSABLE, decoder, str(fault))
-        samples, heals = np.empty(0, np.int16), isinstance(fault, audio.Unreadable)
+        samples, heals = np.empty(0, np.int16), isinstance(fault, Unreadable)
     else:
         samples, heals = clip.samples, False
         facts = (content_hash(samples), clip.original_rate, clip.duration, clip.channels)
@@ -160,6 +169,14 @@ def _decoded(source: str, rate: int, inside: Containers) -> tuple[Entry, NDArray
     # looked at again the next time: what changed meanwhile, and what could not be read, as soon as it can be
     size, ctime_ns = NO_FILE if heals or signature(source) != before else before
     return {**dict(zip(FACTS, facts, strict=True)), "size": size, "ctime_ns": ctime_ns, "crc": crc}, samples
+
+
+def _decoder(modality: str) -> Callable[[Path, int, Containers], Decoded]:
+    if modality == "audio":
+        return audio.read
+    from evar.data import image  # Pillow is there for those who have images
+
+    return image.read
 
 
 def _crc(source: str, inside: Containers) -> int:

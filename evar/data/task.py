@@ -1,7 +1,7 @@
 """A task: everything that must be known to score a dataset, read from `NAME.yaml` and validated strictly.
 
-A task is data. Unknown keys are refused, so that a typo never changes a protocol silently. Seconds are seconds of
-audio; coverage is a share of the rows (0 to 1).
+A task is data. Unknown keys are refused, so that a typo never changes a protocol silently. A clip is a recording or an
+image. Seconds are seconds of audio; coverage is a share of the rows (0 to 1).
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from evar.base.errors import UsageError, did_you_mean, few, in_words
 from evar.base.yaml_file import in_short, read_yaml
 from evar.data.groups import FILE as GROUPS
 from evar.data.groups import group_names, groups
+from evar.data.sample_file import samples_of
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,10 @@ class Strict(BaseModel):
 class Expects(Strict):
     """What a complete copy of the dataset has; a reader's result is checked against it.
 
-    parts: rows of each split or fold, by its name; None where nobody is known to have counted. of_class: rows
-    of each class, where no list of the dataset says.
+    rows:      number of clips
+    classes:   number of classes
+    parts:     clips of each split or fold, by its name; none where nobody is known to have counted
+    of_class:  clips of each class, where no list of the dataset says
     """
 
     rows: PositiveInt
@@ -54,14 +57,26 @@ class Expects(Strict):
 
 
 class Task(Strict):
-    """One task. `splits` (train, optional valid, test) or `folds` (names of the official folds), never both.
+    """One task. It has `splits` or `folds`, never both.
 
-    folder:      the dataset's folder below the data folder, or relative to a task file outside the tree
-    reader:      the plug-in of `evar/data/readers` that knows the layout; `options` are its settings
-    title:       for people; the name where the file gives none
-    split_file:  a CSV beside the task's file that lists the split, where the dataset has none of its own
-    seconds:     clips are cut or zero-padded to this length
-    pitches:     whether the classes' names are MIDI numbers, so that chroma accuracy is reported beside accuracy
+    title:         name for people
+    kind:          one label a clip, or several
+    reader:        the plug-in of `evar/data/readers` that knows the layout
+    folder:        the dataset's folder below the data folder, or relative to a task file outside the tree
+    options:       settings of the reader
+    split_file:    a CSV beside the task's file that lists the split, where the dataset has none of its own
+    modality:      what its clips are: audio or image
+    seconds:       clips of audio are cut or zero-padded to this length; 0 for images
+    splits:        names of the splits: train, valid (may be left out), test
+    folds:         names of the official folds, at least three
+    classes:       names of the classes, where the reader does not know them or some may have no clip
+    metric:        the score
+    pitches:       whether the classes' names are MIDI numbers, so that chroma accuracy is reported beside accuracy
+    min_coverage:  share of the clips below which a row is never ranked
+    expects:       what a complete copy has, see below
+    source:        where the dataset is from
+    licence:       of the dataset
+    pitfalls:      what to know before believing a score, a line each
     """
 
     name: Text
@@ -71,7 +86,8 @@ class Task(Strict):
     folder: Text
     options: dict[str, Any] = Field(default_factory=dict)
     split_file: Text | None = None
-    seconds: Annotated[float, Field(ge=0.01, le=600)]
+    modality: Literal["audio", "image"] = "audio"
+    seconds: Annotated[float, Field(ge=0.01, le=600)] = 0.0
     splits: list[Literal["train", "valid", "test"]] | None = None
     folds: list[Text] | None = None
     classes: list[Text] | None = None
@@ -101,15 +117,26 @@ class Task(Strict):
         return f"{len(self.folds)}-fold cross-validation" if self.folds else "/".join(self.parts)
 
     @property
+    def noun(self) -> str:
+        """What people call its clips."""
+        return "images" if self.modality == "image" else "clips"
+
+    @property
     def revision(self) -> str:
         """The dataset of the Hub and its commit, OWNER/NAME@COMMIT; empty where the task is not of the Hub."""
         repo = self.options.get("repo") if self.reader == "hub" else None
         return f"{repo}@{self.options['revision']}" if repo else ""
 
+    def samples(self, rate: int) -> int:
+        """How many samples of 16 bits a clip takes in a store at `rate`."""
+        return samples_of(self.modality, self.seconds, rate)
+
     @property
     def digest(self) -> str:
         """sha256 of all that decides a score (not of titles, sources, pitfalls, and what is reported beside it)."""
-        content = self.model_dump_json(exclude={"title", "source", "licence", "pitfalls", "pitches", "file"}).encode()
+        aside = {"title", "source", "licence", "pitfalls", "pitches", "file"}
+        aside |= {"modality"} if self.modality == "audio" else {"seconds"}
+        content = self.model_dump_json(exclude=aside).encode()
         split = (self.file.parent / self.split_file).read_bytes() if self.split_file else b""
         return hashlib.sha256(content + split).hexdigest()
 
@@ -240,9 +267,12 @@ def _faults(error: ValidationError, content: Mapping[str, Any]) -> list[str]:
             faults.append(f"{key}: {_near_key(steps[-1])}")
         elif seen[key, kind] == 1:  # one for all items of a list
             faults.append(f"{key}: {_each(fault['loc'])}{in_words(fault)}" if key else in_words(fault))
+    wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+    if wrong and "seconds" not in content and content.get("modality", "audio") == "audio":
+        missing.append("seconds")
+        wrong.add("seconds")
     if missing:
         faults.insert(0, f"{', '.join(missing)}: missing")
-    wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
     return [*faults, *(_contradictions(content, wrong) if wrong else ())]
 
 
@@ -265,6 +295,8 @@ def _contradictions(task: Mapping[str, Any], wrong: set[str]) -> Iterator[str]:
         yield "folds must be at least three different names: one to test, two to train and choose on"
     if classes is not None and (len(classes) < 2 or _repeats(classes)):
         yield "classes must be at least two different names"
+    if not wrong & {"seconds", "modality"} and (sound.get("modality") == "image") == bool(sound.get("seconds")):
+        yield "seconds: missing" if not sound.get("seconds") else "seconds: an image has none; remove this key"
     own, metric = METRICS.get(sound.get("kind", "")), sound.get("metric")
     if own and metric and metric not in own:
         yield f"metric {metric} goes with another kind, {sound['kind']} with {' or '.join(own)}"

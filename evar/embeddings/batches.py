@@ -1,4 +1,4 @@
-"""Batches of equal shape: clips of the store, fitted to the task's length.
+"""Batches of equal shape: clips of the store, fitted to the task's length. Images are of one length already.
 
 A longer clip is cropped: from its start, or, for a fixed split's training clips, at an offset drawn by the
 hash of the clip's own samples (the papers' random crop, made deterministic), so that no name or folder moves it. A
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evar.data.sample_file import samples_of
 from evar.data.store import Store
 
 INT16_SCALE = 1 / 32768  # 16-bit samples to [-1, 1)
@@ -72,8 +73,11 @@ class Plan:
 
 
 def make_plan(store: Store, store_rows: NDArray[np.int64], random_crops: NDArray[np.bool_], seconds: float) -> Plan:
-    """Plan the usable clips `store_rows`; `random_crops` (clip,) says which of them are cropped at random."""
-    samples = round(seconds * store.rate)
+    """Plan the usable clips `store_rows`.
+
+    random_crops: (clip,) which of them are cropped at random; seconds: of a clip, which count for nothing in images
+    """
+    samples = samples_of(store.modality, seconds, store.rate)
     index = store.index.iloc[store_rows]
     lengths = index["length"].to_numpy()
     starts = np.zeros(len(store_rows), dtype=np.int64)
@@ -89,6 +93,11 @@ def crop_starts(contents: Iterable[str], lengths: NDArray[np.int64], samples: in
     """
     numbers = np.frombuffer(bytes.fromhex("".join(content[:16] for content in contents)), ">u8")
     return (numbers % (lengths - samples + 1).astype(np.uint64)).astype(np.int64)
+
+
+def to_images(samples: Tensor, size: int) -> Tensor:
+    """16-bit samples (clip, sample) -> (clip, 3, size, size) uint8 RGB, on the device that they are on."""
+    return samples.view(torch.uint8).view(len(samples), size, size, 3).permute(0, 3, 1, 2)
 
 
 def to_float(samples: Tensor) -> Tensor:

@@ -141,12 +141,33 @@ class Entry:
     def _file(self, output: str) -> Path:
         return self.folder / f"{output}.npy"
 
+    def outputs(self) -> dict[str, Floats]:
+        """{output: (clip, dim)} memory-mapped; nothing where the entry is not whole."""
+        shape = self.shape()
+        arrays = self.arrays(shape, writable=False) if shape and self.record() else None
+        return arrays if shape and arrays and len(self.finished(shape, arrays)) == shape.blocks else {}
+
+    def files(self) -> list[Path]:
+        """The files of all outputs, as NumPy reads them."""
+        shape = self.shape()
+        return [self._file(output) for output in shape.dims] if shape else []
+
     @staticmethod
     def _digest(shape: Shape, arrays: Mapping[str, Floats], block: int) -> str:
         digest = xxhash.xxh3_128()
         for output in sorted(arrays):
             digest.update(np.ascontiguousarray(arrays[output][shape.rows(block)]).data)
         return digest.hexdigest()
+
+
+def finished_entry(cache: Path, digest: str) -> Entry | None:
+    """The entry of a key's digest that is whole; None where there is none."""
+    for file in (cache / "embeddings").glob(f"*-{digest[:16]}/{KEY}"):
+        content, name = read_json(file), file.parent.name.removesuffix(f"-{digest[:16]}")
+        entry = Entry(cache, name, content.get("key", {}), content.get("store", ""))
+        if entry.digest == digest and entry.outputs():
+            return entry
+    return None
 
 
 def _header(clips: int, dim: int) -> bytes:

@@ -132,7 +132,7 @@ class Filling:
         """Half of a size that does not fit, which is remembered. Raises DataError where that is less than a clip."""
         if size == 1:
             raise DataError(
-                f"{self.encoder.identity.name}: one clip of {self.plan.samples / self.plan.store.rate:g} s does not "
+                f"{self.encoder.identity.name}: one clip of {_length(self.plan)} does not "
                 f"fit into the memory of {self.runtime.device}; try --device cpu or --precision bfloat16"
             ) from error
         self.sizes.remember(size // 2)
@@ -156,6 +156,11 @@ class Filling:
                 advance(plan.clips_of(block, size))
         record = {"clips": len(plan) - before, "seconds": time.perf_counter() - begin, "time": provenance.now()}
         entry.finish(arrays or {}, record)
+
+
+def _length(plan: Plan) -> str:
+    rate = plan.store.rate
+    return f"{rate} x {rate} pixels" if plan.store.modality == "image" else f"{plan.samples / rate:g} s"
 
 
 def embeddings_key(encoder: Encoder, plan: Plan, runtime: Runtime, cache: Path) -> str:

@@ -112,6 +112,15 @@ def remove(item: Item, *, even_if_held: bool = False) -> bool:
             lock.release()
 
 
+def forget(cache: Path, key: str) -> None:
+    """Delete the embeddings of this key (see `Embeddings`), whose weights nobody will ask for again, and their lock."""
+    for folder in (cache / "embeddings").glob(f"*-{key[:16]}"):
+        if folder.is_dir() and read_json(folder / KEY).get("key") is not None:
+            remove(_embeddings(folder, set()), even_if_held=True)
+        with contextlib.suppress(OSError):
+            folder.with_name(folder.name + ".lock").unlink()
+
+
 def _remove_left_over(cache: Path) -> None:
     """Delete, all over the cache, the temporary files that killed processes left."""
     for folder, _, _ in os.walk(cache):
@@ -130,9 +139,8 @@ def _store(folder: Path) -> Item:
     key = read_json(folder / KEY)
     root = key.get("root", "")
     leftover = "" if key and Path(root).exists() else f"its dataset {root} is gone" if root else "it has no key"
-    return Item(
-        "store", folder, f"{root} at {key.get('rate', '?')} Hz, {key.get('clips', '?')} clips", *_use(folder), leftover
-    )
+    rate = f"{key.get('rate', '?')} {'pixels' if key.get('modality') == 'image' else 'Hz'}"
+    return Item("store", folder, f"{root} at {rate}, {key.get('clips', '?')} clips", *_use(folder), leftover)
 
 
 def _embeddings(folder: Path, stores: set[str]) -> Item:

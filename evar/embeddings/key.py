@@ -28,7 +28,7 @@ def cache_key(encoder: Encoder, plan: Plan, precision: str, device: torch.device
         "versions": {name: versions[name] for name in ("torch", "nnAudio", "numpy")},
         "precision": precision,
         "device": device.type,
-        "sample_rate": encoder.sample_rate,
+        "sample_rate": encoder.rate,
         "samples": plan.samples,
         "crops": hashlib.sha256(crops.tobytes()).hexdigest(),
         "store": plan.store.digest,

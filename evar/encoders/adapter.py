@@ -177,13 +177,16 @@ def behaviour_of(encoder: Encoder) -> str:
     One thread computes it, for sums in another order round differently; another kind of machine may still do so.
     Raises ContractBroken for what is no embedding of two clips.
     """
-    samples = round(SECONDS * encoder.sample_rate)
-    noise = 0.1 * torch.randn(CLIPS, samples, generator=torch.Generator().manual_seed(0))
+    draws, size = torch.Generator().manual_seed(0), encoder.rate
+    if encoder.modality == "image":
+        noise = torch.rand(CLIPS, 3, size, size, generator=draws)
+    else:
+        noise = 0.1 * torch.randn(CLIPS, round(SECONDS * size), generator=draws)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
         with one_thread():
-            embedded = encoder.embed(noise, torch.full((CLIPS,), samples))
+            embedded = encoder.embed(noise, torch.full((CLIPS,), noise.shape[1]))
     finally:
         torch.set_num_threads(threads)
     require_vectors(encoder, noise, embedded)

@@ -1,7 +1,8 @@
 """The contract of encoders as checks: each takes an open encoder (float32, any device) and says what it does wrong.
 
 A check's name is the sentence that it checks; it raises `ContractBroken` with the outputs and numbers concerned.
-`CHECKS` holds them all. Clips are short, seeded, at the encoder's own rate; "equal" means to 1e-6 relative to the
+`checks_of` an encoder are all of them, or for images those that have nothing to do with a clip's length. Clips are
+short, seeded, at the encoder's own rate or size; "equal" means to 1e-6 relative to the
 2-norm of a clip's embedding, which leaves room for another order of summation and for nothing else; in batches of other
 shapes to 5e-6, for every product of a deep network then adds in another order.
 """
@@ -45,9 +46,11 @@ def require(kept: bool, what: str) -> None:
 
 
 def describes_itself(encoder: Encoder) -> None:
-    """It has a sample rate, outputs and an identity whose options can be stored as JSON."""
-    rate = getattr(encoder, "sample_rate", None)
-    require(isinstance(rate, int) and rate > 0, f"sample_rate is {rate!r}, no positive whole number")
+    """It has a sample rate, or an image's size, outputs and an identity whose options can be stored as JSON."""
+    name = "image_size" if encoder.modality == "image" else "sample_rate"
+    rate = getattr(encoder, name, None)
+    require(isinstance(rate, int) and rate > 0, f"{name} is {rate!r}, no positive whole number")
+    require(name == "sample_rate" or encoder.rate % 2 == 0, f"image_size is {rate}, no even number")
     require(len(encoder.outputs) == len(set(encoder.outputs)) > 0, f"outputs are {encoder.outputs!r}")
     require(bool(encoder.identity.name), "identity.name is empty")
     try:
@@ -83,7 +86,7 @@ def require_vectors(encoder: Encoder, waveforms: Tensor, embedded: object) -> No
         require(fits, f"{output} is {tuple(values.shape)}, not ({len(waveforms)}, dim)")
         require(values.dtype == torch.float32, f"{output} is {values.dtype}, not float32")
         require(values.device == waveforms.device, f"{output} is on {values.device}, waveforms on {waveforms.device}")
-    _require_finite(embedded, f"clips of {waveforms.shape[1]} samples")
+    _require_finite(embedded, _what(waveforms))
 
 
 def gives_the_same_bits_when_asked_again(encoder: Encoder) -> None:
@@ -150,6 +153,8 @@ def ignores_batch_mates(encoder: Encoder) -> None:
     beside = _embed(encoder, torch.cat([clip, mates]))
     alone = _embed(encoder, clip)
     _require_equal({name: values[:1] for name, values in beside.items()}, alone, "other batch mates", SHAPES)
+    if encoder.modality == "image":
+        return
     longer = torch.cat([clip, clip.flip(1)], dim=1).repeat(2, 1)
     mixed = encoder.embed(longer, torch.tensor([clip.shape[1], longer.shape[1]]))
     _require_equal({name: values[:1] for name, values in mixed.items()}, alone, "a longer batch mate", SHAPES)
@@ -170,12 +175,11 @@ def never_sees_what_lies_beyond_a_clips_length(encoder: Encoder) -> None:
 
 
 def stays_finite_on_silence_and_full_scale(encoder: Encoder) -> None:
-    """Silence, a constant and a square wave at full scale have finite embeddings."""
-    samples = _clips(encoder).shape[1]
-    square = torch.ones(samples)
-    square[::2] = -1
-    waveforms = torch.stack([torch.zeros(samples), torch.ones(samples), square]).to(_device(encoder))
-    _require_finite(_embed(encoder, waveforms), "silence or full scale")
+    """Silence, a constant and a square wave at full scale have finite embeddings; so have black, white and stripes."""
+    one = torch.ones_like(_clips(encoder)[0])
+    square = one.clone()
+    square[..., ::2] = 0 if encoder.modality == "image" else -1
+    _require_finite(_embed(encoder, torch.stack([0 * one, one, square])), "silence or full scale")
 
 
 def embeds_clips_of_any_length_from_one_sample_on(encoder: Encoder) -> None:
@@ -222,11 +226,24 @@ CHECKS: tuple[Check, ...] = (
     says_the_precision_that_is_in_force,
 )
 
+OF_LENGTH = (
+    gives_the_same_bits_for_a_long_clip,
+    never_sees_what_lies_beyond_a_clips_length,
+    embeds_clips_of_any_length_from_one_sample_on,
+)
+
+
+def checks_of(encoder: Encoder) -> tuple[Check, ...]:
+    """What an encoder is checked for, its own kind's promises at the end."""
+    checks = (*CHECKS, *encoder.own_checks)
+    return checks if encoder.modality == "audio" else tuple(check for check in checks if check not in OF_LENGTH)
+
 
 def unstable(encoder: Encoder, samples: int, device: torch.device) -> str:
     """Why an encoder from outside gives a clip no embedding of its own, in one line; "" where nothing says so.
 
-    samples:  of the task's clips, for cuts at random show in long ones only; at most LONGEST_LOOK seconds are taken
+    samples:  of the task's clips, for cuts at random show in long ones only; at most LONGEST_LOOK seconds are taken.
+              Images count for nothing here, they are of one size
     device:   that it will embed on, and is moved to
 
     Six clips go through it. Encoders of this package are proven by their tests and not looked at. Raises UsageError for
@@ -236,7 +253,7 @@ def unstable(encoder: Encoder, samples: int, device: torch.device) -> str:
         return ""
     with enough_memory(encoder.identity.name, f"the memory of {device}"):
         encoder.to(device)
-    clip, mate = signal(encoder, 2, min(samples / encoder.sample_rate, LONGEST_LOOK))
+    clip, mate = signal(encoder, 2, min(samples / encoder.rate, LONGEST_LOOK))
     first, again, beside = torch.stack([clip, mate]), torch.stack([clip, mate]), torch.stack([clip, clip])
     try:
         one, two, three = (_embed(encoder, batch) for batch in (first, again, beside))
@@ -265,7 +282,13 @@ def _clips(encoder: Encoder) -> Tensor:
 
 
 def signal(encoder: Encoder, clips: int, seconds: float) -> Tensor:
-    """(clip, sample) float32 on the encoder's device: a tone of another pitch in each clip, in quiet noise."""
+    """Clips of the encoder's modality, float32, on its device.
+
+    (clip, sample): a tone of another pitch in each clip, in quiet noise; (clip, 3, image_size, image_size): noise,
+    which a colour covers from another row on in each image.
+    """
+    if encoder.modality == "image":
+        return _images(encoder.rate, clips).to(_device(encoder))
     samples = max(1, round(seconds * encoder.sample_rate))
     time = np.arange(samples) / encoder.sample_rate
     pitches = 220.0 * 2.0 ** np.arange(clips)
@@ -274,9 +297,16 @@ def signal(encoder: Encoder, clips: int, seconds: float) -> Tensor:
     return torch.from_numpy(made.astype(np.float32)).to(_device(encoder))
 
 
+def _images(size: int, clips: int) -> Tensor:
+    noise = np.random.default_rng(0).random((clips, 3, size, size)).astype(np.float32)
+    for clip, image in enumerate(noise):
+        image[:, size * (clip + 1) // (clips + 1) :] = np.array([0.9, 0.5, 0.1], np.float32)[:, None, None]
+    return torch.from_numpy(noise)
+
+
 def _embed(encoder: Encoder, waveforms: Tensor) -> dict[str, Tensor]:
     embedded = encoder.embed(waveforms, torch.full((len(waveforms),), waveforms.shape[1]))
-    _require_finite(embedded, f"clips of {waveforms.shape[1]} samples")
+    _require_finite(embedded, _what(waveforms))
     return embedded
 
 
@@ -288,6 +318,10 @@ def _require_equal(got: Embedded, expected: Embedded, what: str, tolerance: floa
         apart = moved / norms.clamp_min(torch.finfo(torch.float32).tiny)
         worst = float(apart.nan_to_num(nan=torch.inf).max())
         require(worst <= tolerance, f"{output} moves by {worst:.1e} (relative) with {what}; at most {tolerance:.0e}")
+
+
+def _what(clips: Tensor) -> str:
+    return f"clips of {clips.shape[1]} samples" if clips.ndim == 2 else f"images of {clips.shape[2]} pixels"
 
 
 def _require_finite(embedded: Embedded, what: str) -> None:

@@ -1,12 +1,13 @@
-"""What an encoder is: a frozen network that turns waveforms into one embedding a clip.
+"""What an encoder is: a frozen network that turns waveforms, or images, into one embedding a clip.
 
 A plug-in is one file of this folder; its name is its name on the command line. It exports
 
     open_encoder(weights: Path | None, **options) -> Encoder
 
 whose keyword arguments are the options of `--encoder 'NAME(option=value)'`. Randomness comes from an option
-(`seed=0`), never from global state. Conventions: waveforms are float32 in [-1, 1], mono, at `sample_rate` Hz;
-embeddings are float32 whatever the precision inside.
+(`seed=0`), never from global state. Conventions: waveforms are float32 in [-1, 1], mono, at `sample_rate` Hz; images
+are RGB, float32 in [0, 1], squares of `image_size` pixels; embeddings are float32 whatever the precision inside. A clip
+is a recording or an image.
 """
 
 import contextlib
@@ -50,18 +51,25 @@ class Identity:
 
 
 class Encoder(nn.Module, ABC):
-    """A frozen encoder. Subclasses set the attributes below and implement `encode`.
+    """A frozen encoder of audio. Subclasses set the attributes below and implement `encode`.
 
+    modality:        "audio" or "image": of which tasks it scores, see `ImageEncoder`
     sample_rate:     Hz that it wants its waveforms at
     outputs:         names of what it gives for a clip, e.g. ("last",)
     identity:        see `Identity`
     own_checks:      of what its kind promises beside this contract, see `checks.py`
     """
 
+    modality: str = "audio"
     sample_rate: int
     outputs: tuple[str, ...] = ("last",)
     identity: Identity
     own_checks: "tuple[Callable[[Encoder], None], ...]" = ()
+
+    @property
+    def rate(self) -> int:
+        """What its clips are prepared at: Hz, or the pixels of an image's side."""
+        return self.sample_rate
 
     @abstractmethod
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
@@ -98,11 +106,12 @@ class Encoder(nn.Module, ABC):
                 return self.encode(waveforms[:, : present[0]])
             return self._embed_by_length(waveforms, lengths, present)
 
-    def _watched(self, waveforms: Tensor) -> contextlib.AbstractContextManager[None]:
+    def _watched(self, clips: Tensor) -> contextlib.AbstractContextManager[None]:
         kind = type(self)
         if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
             return contextlib.nullcontext()
-        return outside_code(f"{kind.__name__}: embedding {tuple(waveforms.shape)} samples")
+        what = "samples" if self.modality == "audio" else "images"
+        return outside_code(f"{kind.__name__}: embedding {tuple(clips.shape)} {what}")
 
     def _embed_by_length(self, waveforms: Tensor, lengths: Tensor, present: list[int]) -> dict[str, Tensor]:
         """`encode` for the clips of each length `present`, put back into the clips' order."""
@@ -113,6 +122,47 @@ class Encoder(nn.Module, ABC):
                 whole = embedded.setdefault(output, values.new_empty((len(waveforms), values.shape[1])))
                 whole[rows] = values
         return embedded
+
+
+class ImageEncoder(Encoder):
+    """A frozen encoder of images.
+
+    image_size:  pixels of the square that it wants, an even number; it takes the role of `sample_rate`
+
+    It subtracts its own mean and divides by its own deviation.
+    """
+
+    modality = "image"
+    image_size: int
+
+    @property
+    def rate(self) -> int:
+        return self.image_size
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """Embed images: (clip, 3, image_size, image_size) float32 in [0, 1], RGB -> {output: (clip, dim) float32}.
+
+        An image's embedding must not depend on the other images.
+        """
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
+        """Embed images: (clip, 3, image_size, image_size), uint8 or float32 in [0, 1] -> {output: (clip, dim) float32}.
+
+        All are of one size: `lengths` count for nothing. float32 is exact (no TF32). Raises ValueError where shape or
+        dtype are wrong, UsageError for what a user's own class raises.
+        """
+        shape = (3, self.image_size, self.image_size)
+        if images.shape[1:] != shape or images.ndim != 4 or images.dtype not in (torch.uint8, torch.float32):
+            raise ValueError(
+                f"images must be (clip, {', '.join(map(str, shape))}) uint8 or float32, "
+                f"not {tuple(images.shape)} {images.dtype}"
+            )
+        if images.dtype == torch.uint8:
+            images = images.to(torch.float32, memory_format=torch.contiguous_format) / 255
+        with exact_float32(), self._watched(images):
+            return self.encode(images)
 
 
 def refuse_weights(name: str, weights: Path | None) -> None:

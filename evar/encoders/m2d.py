@@ -1,5 +1,7 @@
 """M2D: a frozen ViT on log-mel patches, the encoder of Masked Modeling Duo (Niizumi et al., arXiv:2210.14648).
 
+Where the checkpoint is of images, MAE's and timm's too, it is a ViT on their patches, see `m2d_images.py`.
+
 A clip's log-mel is normalised, cut into chunks of the model's input length, encoded chunk by chunk; the tokens of one
 patch column are joined to a frame (rows * width numbers), and the clip's embedding is the mean over all frames.
 Layers are counted from 0; the last one is taken after the final norm, all others as the block gives them.
@@ -14,6 +16,7 @@ from torch import Tensor
 from evar.base.errors import UsageError
 from evar.encoders.contract import Encoder, Identity
 from evar.encoders.layers import Layers, outputs_of
+from evar.encoders.m2d_images import M2DImages
 from evar.nn.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
 from evar.nn.configuration import MOST_FRAMES, configuration_of_name
 from evar.nn.frontend import LogMel
@@ -99,10 +102,18 @@ def open_encoder(
     checkpoint = load_checkpoint(bundled_checkpoint() if weights is None else weights, model)
     file = checkpoint.file.name if checkpoint.file is not None else ""
     identity = Identity(name=checkpoint.configuration.name, weights=file, digest=checkpoint.digest)
-    return M2D(checkpoint, identity, layers, flat, frames)
+    return _opened(checkpoint, identity, layers, flat, frames)
 
 
-def open_random(model: str, seed: int, layers: Layers = None, flat: bool = False, frames: int | None = None) -> M2D:
+def _opened(checkpoint: Checkpoint, identity: Identity, layers: Layers, flat: bool, frames: int | None) -> Encoder:
+    if not checkpoint.configuration.grid.is_image:
+        return M2D(checkpoint, identity, layers, flat, frames)
+    if flat or frames is not None:
+        raise UsageError(f"encoder m2d: flat and frames are of audio, {identity.name} is of images: leave them out")
+    return M2DImages(checkpoint, identity, layers)
+
+
+def open_random(model: str, seed: int, layers: Layers = None, flat: bool = False, frames: int | None = None) -> Encoder:
     """The M2D that the name `model` states, with random weights drawn from `seed`. Raises CheckpointError."""
     identity = Identity(name=f"{model} (random weights)", weights=f"random weights, seed {seed}", random=True)
-    return M2D(random_checkpoint(configuration_of_name(model), seed), identity, layers, flat, frames)
+    return _opened(random_checkpoint(configuration_of_name(model), seed), identity, layers, flat, frames)

@@ -204,6 +204,11 @@ def _is_ours(file: Path) -> bool:
 @functools.cache
 def _version(module: str) -> str:
     """Name and version of the distribution that a module came with; "" where it came with none."""
-    for name in importlib.metadata.packages_distributions().get(module.partition(".")[0], []):
+    package = module.partition(".")[0]
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        found = importlib.metadata.distribution(package)
+        if package in (found.read_text("top_level.txt") or "").split():  # else all that is installed is looked through
+            return f"{found.metadata['Name']} {found.version}"
+    for name in importlib.metadata.packages_distributions().get(package, []):
         return f"{name} {importlib.metadata.version(name)}"
     return ""

@@ -20,7 +20,8 @@ def open_encoder(
     flat: bool = False,
     frames: int | None = None,
 ) -> Encoder:
-    """The M2D that `model` names, e.g. "m2d_vit_tiny-80x608p16x16", with weights drawn from `seed`.
+    """The M2D that `model` names, e.g. "m2d_vit_tiny-80x608p16x16", with weights drawn from `seed`; of images e.g.
+    "m2d_vit_base-224x224p16".
 
     The other options are those of `m2d`. Raises UsageError where weights are given, CheckpointError for a name that
     states no model.

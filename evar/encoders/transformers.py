@@ -1,6 +1,7 @@
-"""transformers: models of the package of that name, of the kinds in `transformers_families.FAMILIES`.
+"""transformers: models of the package of that name, of the kinds in FAMILIES and IMAGE_FAMILIES.
 
-A clip's embedding is the mean over its frames, see `transformers_families.py`. A model comes from a folder, or, by its
+A clip's embedding is the mean over its frames, see `transformers_families.py`; of images it is CLS and the mean over
+the patches, see `transformers_images.py`. A model comes from a folder, or, by its
 name, from the local cache or else the hub; code in a model's folder is never run (`trust_remote_code` is off),
 weights are safetensors or go through torch's restricted unpickler.
 """
@@ -23,9 +24,10 @@ from torch import Tensor, nn
 from evar.base.errors import CheckpointError, UsageError, few, install_hint
 from evar.base.provenance import hash_json
 from evar.encoders.adapter import digest_of_tensors, require_numbers
-from evar.encoders.contract import Encoder, Identity, refuse_weights
-from evar.encoders.layers import Layers, outputs_of
-from evar.encoders.transformers_families import Family, family_of
+from evar.encoders.contract import Encoder, Identity, ImageEncoder, refuse_weights
+from evar.encoders.layers import Layers, cls_and_mean, image_outputs, outputs_of
+from evar.encoders.transformers_families import FAMILIES, Family
+from evar.encoders.transformers_images import IMAGE_FAMILIES, ImageFamily
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +56,27 @@ class Transformers(Encoder):
 
     def encode(self, waveforms: Tensor) -> dict[str, Tensor]:
         """Embed clips of one length: (clip, sample) float32 -> {output: (clip, dim) float32}."""
-        wanted = sorted({layer for layers in self.layers_of.values() for layer in layers})
-        frames = self.family.frames(waveforms, wanted)
-        means = {layer: each.mean(1) for layer, each in zip(wanted, frames, strict=True)}
+        means = {layer: each.mean(1) for layer, each in self.family.wanted(waveforms, self.layers_of).items()}
         return {name: torch.cat([means[layer] for layer in layers], 1) for name, layers in self.layers_of.items()}
+
+
+class TransformersImages(ImageEncoder):
+    """Outputs of the layers asked for: CLS and the mean over the patches, (clip, dim), see `layers.py`."""
+
+    def __init__(self, family: ImageFamily, identity: Identity, layers: Layers) -> None:
+        super().__init__()
+        self.family, self.identity, self.image_size = family, identity, family.sample_rate
+        self.layers_of = outputs_of("transformers", layers, family.depth)
+        self.outputs = image_outputs(self.layers_of)
+
+    def set_precision(self, dtype: torch.dtype) -> torch.dtype:
+        """Run the model in `dtype` by autocast; normalisation and pooling stay float32."""
+        self.family.precision = dtype
+        return dtype
+
+    def encode(self, images: Tensor) -> dict[str, Tensor]:
+        """Embed images: (clip, 3, image_size, image_size) float32 in [0, 1] -> {output: (clip, dim) float32}."""
+        return cls_and_mean(self.layers_of, self.family.wanted(images, self.layers_of))
 
 
 def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Encoder:
@@ -77,12 +96,13 @@ def open_encoder(weights: Path | None, model: str, layers: Layers = None) -> Enc
     with _quiet(package):
         config = _load(package.AutoConfig, model)
         family = family_of(config.model_type)
+        of_images = issubclass(family, ImageFamily)
         if family.whole and layers is not None:
             raise UsageError(f"encoder transformers: {family.whole}; leave the option layers out")
-        extractor = _load(package.AutoFeatureExtractor, model)
+        extractor = _load(package.AutoImageProcessor if of_images else package.AutoFeatureExtractor, model)
         network, found = _load(
             package.AutoModel, model, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True,
-            **_only(family, config),
+            **family.asked, **_only(family, config),
         )  # fmt: skip
         _require_tensors(model, found)
         opened = _with_front_end(family, network.eval(), extractor, model)
@@ -106,7 +126,17 @@ def _only(family: type[Family], config: Any) -> dict[str, Any]:
     if family.only is None or not hasattr(config, family.only[0]):
         return {}
     field, pattern = family.only
-    return {"config": getattr(config, field), "key_mapping": {pattern: ""}}
+    return {"config": getattr(config, field)} | ({"key_mapping": {pattern: ""}} if pattern else {})
+
+
+def family_of(model_type: str) -> type[Family]:
+    """The family of a model_type. Raises UsageError for one of neither table."""
+    known = {**FAMILIES, **IMAGE_FAMILIES}
+    if model_type not in known:
+        raise UsageError(
+            f"encoder transformers: no front end for models of type {model_type!r} (there are {', '.join(known)})"
+        )
+    return known[model_type]
 
 
 def _require_tensors(model: str, found: dict[str, Any]) -> None:
@@ -137,14 +167,20 @@ def _note_what_is_used(model: str, network: nn.Module, family: Family, unexpecte
     log.info("; ".join([f"{Path(model).name or model}: {total - len(aside)} of {total} tensors are used", *notes]))
 
 
-def _assembled(family: Family, model: str, version: str, config: Any, extractor: Any, layers: Layers) -> Transformers:
-    settings = hash_json(json.loads(config.to_json_string()) | {"extractor": json.loads(extractor.to_json_string())})
+def _assembled(family: Family, model: str, version: str, config: Any, extractor: Any, layers: Layers) -> Encoder:
+    if isinstance(family, ImageFamily):  # whose image processor is another one where torchvision is installed
+        used: Any = [family.sample_rate, family.scale, family.mean.tolist(), family.deviation.tolist()]
+    else:
+        used = json.loads(extractor.to_json_string())
+    settings = hash_json(json.loads(config.to_json_string()) | {"extractor": used})
     identity = Identity(
         name=(Path(model).resolve().name if Path(model).is_dir() else Path(model).name) or model,
         weights=model,
         digest=digest_of_tensors(family.state_dict()),
         code=f"transformers {version}; configuration {settings}",
     )
+    if isinstance(family, ImageFamily):
+        return TransformersImages(family, identity, layers)
     return Transformers(family, identity, layers)
 
 

@@ -7,14 +7,13 @@ that begin within the clip count.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.base.errors import UsageError
 from evar.nn.mel import MelPower
 
 
@@ -27,6 +26,7 @@ class Family(nn.Module, ABC):
     inner:        name of the part of the model that is run; "" for all of it. A model that is that part stays whole
     only:         (field, pattern) where no more than a part is read from the files: the field of the configuration that
                   describes it, and what its tensors' names begin with; None where all of the model is read
+    asked:        what the model is opened with beside that
     whole:        why no layers can be asked for; "" where they can
     rounds:       whether the model may run in fewer bits
     """
@@ -36,6 +36,7 @@ class Family(nn.Module, ABC):
     precision = torch.float32
     inner = ""
     only: tuple[str, str] | None = None
+    asked: ClassVar[Mapping[str, Any]] = {}
     whole = ""
     rounds = True
 
@@ -43,11 +44,20 @@ class Family(nn.Module, ABC):
         super().__init__()
         self.model = getattr(model, self.inner, model) if self.inner else model
         self.config: Any = getattr(self.model, "config", model.config)
-        self.sample_rate = int(extractor.sampling_rate)
+        self.sample_rate = self.rate_of(extractor)
+
+    def rate_of(self, extractor: Any) -> int:
+        """The sample rate in Hz."""
+        return int(extractor.sampling_rate)
 
     @abstractmethod
     def frames(self, waveforms: Tensor, layers: Sequence[int]) -> list[Tensor]:
         """Clips of one length (clip, sample) -> (clip, frame, dim) float32 of each of `layers`, no padding in it."""
+
+    def wanted(self, clips: Tensor, layers_of: Mapping[str, Sequence[int]]) -> dict[int, Tensor]:
+        """`frames` of every layer of some outputs, by its number."""
+        numbers = sorted({layer for layers in layers_of.values() for layer in layers})
+        return dict(zip(numbers, self.frames(clips, numbers), strict=True))
 
     def hidden(self, features: Tensor, layers: Sequence[int], **more: Any) -> list[Tensor]:
         """The model's (clip, token, width) of each of `layers`."""
@@ -368,12 +378,3 @@ FAMILIES: dict[str, type[Family]] = {
     "dac": DAC,
 }
 """model_type of a configuration -> its family."""
-
-
-def family_of(model_type: str) -> type[Family]:
-    """The family of a model_type. Raises UsageError for one that is none of FAMILIES."""
-    if model_type not in FAMILIES:
-        raise UsageError(
-            f"encoder transformers: no front end for models of type {model_type!r} (there are {', '.join(FAMILIES)})"
-        )
-    return FAMILIES[model_type]

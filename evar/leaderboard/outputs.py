@@ -6,12 +6,13 @@ by its first or last bytes; what is empty holds nothing to lose.
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from evar.base.errors import UsageError, visible
-from evar.base.files import open_regular, storage_errors, write_atomic
+from evar.base.files import atomic_path, open_regular, storage_errors, write_atomic
 from evar.leaderboard import imported, leaderboard_csv, published, runs, verdicts
 from evar.leaderboard.formats import open_format
 from evar.leaderboard.read import Leaderboard
@@ -50,9 +51,13 @@ def write(leaderboard: Leaderboard, format: str, out: Path | None, width: int = 
         # a program gets the names as they are
         sys.stdout.write(visible(content) if sys.stdout.isatty() else content)
     elif isinstance(content, Mapping):
-        files = {output_file(out / path, is_own, leaderboard.results): text for path, text in content.items()}
-        for file, text in files.items():
-            write_atomic(file, text)
+        files = {path: output_file(out / path, is_own, leaderboard.results) for path in content}
+        for path, file in files.items():
+            if isinstance(each := content[path], Path):
+                with atomic_path(file) as unfinished:
+                    shutil.copyfile(each, unfinished)
+            else:
+                write_atomic(file, each)
         log.info(f"{len(files)} files written to {out}")
     else:
         write_atomic(output_file(out, is_own, leaderboard.results), content)

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from evar.base.errors import DataError, StorageError, unknown
 from evar.base.tables import TextTable
+from evar.config import Config
 from evar.leaderboard import leaderboard_csv, text_tables
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.history import history_table
@@ -35,7 +36,7 @@ class Leaderboard:
     """One's own rows (oldest first), published and imported ones, as the filters left them.
 
     history: whether tables for readers show every run over time, in place of the latest; ranks: whether scores in them
-    show their ranks
+    show their ranks; config: where datasets and the cache are, for formats that read them
     """
 
     results: Path
@@ -44,6 +45,7 @@ class Leaderboard:
     imported: Sequence[Imported]
     history: bool = False
     ranks: bool = False
+    config: Config = field(default_factory=Config)
 
     @cached_property
     def board(self) -> Board:
@@ -93,6 +95,7 @@ def read_leaderboard(
     published: str = "linear",
     history: bool = False,
     ranks: bool = False,
+    config: Config | None = None,
     **filters: Any,
 ) -> Leaderboard:
     """The rows of a results folder, in tables by probe and output (`board`) and as text (`text`).
@@ -100,6 +103,7 @@ def read_leaderboard(
     published: rows of papers beside one's own: none, linear (on frozen encoders), frozen (other heads too), all
     history:   every run of each encoder over time, in place of the latest
     ranks:     scores of text show their ranks within their columns
+    config:    where datasets and the cache are, for the format embeddings
     filters:   task, probe, protocol, metric, encoder: values to keep (a task or a group of them);
                since: the first day (UTC)
 
@@ -128,4 +132,4 @@ def read_leaderboard(
         beside += [row for row in beside_fine_tuned(every_kind, rows) if row.kind not in KINDS[published]]
     if rows and wanted.task is None:
         beside = of_same_datasets(beside, (row.task for row in rows))
-    return Leaderboard(results, rows, beside, wanted.imported(imported), history, ranks)
+    return Leaderboard(results, rows, beside, wanted.imported(imported), history, ranks, config or Config())

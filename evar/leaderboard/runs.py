@@ -1,4 +1,5 @@
-"""The runs of a results folder: `runs/RUN.json`, a run's record, and `runs/RUN.npz`, its predictions.
+"""The runs of a results folder: `runs/RUN.json`, a run's record, `runs/RUN.npz`, its predictions, and where that was
+asked for `runs/RUN.probe.safetensors`, its fitted probe.
 
 The record is written last: where it lies, the run is there. Two leaderboards are merged by copying files. Whatever lies
 in the folder is read strictly and within bounds, and nothing of it is executed; what cannot be read is reported in one
@@ -20,9 +21,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import safetensors
+import safetensors.numpy
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
@@ -42,6 +45,10 @@ from evar.scoring.compare import RunOutput
 from evar.scoring.metrics import METRICS
 from evar.scoring.summary import mean_score
 
+if TYPE_CHECKING:
+    from evar.probes.estimator import SavedProbe
+    from evar.probes.saved import PackedProbe
+
 log = logging.getLogger(__name__)
 
 FOLDER = "runs"
@@ -54,6 +61,7 @@ MOST_ENTRIES = 20_000  # of a list in a record
 MOST_ARRAY_BYTES = 4 << 30  # of a run's predictions together
 ARRAYS = {"logits": "f", "targets": "ib", "rows": "i", "groups": "U", "folds": "U", "clips": "U", "run": "U"}
 """Array -> the kinds of dtype that it may have."""
+PROBE = "evar_probe"  # in the metadata of a file that holds one
 TOLERANCE = 1e-6  # of a score, against rounding
 BROKEN = (
     OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, SyntaxError, MemoryError, OverflowError,
@@ -93,9 +101,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Kept(RunOutput):
-    """What a run keeps beside its result. curves: round -> setting -> validation score, of which finite ones stay."""
+    """What a run keeps beside its result. curves: round -> setting -> validation score, of which finite ones stay.
+
+    probe: the fitted probe, where it is wanted
+    """
 
     curves: dict[str, dict[str, float]]
+    probe: "PackedProbe | None" = None
 
 
 _SECTIONS: TypeAdapter[Any] = TypeAdapter(
@@ -118,10 +130,12 @@ def keep(results: Path, result: Result, kept: Kept) -> Path:
     try:
         with atomic_path(path) as unfinished:  # there from the start: see `remove_unfinished_runs`
             _write_predictions(predictions_path(path), result.run, kept)
+            if kept.probe is not None:
+                metadata = {PROBE: json.dumps(kept.probe.about)}
+                write_atomic(probe_path(path), safetensors.numpy.save(kept.probe.arrays, metadata))
             unfinished.write_text(record.to_json(), encoding="utf-8")
     except BaseException:
-        with contextlib.suppress(OSError):
-            predictions_path(path).unlink()
+        _unlink_beside(path)
         raise
     return path
 
@@ -131,8 +145,14 @@ def remove_unfinished_runs(results: Path) -> None:
     for name in remove_unfinished(results / FOLDER):
         record = results / FOLDER / name
         if name.endswith(".json") and not record.exists():
-            with contextlib.suppress(OSError):
-                predictions_path(record).unlink()
+            _unlink_beside(record)
+
+
+def _unlink_beside(record: Path) -> None:
+    """Delete what lies beside a record that is not there."""
+    for file in (predictions_path(record), probe_path(record)):
+        with contextlib.suppress(OSError):
+            file.unlink()
 
 
 def record_path(results: Path, run: str) -> Path:
@@ -147,6 +167,11 @@ def predictions_path(record: Path) -> Path:
     return record.with_name(f"{record.name.removesuffix('.json')}.npz")
 
 
+def probe_path(record: Path) -> Path:
+    """Where the fitted probe of a record lies, where it was kept: beside it."""
+    return record.with_name(f"{record.name.removesuffix('.json')}.probe.safetensors")
+
+
 def record_files(results: Path) -> list[Path]:
     """The record files in this folder, by name, which is by time; none where there is no such folder."""
     with storage_errors(results / FOLDER):
@@ -158,9 +183,9 @@ def is_record(name: str) -> bool:
     return name.endswith(".json") and not name.startswith(".")
 
 
-def read_rows(results: Path) -> list[Result]:
+def read_rows(results: str | Path) -> list[Result]:
     """The result of every run in this folder, oldest first. Notes each file that cannot be read."""
-    return sorted((record.result for record in readable(record_files(results))), key=moment)
+    return sorted((record.result for record in readable(record_files(Path(results)))), key=moment)
 
 
 def readable(files: Sequence[Path]) -> Iterator[Record]:
@@ -215,6 +240,36 @@ def read_predictions(results: Path, run: str) -> Kept:
     return Kept(predictions, clips, tuple(selection.classes), selection.curves)
 
 
+def load_probe(run: str | Path, results: str | Path = "results") -> "SavedProbe":
+    """The fitted probe of a run that was made with `--save-probe`, as a scikit-learn classifier.
+
+    run: its id, the beginning of it, or the path of its file, RUN.probe.safetensors; results: the folder of the run
+
+    Raises UsageError, with near names, for an unknown run, DataError where no probe was saved or its file is broken.
+    """
+    if str(run).endswith(".safetensors"):
+        path = Path(run)
+    else:
+        if not Path(results).is_dir():
+            raise UsageError(f"no results folder {results}: name the one that holds the run")
+        name = find_run(Path(results), str(run))
+        path = probe_path(record_path(Path(results), name))
+        if not path.exists():
+            raise DataError(f"run {name} has no saved probe: score it again with --save-probe")
+    from evar.probes.estimator import SavedProbe  # with scikit-learn and torch, which take seconds
+    from evar.probes.saved import PackedProbe, unpack
+
+    try:
+        open_regular(path).close()
+        with safetensors.safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})[PROBE])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+        return SavedProbe(about, unpack(PackedProbe(arrays, about)))
+    except (*BROKEN, AttributeError, safetensors.SafetensorError) as error:
+        why = error.strerror if isinstance(error, OSError) else shown(error)
+        raise DataError(f"{path} is no saved probe: {why}") from error
+
+
 def moment(row: Result) -> datetime.datetime:
     """When the run was made. Raises ValueError where its time is none."""
     when = datetime.datetime.fromisoformat(row.time)
@@ -265,7 +320,8 @@ def remove(results: Path, run: str) -> list[Path]:
     """Delete a run, its record first. Gives the files that went."""
     record = record_path(results, run)
     with only_writer(results), storage_errors(record):
-        gone = [path for path in (record, predictions_path(record)) if path.exists() or path.is_symlink()]
+        files = (record, predictions_path(record), probe_path(record))
+        gone = [path for path in files if path.exists() or path.is_symlink()]
         for path in gone:
             path.unlink()
     return gone
@@ -283,7 +339,7 @@ def copy_runs(source: Path, results: Path) -> tuple[int, int]:
     count = 0
     for record in readable(missing):
         path = record_path(source, record.result.run)
-        for file in (predictions_path(path), path):
+        for file in (predictions_path(path), probe_path(path), path):
             if file.is_file():
                 with atomic_path(results / FOLDER / file.name) as temporary:
                     shutil.copyfile(file, temporary)

@@ -1,5 +1,6 @@
 """M2D checkpoints: reading the encoder out of a file, checking every tensor; and random weights."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor
 
 from evar.base.errors import CheckpointError, few
+from evar.base.files import read_regular
 from evar.nn.checkpoint_file import digest_of, find_checkpoint
 from evar.nn.configuration import Configuration, configuration_of, encoder_shapes, name_of_training
-from evar.nn.frontend import NORM_STATS
 from evar.nn.initial import initial_weights
 from evar.nn.safe_load import load_file_safely, metadata_of
 from evar.nn.state_dict import FoundEncoder, find_encoder, is_aside
 from evar.nn.vit import ViT
+
+MOST_CONFIGURED = 1 << 20  # bytes of a config.json
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,15 @@ class Checkpoint:
     """An encoder's weights, ready to use.
 
     tensors:     key -> float32 tensor on the CPU, exactly the state dict of `configuration.empty_vit()`
-    norm_stats:  mean and standard deviation that the log-mel is normalised with
+    norm_stats:  mean and standard deviation that the log-mel is normalised with; of images the means of red, green and
+                 blue, then their deviations
     file:        where it came from; None for random weights
     digest:      sha256 of the file; "" for random weights
     """
 
     configuration: Configuration
     tensors: Mapping[str, Tensor]
-    norm_stats: tuple[float, float] = NORM_STATS
+    norm_stats: tuple[float, ...]
     file: Path | None = None
     digest: str = ""
 
@@ -59,7 +63,7 @@ def load_checkpoint(path: Path, model: str | None = None) -> Checkpoint:
     configuration = configuration_of(file, encoder, model or "", name_of_training(training))
     _check(file, configuration, found)
     tensors = {key: encoder[key].to(torch.float32, copy=True).contiguous() for key in encoder_shapes(configuration)}
-    return Checkpoint(configuration, tensors, _norm_stats(file, found.norm_stats), file, digest_of(file))
+    return Checkpoint(configuration, tensors, _norm_stats(file, configuration, found.norm_stats), file, digest_of(file))
 
 
 def _is_plain(value: Any) -> bool:
@@ -92,27 +96,45 @@ def _check(file: Path, configuration: Configuration, found: FoundEncoder) -> Non
         raise CheckpointError(f"{file} is not a whole {configuration.name}: tensors {'; '.join(listed)}")
 
 
-def _norm_stats(file: Path, stated: list[Any]) -> tuple[float, float]:
-    """What all norm_stats of a checkpoint say; the papers' where it has none."""
+def _norm_stats(file: Path, configuration: Configuration, stated: list[Any]) -> tuple[float, ...]:
+    """What all norm_stats of a checkpoint say; those of a timm model's folder, or the usual ones, where it has none."""
+    if not stated and configuration.grid.is_image:
+        stated = _beside(file)
     if not stated:
-        return NORM_STATS
-    pairs = [_pair(each) for each in stated]
-    values = sorted({pair for pair in pairs if pair is not None})
-    if None in pairs or len(values) > 1 or not np.isfinite(values).all() or values[0][1] <= 0:
+        return configuration.norm_stats
+    usual = len(configuration.norm_stats)
+    found = [_numbers(each, usual) for each in stated]
+    values = sorted({numbers for numbers in found if numbers is not None})
+    if None in found or len(values) > 1 or not np.isfinite(values).all() or min(values[0][usual // 2 :]) <= 0:
         what = values or f"a {type(stated[0]).__name__} of something else"
         raise CheckpointError(f"{file}: norm_stats should be a mean and a positive deviation, not {what}"[:300])
     return values[0]
 
 
-def _pair(value: Any) -> tuple[float, float] | None:
-    """The two real numbers in a tensor or a list; None for anything else, of which nothing is looked into."""
-    if isinstance(value, Tensor) and value.numel() == 2 and value.layout == torch.strided and not value.is_complex():
+def _beside(file: Path) -> list[Any]:
+    """What timm's config.json in the folder of a file states, in a list; nothing where there is none."""
+    try:
+        stated = json.loads(read_regular(file.with_name("config.json"), MOST_CONFIGURED))["pretrained_cfg"]
+        return [[*stated["mean"], *stated["std"]]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
+    """The `count` real numbers in a tensor or a list; None for anything else, of which nothing is looked into."""
+    if (
+        isinstance(value, Tensor)
+        and value.numel() == count
+        and value.layout == torch.strided
+        and not value.is_complex()
+    ):
         value = value.flatten().tolist()
-    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(each, Real) for each in value):
-        return float(value[0]), float(value[1])
+    if isinstance(value, list | tuple) and len(value) == count and all(isinstance(each, Real) for each in value):
+        return tuple(map(float, value))
     return None
 
 
 def random_checkpoint(configuration: Configuration, seed: int) -> Checkpoint:
     """A checkpoint of random weights, see `initial_weights`."""
-    return Checkpoint(configuration, initial_weights(encoder_shapes(configuration), configuration.grid, seed))
+    weights = initial_weights(encoder_shapes(configuration), configuration.grid, seed)
+    return Checkpoint(configuration, weights, configuration.norm_stats)

@@ -5,9 +5,12 @@ frames of the input, p, mels x frames of a patch, then optionally p and the samp
 What stands before and after is free, so all families (m2d, m2d_as, m2d_s, m2d_x, m2d_clap, msm_mae, m2d_d2v) are read.
 The input length and the sample rate cannot be read off tensors alone (62 columns of patches are 992 to 1,007 frames),
 which is why a name must state them: the file's, its folder's, the option `model`, or the recipe of a pre-training run.
+An encoder of images is `m2d_vit_base-224x224p16`, pixels by pixels and the side of a patch. Its tensors show all of it,
+so that MAE's and timm's files need no such name.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,33 +20,43 @@ import torch
 from torch import Tensor
 
 from evar.base.errors import CheckpointError
-from evar.nn.frontend import MELS, SAMPLE_RATES
-from evar.nn.vit import HEAD_WIDTH, Grid, ViT
+from evar.nn import images
+from evar.nn.frontend import MELS, NORM_STATS, SAMPLE_RATES
+from evar.nn.vit import COLOURS, HEAD_WIDTH, Grid, ViT
 
-SIZES = {"tiny": (192, 12), "small": (384, 12), "base": (768, 12), "large": (1024, 24)}
+SIZES = {"tiny": (192, 12), "small": (384, 12), "base": (768, 12), "large": (1024, 24), "huge": (1280, 32)}
 """Size word -> (width, depth)."""
 
 NAME = re.compile(
     r"(?:vit_(?P<size>[a-z]+)(?![a-z]).*?)?"
-    r"(?<![0-9a-z])(?P<mels>\d+)x(?P<frames>\d+)p(?P<patch_mels>\d+)x(?P<patch_frames>\d+)(?:p(?P<khz>\d+)k)?"
+    r"(?<![0-9a-z])(?P<mels>\d+)x(?P<frames>\d+)p(?P<patch_mels>\d+)(?:x(?P<patch_frames>\d+)(?:p(?P<khz>\d+)k)?)?"
 )
-EXPECTED = "SIZE-80xFRAMESpHxW, e.g. m2d_vit_base-80x608p16x16, and p32k behind it for 32 kHz"
+EXPECTED = (
+    "SIZE-80xFRAMESpHxW, e.g. m2d_vit_base-80x608p16x16, and p32k behind it for 32 kHz; for images "
+    "SIZE-PIXELSxPIXELSpPATCH, e.g. m2d_vit_base-224x224p16"
+)
 
 SILENT = 16_000  # Hz, where a name is silent about the rate
 MOST_FRAMES = 60_000  # ten minutes
+MOST_PIXELS = 4096  # of an image's side
 
 BLOCK = re.compile(r"blocks\.(\d+)\.")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One M2D encoder's shape; `name` is what stated it."""
+    """One M2D encoder's shape; `name` is what stated it. sample_rate: Hz; 0 for images."""
 
     name: str
     sample_rate: int
     grid: Grid
     width: int
     depth: int
+
+    @property
+    def norm_stats(self) -> tuple[float, ...]:
+        """What its input is normalised with unless a checkpoint says otherwise; see `Checkpoint`."""
+        return images.NORM_STATS if self.grid.is_image else NORM_STATS
 
     def empty_vit(self) -> ViT:
         """The network without numbers, for `load_state_dict(..., assign=True)`: saves drawing weights in vain."""
@@ -82,7 +95,7 @@ def configuration_of(path: Path, state: Mapping[str, Tensor], first: str = "", l
     if first and _stated(first) is None:
         raise CheckpointError(f"the name {first!r} does not state a model: expected {EXPECTED}")
     own = (path.stem, path.absolute().parent.name, path.resolve().stem, path.resolve().parent.name)
-    stated = next(filter(None, map(_stated, (first, *own, last))), None)
+    stated = next(filter(None, map(_stated, (first, *own, last))), None) or _shown(path, state)
     if stated is None:
         raise CheckpointError(
             f"{path}: nothing states the model, neither its name nor its folder's; say it: --encoder "
@@ -94,15 +107,18 @@ def configuration_of(path: Path, state: Mapping[str, Tensor], first: str = "", l
 
 def model_name(objective: str, size: str, grid: Grid, sample_rate: int) -> str:
     """A model's name as the releases have it, which states its configuration: m2d_vit_tiny-80x208p16x16."""
-    rate = "" if sample_rate == SILENT else f"p{sample_rate // 1000}k"
+    rate = "" if sample_rate == SILENT or grid.is_image else f"p{sample_rate // 1000}k"
     return f"{objective}_vit_{size}-{grid}{rate}"
 
 
 def name_of_training(training: object) -> str:
     """The name that the settings of a pre-training run state, JSON beside its weights; "" where they state none."""
     try:
-        recipe = json.loads(str(training))["recipe"]
-        grid = Grid(MELS, int(recipe["frames"]), int(recipe["patch_mels"]), int(recipe["patch_frames"]))
+        recipe = {"image_size": None} | json.loads(str(training))["recipe"]
+        if recipe["image_size"]:
+            grid = Grid.of_image(int(recipe["image_size"]), int(recipe["patch_mels"]))
+        else:
+            grid = Grid(MELS, int(recipe["frames"]), int(recipe["patch_mels"]), int(recipe["patch_frames"]))
         return model_name(recipe["objective"], recipe["size"], grid, int(recipe["sample_rate"]))
     except (KeyError, TypeError, ValueError, RecursionError):  # no JSON, or of something else
         return ""
@@ -114,9 +130,18 @@ def _stated(name: str) -> _Stated | None:
     if match is None:
         return None
     rate, size = 1000 * int(match["khz"]) if match["khz"] else SILENT, match["size"] or ""
-    mels, frames, high, wide = (int(match[part]) for part in ("mels", "frames", "patch_mels", "patch_frames"))
+    mels, frames, high = (int(match[part]) for part in ("mels", "frames", "patch_mels"))
+    wide, of_image = int(match["patch_frames"] or high), match["patch_frames"] is None
+    if of_image and mels != frames:  # of a video, say
+        return None
     if size and size not in SIZES:
         raise CheckpointError(f"{name}: no ViT of size {size!r} (known: {', '.join(SIZES)})")
+    if of_image:
+        if not high or mels % high or mels % 2 or mels > MOST_PIXELS:
+            raise CheckpointError(
+                f"{name}: images are of an even number of pixels, at most {MOST_PIXELS}, and whole patches"
+            )
+        return _Stated(name, 0, Grid.of_image(mels, high), size)
     if rate not in SAMPLE_RATES:
         known = ", ".join(str(known // 1000) for known in SAMPLE_RATES)
         raise CheckpointError(f"{name}: states {rate // 1000} kHz; the front end is defined at {known} kHz")
@@ -132,8 +157,9 @@ def _stated(name: str) -> _Stated | None:
 def _checked_shape(stated: _Stated, state: Mapping[str, Tensor]) -> tuple[int, int]:
     """Width and depth by the tensors, where they agree with what the name states."""
     name, grid, width, depth = stated.name, stated.grid, _width(state), _depth(state)
-    patch_high, patch_wide = state["patch_embed.proj.weight"].shape[2:]
-    checks = [("patch", f"{grid.patch_mels}x{grid.patch_frames}", f"{patch_high}x{patch_wide}")]
+    channels, patch_high, patch_wide = state["patch_embed.proj.weight"].shape[1:]
+    checks = [("channels", str(grid.channels), str(channels))]
+    checks += [("patch", f"{grid.patch_mels}x{grid.patch_frames}", f"{patch_high}x{patch_wide}")]
     if stated.size:
         stated_width, stated_depth = SIZES[stated.size]
         checks += [("width", str(stated_width), str(width)), ("blocks", str(stated_depth), str(depth))]
@@ -147,6 +173,16 @@ def _checked_shape(stated: _Stated, state: Mapping[str, Tensor]) -> tuple[int, i
     if width % HEAD_WIDTH:
         raise CheckpointError(f"{name}: its width {width} is no multiple of {HEAD_WIDTH}, the width of M2D's heads")
     return width, depth
+
+
+def _shown(path: Path, state: Mapping[str, Tensor]) -> _Stated | None:
+    """What the tensors of an encoder of square images show; None of any other."""
+    channels, high, wide = state["patch_embed.proj.weight"].shape[1:]
+    side = math.isqrt(max(0, (_positions(state) or 0) - 1))
+    if channels != COLOURS or high != wide or not side:
+        return None
+    grid = Grid.of_image(side * high, high)
+    return _Stated(f"{path.stem}-{grid}", 0, grid, "")
 
 
 def _width(state: Mapping[str, Tensor]) -> int:

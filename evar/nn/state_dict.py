@@ -70,7 +70,9 @@ def find_encoder(file: Path, held: Any) -> FoundEncoder:
     _, prefix, state, above = trained[0]
     encoder = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     if len(getattr(encoder[LANDMARK], "shape", ())) != 4:
-        raise CheckpointError(f"{file}: {LANDMARK} has not the four dimensions (width, 1, patch mels, patch frames)")
+        raise CheckpointError(
+            f"{file}: {LANDMARK} has not the four dimensions (width, channels, patch mels, patch frames)"
+        )
     stats = [value for key, value in state.items() if key.split(".")[-1] == "norm_stats"]
     stats += [mapping["norm_stats"] for mapping in above if "norm_stats" in mapping]
     before = {*BEFORE, *prefix.split(".")}

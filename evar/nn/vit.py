@@ -1,8 +1,8 @@
-"""The vision transformer that M2D runs on log-mel patches; parameter names are the public checkpoints' keys.
+"""The vision transformer that M2D runs on patches of a log-mel, or of an image; parameter names are the public ones.
 
-Conventions: `width` is a token's length, a head is 64 wide in an encoder, the MLP is 4 widths wide, GELU is exact,
-LayerNorm's eps is 1e-6, norms stand before attention and MLP. Tokens are (clip, token, width): CLS first, then the
-patches row by row, each row (frequency) over all its columns (time).
+Conventions: `width` is a token's length, the MLP is 4 widths wide, GELU is exact, LayerNorm's eps is 1e-6, norms stand
+before attention and MLP. Tokens are (clip, token, width): CLS first, then the patches row by row, each row (frequency)
+over all its columns (time). An image is a spectrogram of three channels, (clip, channel, row, column) of pixels.
 
 The parts that pre-training needs apart are apart: `patches` gives all positioned patch tokens, `tokens` takes any
 selection of them. Source: Dosovitskiy et al., arXiv:2010.11929; Niizumi et al. (M2D), arXiv:2210.14648.
@@ -19,16 +19,37 @@ from torch.nn import functional as F
 MLP_RATIO = 4
 NORM_EPS = 1e-6
 HEAD_WIDTH = 64
+HEADS = {1280: 16}  # of widths whose heads are not 64 wide: ViT-Huge (Dosovitskiy et al., table 1)
+COLOURS = 3  # channels of an image: red, green, blue
+
+
+def heads_of(width: int) -> int:
+    """Attention heads of an encoder of this width."""
+    return HEADS.get(width, width // HEAD_WIDTH)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How a spectrogram is cut into patches; `mels` and `frames` are the model's full input, all in bins."""
+    """How a spectrogram is cut into patches; `mels` and `frames` are the model's full input, all in bins.
+
+    channels: 1, or of an image `COLOURS`, whose mels and frames are its rows and columns of pixels
+    """
 
     mels: int
     frames: int
     patch_mels: int
     patch_frames: int
+    channels: int = 1
+
+    @classmethod
+    def of_image(cls, size: int, patch: int) -> Self:
+        """Of a square image and square patches, in pixels."""
+        return cls(size, size, patch, patch, COLOURS)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it cuts images."""
+        return self.channels > 1
 
     @property
     def rows(self) -> int:
@@ -41,7 +62,9 @@ class Grid:
         return self.frames // self.patch_frames
 
     def __str__(self) -> str:
-        """As in the models' names: 80x608p16x16."""
+        """As in the models' names: 80x608p16x16, or of an image 224x224p16."""
+        if self.is_image:
+            return f"{self.mels}x{self.frames}p{self.patch_mels}"
         return f"{self.mels}x{self.frames}p{self.patch_mels}x{self.patch_frames}"
 
 
@@ -101,11 +124,12 @@ class VitBlock(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """One linear map of every patch; its weight has a convolution's shape, (width, 1, patch mels, patch frames)."""
+    """One linear map of every patch; its weight has a convolution's shape, (width, channel, row, column)."""
 
     def __init__(self, grid: Grid, width: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(1, width, (grid.patch_mels, grid.patch_frames), (grid.patch_mels, grid.patch_frames))
+        patch = (grid.patch_mels, grid.patch_frames)
+        self.proj = nn.Conv2d(grid.channels, width, patch, patch)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """(clip, mel, frame) of whole patches -> (clip, row, column, width).
@@ -115,14 +139,18 @@ class PatchEmbedding(nn.Module):
         return F.linear(self.cut(spectrogram), self.proj.weight.flatten(1), self.proj.bias)
 
     def cut(self, spectrogram: Tensor) -> Tensor:
-        """(clip, mel, frame) of whole patches -> (clip, row, column, number of a patch), a patch mel by mel."""
-        clips, mels, frames = spectrogram.shape
+        """(clip, mel, frame) of whole patches -> (clip, row, column, number of a patch), a patch mel by mel.
+
+        An image, (clip, channel, row, column), channel by channel.
+        """
+        mels, frames = spectrogram.shape[-2:]
         height, width = self.proj.kernel_size
-        return spectrogram.view(clips, mels // height, height, frames // width, width).transpose(2, 3).flatten(3)
+        apart = spectrogram.view(len(spectrogram), -1, mels // height, height, frames // width, width)
+        return apart.permute(0, 2, 4, 1, 3, 5).flatten(3)
 
 
 class ViT(nn.Module):
-    """A ViT for spectrograms of a `grid`."""
+    """A ViT for spectrograms, or images, of a `grid`."""
 
     def __init__(self, grid: Grid, width: int, depth: int) -> None:
         super().__init__()
@@ -130,7 +158,7 @@ class ViT(nn.Module):
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         self.pos_embed = nn.Parameter(torch.empty(1, 1 + grid.rows * grid.columns, width), requires_grad=False)
         self.patch_embed = PatchEmbedding(grid, width)
-        self.blocks = nn.ModuleList(VitBlock(width, width // HEAD_WIDTH) for _ in range(depth))
+        self.blocks = nn.ModuleList(VitBlock(width, heads_of(width)) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.block_dtype = torch.float32
 

@@ -1,8 +1,8 @@
 """Crops of a prepared store: which an epoch holds, where each begins, and what their log-mel is normalised by.
 
 A clip gives as many samples an epoch as whole inputs fit into it, at least one, so that an hour of music counts for
-more than a word. Order, places and mask noise are drawn from (seed, epoch, sample) alone: they are the same however
-many processes or threads read, and wherever a run goes on.
+more than a word; an image is one. Order, places and mask noise are drawn from (seed, epoch, sample) alone: they are the
+same however many processes or threads read, and wherever a run goes on.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,6 +18,7 @@ from evar.base.threads import Threads
 from evar.data.audio import FULL_SCALE
 from evar.data.store import Store
 from evar.nn.frontend import LogMel
+from evar.nn.images import draw_box
 from evar.pretrain.masking import draw_noise
 from evar.pretrain.recipe import Recipe
 
@@ -32,19 +33,23 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Crops:
-    """A batch: (clip, sample) int16 waveforms, zero-padded at their ends; (clip,) lengths in samples without the
-    padding; (clip, patch) float32 noise that decides the masks.
+    """A batch: (clip, sample) int16 waveforms, zero-padded at their ends, or images as a store has them; (clip,)
+    lengths in samples without the padding; (clip, patch) float32 noise that decides the masks.
+
+    views: (clip, 5) int64 of images: the box that is seen of each, see `images.py`, and 1 where it is mirrored;
+    (clip, 0) of audio
     """
 
-    waveforms: Tensor
+    clips: Tensor
     lengths: Tensor
     noise: Tensor
+    views: Tensor
 
     def parts(self, count: int) -> Iterator["Crops"]:
         """`count` equal parts, one after the other."""
-        pieces = (self.waveforms.chunk(count), self.lengths.chunk(count), self.noise.chunk(count))
-        for waveforms, lengths, noise in zip(*pieces, strict=True):
-            yield Crops(waveforms, lengths, noise)
+        tensors = (self.clips, self.lengths, self.noise, self.views)
+        for pieces in zip(*(each.chunk(count) for each in tensors), strict=True):
+            yield Crops(*pieces)
 
 
 class Epochs:
@@ -61,9 +66,10 @@ class Epochs:
         self.rows: Numbers = np.repeat(usable[lengths > 0], np.maximum(1, lengths[lengths > 0] // recipe.samples))
         self.steps = len(self.rows) // recipe.batch_size
         if not self.steps:
+            of = "images" if recipe.image_size else f"crops of {recipe.samples / recipe.sample_rate:.2f} s"
             raise UsageError(
-                f"an epoch has {len(self.rows):,} crops of {recipe.samples / recipe.sample_rate:.2f} s, fewer than the "
-                f"{recipe.batch_size:,} of a step: add audio, or give a smaller --batch-size"
+                f"an epoch has {len(self.rows):,} {of}, fewer than the {recipe.batch_size:,} of a step: add "
+                f"{'some' if recipe.image_size else 'audio'}, or give a smaller --batch-size"
             )
 
     def order(self, epoch: int) -> Numbers:
@@ -74,9 +80,10 @@ class Epochs:
     def crops(self, epoch: int, samples: Numbers) -> Crops:
         """The crops of these samples in that epoch."""
         grid = self.recipe.grid
-        waveforms = np.zeros((len(samples), self.recipe.samples), dtype=np.int16)
+        clips = np.zeros((len(samples), self.recipe.samples), dtype=np.int16)
         lengths = np.zeros(len(samples), dtype=np.int64)
         noise = np.zeros((len(samples), grid.rows * grid.columns), dtype=np.float32)
+        views = np.zeros((len(samples), 5 if self.recipe.image_size else 0), dtype=np.int64)
         for place, sample in enumerate(samples.tolist()):
             draws = np.random.default_rng((self.recipe.seed, SAMPLE, epoch, sample))
             clip = self.store.samples(int(self.rows[sample]))
@@ -84,9 +91,12 @@ class Epochs:
             cut = clip[start : start + self.recipe.samples]
             if self.recipe.short_clips == "repeat":
                 cut = np.resize(cut, self.recipe.samples)
-            waveforms[place, : len(cut)], lengths[place] = cut, len(cut)
+            clips[place, : len(cut)], lengths[place] = cut, len(cut)
             noise[place] = draw_noise(draws, self.recipe.masking, grid.rows, grid.columns)
-        return Crops(torch.from_numpy(waveforms), torch.from_numpy(lengths), torch.from_numpy(noise))
+            if self.recipe.image_size:
+                views[place, :4] = draw_box(draws, self.recipe.image_size, self.recipe.smallest_crop)
+                views[place, 4] = self.recipe.flip and draws.integers(2)
+        return Crops(*map(torch.from_numpy, (clips, lengths, noise, views)))
 
     def batches(self, first: int, last: int, rank: int, ranks: int, *, pinned: bool) -> Generator[Crops]:
         """What process `rank` of `ranks` reads for steps `first` to `last` - 1 of the run; the next one is read ahead.
@@ -102,7 +112,9 @@ class Epochs:
             if order[0] != epoch:
                 order = epoch, self.order(epoch)
             crops = self.crops(epoch, order[1][place, rank * share : (rank + 1) * share])
-            return Crops(crops.waveforms.pin_memory(), crops.lengths, crops.noise.pin_memory()) if pinned else crops
+            if not pinned:
+                return crops
+            return Crops(crops.clips.pin_memory(), crops.lengths, crops.noise.pin_memory(), crops.views)
 
         if first == last:
             return
@@ -124,7 +136,7 @@ def measure_norm_stats(epochs: Epochs, log_mel: LogMel, device: torch.device) ->
     order = epochs.order(MEASURED_EPOCH).ravel()[:MEASURED]
     for start in range(0, len(order), MEASURED_AT_ONCE):
         crops = epochs.crops(MEASURED_EPOCH, order[start : start + MEASURED_AT_ONCE])
-        spectra = log_mel(crops.waveforms.to(device).float() / FULL_SCALE).double().cpu()
+        spectra = log_mel(crops.clips.to(device).float() / FULL_SCALE).double().cpu()
         frames = crops.lengths // log_mel.hop + 1  # the others hold nothing but padding
         inside = torch.arange(spectra.shape[2])[None, :] < frames[:, None]
         numbers = spectra.transpose(1, 2)[inside].numpy()

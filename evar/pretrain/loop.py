@@ -131,15 +131,17 @@ class _Session(Steps[Crops, PretrainingRow]):
             log.info(f"no checkpoint in {self.run.folder} yet: beginning at step 0")
         if self.run.start is not None:
             self.run.start.fill(self.trainer.model)
-            mean, deviation = self.run.start.checkpoint.norm_stats
         else:
-            mean, deviation = measure_norm_stats(self.epochs, self.trainer.log_mel, self.run.device)
-            self.trainer.model.norm_stats.copy_(torch.tensor([mean, deviation]))
+            stats = self.run.recipe.configuration.norm_stats
+            if not self.run.recipe.image_size:
+                stats = measure_norm_stats(self.epochs, self.trainer.log_mel, self.run.device)
+            self.trainer.model.norm_stats.copy_(torch.tensor(stats).view_as(self.trainer.model.norm_stats))
         if self.team.first:
             self.journal.begin()
+        mean, deviation = self.trainer.model.norm_stats.view(2, -1).mean(dim=1).tolist()
         log.info(
             f"{self.run.recipe.name}: {len(self.epochs.rows):,} crops an epoch, {self.epochs.steps:,} steps an epoch, "
-            f"{self.total:,} in all; log-mel {mean:.2f} +- {deviation:.2f}"
+            f"{self.total:,} in all; normalised by {mean:.2f} +- {deviation:.2f}"
         )
 
     def _go_on(self) -> None:

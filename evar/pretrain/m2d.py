@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from evar.nn.vit import HEAD_WIDTH, NORM_EPS, Grid, VitBlock, select
+from evar.nn.vit import NORM_EPS, Grid, VitBlock, heads_of, select
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
 
 TARGET_EPS = 1e-6  # added to the variance of a target vector
@@ -21,7 +21,7 @@ class M2DObjective(MaskedModel):
 
     def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape) -> None:
         super().__init__(grid, width, depth, predictor, outputs=width)
-        self.target_blocks = nn.ModuleList(VitBlock(width, width // HEAD_WIDTH) for _ in range(depth))
+        self.target_blocks = nn.ModuleList(VitBlock(width, heads_of(width)) for _ in range(depth))
         self.target_norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.target_blocks.requires_grad_(False)
         self.target_norm.requires_grad_(False)

@@ -27,14 +27,16 @@ class PredictorShape:
 class MaskedModel(ViT, ABC):
     """A ViT for `grid` with a predictor behind it that gives `outputs` numbers a masked patch.
 
-    norm_stats: mean and deviation that the log-mel was normalised with; kept here so that checkpoints hold them.
+    norm_stats: (2,) mean and deviation that the log-mel was normalised with, (2, 3) of images by their colours; kept
+    here so that checkpoints hold them.
     """
 
     norm_stats: Tensor
 
     def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape, outputs: int) -> None:
         super().__init__(grid, width, depth)
-        self.register_buffer("norm_stats", torch.tensor([0.0, 1.0]))
+        stats = torch.tensor([0.0, 1.0])
+        self.register_buffer("norm_stats", stats[:, None].repeat(1, grid.channels) if grid.is_image else stats)
         self.mask_token = nn.Parameter(torch.empty(1, 1, predictor.width))
         positions = torch.empty(1, 1 + grid.rows * grid.columns, predictor.width)
         self.decoder_pos_embed = nn.Parameter(positions, requires_grad=False)
@@ -52,7 +54,7 @@ class MaskedModel(ViT, ABC):
     def loss(self, spectrogram: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
         """The loss of a batch, a float32 scalar: the mean over its clips and masked patches.
 
-        spectrogram: (clip, mel, frame) normalised log-mel of the full input length
+        spectrogram: (clip, mel, frame) normalised log-mel of the full input length, or images, see `vit.py`
         visible, masked: (clip, patches) numbers of patches, see `split_patches`
         """
 

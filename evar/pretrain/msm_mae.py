@@ -15,7 +15,7 @@ class MsmMae(MaskedModel):
     """Encoder and decoder; see the module."""
 
     def __init__(self, grid: Grid, width: int, depth: int, predictor: PredictorShape) -> None:
-        super().__init__(grid, width, depth, predictor, outputs=grid.patch_mels * grid.patch_frames)
+        super().__init__(grid, width, depth, predictor, outputs=grid.patch_mels * grid.patch_frames * grid.channels)
 
     def loss(self, spectrogram: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
         """Mean squared error over the numbers of the masked patches; see `MaskedModel.loss`."""

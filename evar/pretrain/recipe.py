@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from evar.base.errors import unknown
-from evar.nn.configuration import SIZES, Configuration, configuration_of_name, model_name
+from evar.data.sample_file import samples_of
+from evar.nn.configuration import MOST_PIXELS, SIZES, Configuration, configuration_of_name, model_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
 from evar.nn.vit import Grid
 from evar.pretrain.m2d import M2DObjective
@@ -58,27 +59,43 @@ OF_OBJECTIVE: dict[str, dict[str, Any]] = {
 }
 """Objective -> the values that its paper changes."""
 
+OF_IMAGES: dict[str, Any] = {"masking": "random", "mask_ratio": 0.75}
+"""What images change, whatever preset and objective; the share is MAE's (He et al., arXiv:2111.06377, section 4.1)."""
 
-Decay = Annotated[
-    Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(lambda value: None if value == "auto" else value)
-]
+
+def _or_none(value: Any) -> Any:
+    return None if value == "auto" else value
+
+
+Decay = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_or_none)]
 """An EMA decay; None ("auto" on the command line): by the number of steps."""
 
 
 class Recipe(BaseModel):
-    """Everything that decides the numbers of a run, beside its audio and its precision; see the fields."""
+    """Everything that decides the numbers of a run, beside its clips and its precision; see the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     objective: Literal["m2d", "msm_mae"] = Field("m2d", description="m2d, or msm_mae (reconstruction of the input)")
-    size: Literal["tiny", "small", "base", "large"] = Field("base", description="of the ViT: tiny, small, base, large")
+    size: Literal["tiny", "small", "base", "large", "huge"] = Field(
+        "base", description="of the ViT: tiny, small, base, large, huge"
+    )
     sample_rate: int = Field(16000, description="of the audio, in Hz: 16000 or 32000")
+    image_size: Annotated[PositiveInt | None, BeforeValidator(_or_none)] = Field(
+        None, description="side of the images to train on, in pixels, an even number; auto: audio is trained on"
+    )
     frames: PositiveInt = Field(608, description="input length, in frames of 10 ms")
-    patch_mels: PositiveInt = Field(16, description=f"height of a patch, in mels, of which there are {MELS}")
-    patch_frames: PositiveInt = Field(16, description="width of a patch, in frames")
+    patch_mels: PositiveInt = Field(16, description=f"height of a patch, in mels, of which there are {MELS}, or pixels")
+    patch_frames: PositiveInt = Field(
+        16, description="width of a patch, in frames, or pixels: then the same as its height"
+    )
     short_clips: Literal["pad", "repeat"] = Field(
         "pad", description="clips shorter than the input are filled up with silence (pad) or with themselves (repeat)"
     )
+    smallest_crop: float = Field(
+        0.2, gt=0, le=1, description="smallest random resized crop of an image, as a share of its area; 1: all of it"
+    )
+    flip: bool = Field(True, description="mirror half of the images left to right")
     masking: Literal["random", "time", "frequency"] = Field(
         "random", description="patches masked at random, or whole columns (time) or rows (frequency)"
     )
@@ -88,7 +105,7 @@ class Recipe(BaseModel):
     predictor_heads: PositiveInt = Field(16, description="attention heads of the predictor")
     batch_size: PositiveInt = Field(2048, description="clips of a step, over all devices")
     accumulate: PositiveInt = Field(1, description="parts that each device takes its share of a step in")
-    epochs: PositiveInt = Field(300, description="passes over the audio")
+    epochs: PositiveInt = Field(300, description="passes over the clips")
     warmup_epochs: float = Field(20, ge=0, description="epochs in which the learning rate rises")
     base_lr: float = Field(3e-4, gt=0, description=f"peak learning rate for {BATCH_OF_BASE_RATE} clips a step")
     weight_decay: float = Field(0.05, ge=0, description="of all weights but biases and norms")
@@ -105,9 +122,11 @@ class Recipe(BaseModel):
     def _fits_together(self) -> Self:
         if self.sample_rate not in SAMPLE_RATES:
             raise ValueError(f"sample_rate must be one of {', '.join(map(str, SAMPLE_RATES))}, not {self.sample_rate}")
-        if MELS % self.patch_mels:
+        if self.image_size:
+            self._fits_images(self.image_size)
+        elif MELS % self.patch_mels:
             raise ValueError(f"patch_mels must divide {MELS}, not be {self.patch_mels}")
-        if self.frames < self.patch_frames:
+        elif self.frames < self.patch_frames:
             raise ValueError(f"frames ({self.frames}) must hold a patch ({self.patch_frames} frames)")
         patches = self.grid.rows * self.grid.columns
         if not 0 < visible_patches(patches, self.mask_ratio) < patches:
@@ -123,9 +142,20 @@ class Recipe(BaseModel):
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must not exceed epochs ({self.epochs})")
         return self
 
+    def _fits_images(self, size: int) -> None:
+        if self.patch_mels != self.patch_frames:
+            raise ValueError(f"patches of images are square, not {self.patch_mels} x {self.patch_frames} pixels")
+        if size % 2 or size % self.patch_mels or size > MOST_PIXELS:
+            raise ValueError(
+                f"image_size must be an even number of pixels, at most {MOST_PIXELS}, and a multiple of the patch "
+                f"({self.patch_mels}), not {size}"
+            )
+
     @property
     def grid(self) -> Grid:
-        """How the spectrogram is cut."""
+        """How the spectrogram, or the image, is cut."""
+        if self.image_size:
+            return Grid.of_image(self.image_size, self.patch_mels)
         return Grid(MELS, self.frames, self.patch_mels, self.patch_frames)
 
     @property
@@ -139,8 +169,20 @@ class Recipe(BaseModel):
         return configuration_of_name(self.name)
 
     @property
+    def modality(self) -> str:
+        """Of its clips: "audio" or "image"."""
+        return "image" if self.image_size else "audio"
+
+    @property
+    def rate(self) -> int:
+        """What clips are prepared at: Hz, or the pixels of an image's side."""
+        return self.image_size or self.sample_rate
+
+    @property
     def samples(self) -> int:
-        """Length of a crop: the frames that fill whole patches, in samples."""
+        """Length of a crop: the frames that fill whole patches, in samples; of an image, what a store keeps of it."""
+        if self.image_size:
+            return samples_of("image", 0.0, self.image_size)
         return self.grid.columns * self.patch_frames * self.sample_rate // HOPS_PER_SECOND
 
     @property
@@ -158,7 +200,7 @@ class Recipe(BaseModel):
 
 
 def make_recipe(preset: str, overrides: Mapping[str, Any]) -> Recipe:
-    """The preset with the objective's own values and these `overrides` (field -> value or its text).
+    """The preset with the objective's and images' own values and these `overrides` (field -> value or its text).
 
     Warm-up is shortened to a fifteenth of the epochs, as 20 are of 300, where `overrides` give epochs alone and the
     preset says nothing.
@@ -167,7 +209,8 @@ def make_recipe(preset: str, overrides: Mapping[str, Any]) -> Recipe:
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     of_objective = OF_OBJECTIVE.get(str(overrides.get("objective", "m2d")), {})
-    values = {**PRESETS[preset], **of_objective, **overrides}
+    of_images = OF_IMAGES if overrides.get("image_size") not in (None, "auto") else {}
+    values = {**PRESETS[preset], **of_objective, **of_images, **overrides}
     if "epochs" in values and "warmup_epochs" not in values and str(values["epochs"]).isdigit():
         values["warmup_epochs"] = int(values["epochs"]) / 15
     return validated(Recipe, values)

@@ -51,13 +51,14 @@ class StartingPoint:
         size = next((name for name, each in SIZES.items() if each == (shape.width, shape.depth)), None)
         if size is None:
             raise UsageError(f"--from {shape.name}: a ViT of {shape.depth} blocks {shape.width} wide has no recipe")
-        fixed = {"size": size, "sample_rate": shape.sample_rate}
-        fixed |= {"patch_mels": grid.patch_mels, "patch_frames": grid.patch_frames}
+        rate = {"image_size": grid.mels} if grid.is_image else {"sample_rate": shape.sample_rate}
+        fixed = {"size": size, **rate, "patch_mels": grid.patch_mels, "patch_frames": grid.patch_frames}
         for field, value in fixed.items():
             if field in given and str(given[field]) != str(value):
                 raise UsageError(f"--{field.replace('_', '-')} is {value} by --from {shape.name}: leave it out")
         objective = {"objective": "msm_mae" if shape.name.startswith("msm_mae") else "m2d"}
-        return {"frames": grid.frames, **objective, **self._predictor({**objective, **given}), **given, **fixed}
+        free = {} if grid.is_image else {"frames": grid.frames}
+        return {**free, **objective, **self._predictor({**objective, **given}), **given, **fixed}
 
     def _predictor(self, settings: Mapping[str, Any]) -> dict[str, int]:
         """The shape of the predictor that is there; heads, which tensors do not show, are as wide as the papers'."""
@@ -85,7 +86,7 @@ class StartingPoint:
         if not parts["target network"]:
             own = {key: f"{key.removeprefix('target_')}" for key in wanted if key.startswith(TARGET)}
             held |= {key: self.checkpoint.tensors[source] for key, source in own.items()}
-        held["norm_stats"] = torch.tensor(self.checkpoint.norm_stats)
+        held["norm_stats"] = torch.tensor(self.checkpoint.norm_stats).view_as(wanted["norm_stats"])
         held["pos_embed"] = self._positions(model.grid, wanted["pos_embed"])
         model.load_state_dict(held, strict=False)
 

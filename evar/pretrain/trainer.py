@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from evar.data.audio import FULL_SCALE
+from evar.nn import images
 from evar.nn.frontend import LogMel
 from evar.pretrain.crops import Crops
 from evar.pretrain.masking import split_patches
@@ -27,7 +28,7 @@ class Trainer:
         if device.type == "cuda":
             fix_numerics()
         self.model = recipe.model().to(device).train()
-        self.log_mel = LogMel(recipe.sample_rate).to(device)
+        self.log_mel = LogMel(recipe.sample_rate).to(device)  # idle where the recipe is of images
         self.optimizer = torch.optim.AdamW(
             weight_groups(self.model, recipe.weight_decay), lr=0.0, betas=(recipe.beta1, recipe.beta2), fused=True
         )
@@ -56,19 +57,22 @@ class Trainer:
         return torch.stack([sums[0], norm, sums[1]])
 
     def _loss(self, crops: Crops) -> Tensor:
-        spectra = self.spectra(crops.waveforms.to(self.device, non_blocking=True))
+        inputs = self.inputs(crops)
         visible, masked = split_patches(crops.noise.to(self.device, non_blocking=True), self.recipe.mask_ratio)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return self.model.loss(spectra, visible, masked)
+            return self.model.loss(inputs, visible, masked)
 
     @torch.no_grad()
-    def spectra(self, waveforms: Tensor) -> Tensor:
-        """(clip, sample) int16 -> (clip, mel, frame) normalised log-mel of whole patches, float32."""
-        frames = self.recipe.grid.columns * self.recipe.patch_frames
-        log_mel = self.log_mel(waveforms.float() / FULL_SCALE)[:, :, :frames].contiguous()
-        mean, deviation = self.model.norm_stats
-        normalised: Tensor = (log_mel - mean) / deviation
-        return normalised
+    def inputs(self, crops: Crops) -> Tensor:
+        """What the model is given, normalised, float32: (clip, mel, frame) of whole patches, or images."""
+        clips = crops.clips.to(self.device, non_blocking=True)
+        if self.recipe.image_size:
+            whole, views = images.pixels(clips, self.recipe.image_size), crops.views.to(self.device, non_blocking=True)
+            made = images.resized(whole, views[:, :4], edges="border", flips=views[:, 4] > 0).clamp(0, 1)
+        else:
+            frames = self.recipe.grid.columns * self.recipe.patch_frames
+            made = self.log_mel(clips.float() / FULL_SCALE)[:, :, :frames].contiguous()
+        return images.normalised(made, self.model.norm_stats)
 
     def state(self) -> dict[str, Any]:
         """Everything that a step changes: tensors and plain data, under the public key "model" and "optimizer"."""

@@ -112,6 +112,8 @@ class Probe(ABC, Generic[S]):
                  whether it learns from targets with unknown entries; any other is fitted label by label (`by_label.py`)
     weighs_layers:
                  whether it is fitted once, on a learned weighted sum over the encoder's layers (`layer_sum.py`)
+    can_be_saved:
+                 whether its fits are of a kind that `saved.py` can write to a file
     """
 
     name: str
@@ -123,6 +125,7 @@ class Probe(ABC, Generic[S]):
     device: str = "cpu"
     takes_unknown: bool = False
     weighs_layers: bool = False
+    can_be_saved: bool = True
 
     def at_edge(self, setting: S) -> bool:
         """Whether a setting lies at the edge of the grid, so that a better one may lie beyond."""

@@ -4,6 +4,8 @@ The k training clips most similar to a clip vote for their classes with weights 
 standardised embeddings and T = 0.07 (Wu et al. 2018, "Unsupervised feature learning via non-parametric instance
 discrimination", section 3.4; the convention since). A class's logit is its share of the votes; for multi-label tasks
 that is the neighbours' mean label vector, by the same weights. Where there are fewer than k training clips, all vote.
+Without standardising it is the vote of DINO (Caron et al., arXiv:2104.14294, section 4.1): of embeddings as they are,
+scaled to length 1.
 """
 
 from collections.abc import Sequence
@@ -30,25 +32,28 @@ Neighbours = tuple[Floats, Rows]
 """Similarities (clip, neighbour), falling, and places (clip, neighbour) among the training rows."""
 
 
-def open_probe(k: Sequence[int] = K, temperature: float = TEMPERATURE) -> Probe:
+def open_probe(k: Sequence[int] = K, temperature: float = TEMPERATURE, standardise: bool = True) -> Probe:
     """Nearest neighbours. Raises UsageError where an option cannot be.
 
     k:            numbers of neighbours to choose from, rising
     temperature:  T in the votes exp(similarity / T)
+    standardise:  whether embeddings are standardised before they are compared
     """
-    return KNN(k, temperature)
+    return KNN(k, temperature, standardise)
 
 
 class KNN(Probe[float]):
     """See the module's docstring. Its grid starts with the most neighbours, the smoothest."""
 
-    def __init__(self, k: Sequence[int], temperature: float) -> None:
+    can_be_saved = False  # a fit is its training clips
+
+    def __init__(self, k: Sequence[int], temperature: float, standardise: bool) -> None:
         if not rises(k) or not 1 <= k[0] <= k[-1] <= MOST_K:
             raise UsageError(f"probe knn: k must be a rising list of whole numbers from 1 to {MOST_K:,}, not {k!r}")
         if not 1e-3 <= temperature <= 1e3:
             raise UsageError(f"probe knn: temperature must be from 0.001 to 1000, not {temperature!r}")
         self.k, self.grid = tuple(k), tuple(float(each) for each in reversed(k))
-        self.temperature = float(temperature)
+        self.temperature, self.standardise = float(temperature), standardise
 
     def at_edge(self, setting: float) -> bool:
         """Whether k is the largest or smallest of several; below one neighbour lies nothing."""
@@ -59,10 +64,11 @@ class KNN(Probe[float]):
         del score  # there is nothing to stop early
         sets = {each.train.tobytes(): each.train for each in problems}
         most, device = max(self.k), torch.device(self.device)
-        indexes = {
-            key: Index(examples.x, sets[key], standardise, most, device)
-            for key, standardise in standardisers(examples.x, sets.values()).items()
-        }
+        if self.standardise:
+            prepared = standardisers(examples.x, sets.values())
+        else:
+            prepared = dict.fromkeys(sets, Standardiser.identity(examples.x.shape[1]))
+        indexes = {key: Index(examples.x, sets[key], each, most, device) for key, each in prepared.items()}
         fits = []
         for problem in problems:
             index, targets = indexes[problem.train.tobytes()], examples.y[problem.train]

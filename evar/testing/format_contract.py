@@ -6,7 +6,7 @@ names = ("lines",)
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,7 +44,7 @@ class FormatContract:
 
     def test_kind_of_content_is_what_it_says(self, format: Format, shown: Leaderboard) -> None:
         content = format.write(shown, 80)
-        assert isinstance(content, dict) == format.folder
+        assert isinstance(content, Mapping) == format.folder
         if format.place is not None:
             assert isinstance(content, str)
             assert content.endswith("\n") or format.place
@@ -69,6 +69,6 @@ class FormatContract:
 
 
 def files(content: Content) -> list[bytes]:
-    if isinstance(content, str | bytes):
-        content = {"": content}  # type: ignore[dict-item]
-    return [text.encode() if isinstance(text, str) else text for text in content.values()]
+    every = [content] if isinstance(content, str | bytes) else list(content.values())
+    return [each.read_bytes() if isinstance(each, Path) else each.encode() if isinstance(each, str) else each
+            for each in every]  # fmt: skip

@@ -19,7 +19,7 @@ import pytest
 from evar.base.errors import DataError
 from evar.data.containers import outer
 from evar.data.manifest import Manifest, find_root, open_reader, read_manifest
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.readers.contract import COLUMNS
 from evar.data.task import Task
 from evar.testing.trees import scratch
@@ -101,7 +101,7 @@ class ReaderContract:
         assert table["seconds"].dtype == float
 
     def test_every_clip_of_a_whole_copy_is_there(self, planted: Planted) -> None:
-        assert not audio_files(planted.manifest.root).remarks
+        assert not clip_files(planted.manifest.root).remarks
         assert there(planted.manifest) == set(planted.manifest.table["path"])
 
     def test_table_hangs_on_no_order_of_the_disk(self, planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ class ReaderContract:
             with scandir(folder) as entries:
                 yield sorted(entries, key=lambda entry: entry.name, reverse=True)
 
-        monkeypatch.setattr("evar.data.readers.audio_files.os.scandir", backwards)
+        monkeypatch.setattr("evar.data.readers.clip_files.os.scandir", backwards)
         again = read_manifest(planted.task, planted.data)
         assert again.table.equals(planted.manifest.table)
         assert (again.classes, again.remarks) == (planted.manifest.classes, planted.manifest.remarks)

@@ -1,4 +1,4 @@
-"""Datasets in their native layouts, at full scale in names; the audio files are empty.
+"""Datasets in their native layouts, at full scale in names; the files of clips are empty.
 
 A tree is a module or an object with
 

@@ -1,7 +1,8 @@
-"""What chance does to a training clip's log-mel: mixup, a random resized crop, masks, in this order.
+"""What chance does to a training clip's log-mel, or to an image: mixup, a random resized crop, masks, in this order.
 
-All is drawn beforehand, clip by clip, and then applied to a whole batch on its device. Log-mels are normalised, so that
-0, which fills what is masked or lies outside, is the mean of the training that the encoder comes from.
+All is drawn beforehand, clip by clip, and then applied to a whole batch on its device. Inputs are normalised, so that
+0, which fills what is masked or lies outside, is the mean of the training that the encoder comes from. An image's crops
+lie within it, see `nn/images.py`; its rows are the mels, its columns the frames.
 Sources: Zhang et al., arXiv:1710.09412, equation 1 (mixup); Niizumi et al., arXiv:2103.06695, section III-C (random
 resized crop); Park et al., arXiv:1904.08779, section 2 (masks).
 """
@@ -13,8 +14,8 @@ from typing import Self
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from evar.nn.images import draw_box
 from evar.tuning.patchout import draw_kept
 from evar.tuning.recipe import FineTuningRecipe
 
@@ -25,11 +26,12 @@ Span = tuple[int, int]
 @dataclass(frozen=True)
 class Draw:
     """What chance does to one clip. share: of the clip itself in its mixture; box: mels, frames of the crop, which may
-    lie partly outside; mels, frames: masked; kept: numbers of the patches that the encoder sees.
+    lie partly outside; flip: whether it is mirrored; mels, frames: masked; kept: the patches that the encoder sees.
     """
 
     share: float
     box: tuple[Span, Span]
+    flip: bool
     mels: Span
     frames: Span
     kept: np.typing.NDArray[np.int64]
@@ -47,8 +49,12 @@ def draw(
         along_mels = _cut(generator, high, recipe.crop_room_mels, scale)
         scale = generator.uniform(recipe.crop_smallest, recipe.crop_largest)
         box = (along_mels, _cut(generator, wide, recipe.crop_room_frames, scale))
+    if recipe.smallest_crop is not None:
+        top, rows, left, columns = draw_box(generator, high, recipe.smallest_crop)
+        box = ((top, rows), (left, columns))
+    flip = bool(recipe.flip and generator.integers(2))
     mels, frames = _masked(generator, high, recipe.freq_mask), _masked(generator, wide, recipe.time_mask)
-    return Draw(share, box, mels, frames, draw_kept(generator, *patches, recipe.patchout))
+    return Draw(share, box, flip, mels, frames, draw_kept(generator, *patches, recipe.patchout))
 
 
 def _cut(generator: np.random.Generator, size: int, room: float, scale: float) -> Span:
@@ -67,11 +73,12 @@ def _masked(generator: np.random.Generator, size: int, most: int) -> Span:
 @dataclass(frozen=True)
 class Draws:
     """Those of a batch. shares: (clip,) float32; boxes, masks: (clip, 4) int64, first and number of mels, then of
-    frames; kept: (clip, kept) int64.
+    frames; flips: (clip,) bool; kept: (clip, kept) int64.
     """
 
     shares: Tensor
     boxes: Tensor
+    flips: Tensor
     masks: Tensor
     kept: Tensor
 
@@ -81,13 +88,14 @@ class Draws:
         return cls(
             torch.tensor([each.share for each in draws]),
             torch.tensor([[*each.box[0], *each.box[1]] for each in draws]),
+            torch.tensor([each.flip for each in draws]),
             torch.tensor([[*each.mels, *each.frames] for each in draws]),
             torch.from_numpy(np.stack([each.kept for each in draws])),
         )
 
     def part(self, clips: slice, device: torch.device | None = None) -> "Draws":
         """Those of some clips, on a device."""
-        tensors = (self.shares, self.boxes, self.masks, self.kept)
+        tensors = (self.shares, self.boxes, self.flips, self.masks, self.kept)
         return Draws(*(tensor[clips].to(device, non_blocking=True) for tensor in tensors))
 
 
@@ -97,24 +105,10 @@ def mix(first: Tensor, second: Tensor, shares: Tensor) -> Tensor:
     return shares * first + (1 - shares) * second
 
 
-def crop(spectra: Tensor, boxes: Tensor) -> Tensor:
-    """Each clip's box, resized to the input's size by bicubic interpolation: (clip, mel, frame), (clip, 4) -> the same.
-
-    One sampling for the whole batch; what lies outside the input is 0.
-    """
-    size = torch.tensor(spectra.shape[1:], device=spectra.device, dtype=torch.float32)
-    first, count = boxes[:, 0::2].float(), boxes[:, 1::2].float()
-    scale, middle = (count / size).flip(1), ((2 * first + count) / size - 1).flip(1)  # along frames, along mels
-    theta = torch.cat([torch.diag_embed(scale), middle[:, :, None]], dim=2)
-    places = F.affine_grid(theta, [len(spectra), 1, *spectra.shape[1:]], align_corners=False)
-    cropped = F.grid_sample(spectra[:, None], places, mode="bicubic", padding_mode="zeros", align_corners=False)
-    return cropped[:, 0]
-
-
 def mask(spectra: Tensor, masks: Tensor) -> Tensor:
-    """0 where a band of mels or a span of frames is masked: (clip, mel, frame), (clip, 4) -> the same."""
-    for axis, (first, count) in ((1, masks[:, :2].unbind(1)), (2, masks[:, 2:].unbind(1))):
+    """0 where a band of mels or a span of frames is masked: (clip, channel, mel, frame), (clip, 4) -> the same."""
+    for axis, (first, count) in ((2, masks[:, :2].unbind(1)), (3, masks[:, 2:].unbind(1))):
         numbers = torch.arange(spectra.shape[axis], device=spectra.device)[None, :]
         hidden = (numbers >= first[:, None]) & (numbers < (first + count)[:, None])
-        spectra = spectra.masked_fill(hidden.unsqueeze(3 - axis), 0.0)
+        spectra = spectra.masked_fill(hidden[:, None].unsqueeze(5 - axis), 0.0)
     return spectra

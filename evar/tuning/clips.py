@@ -40,7 +40,7 @@ class LabelledClips:
     @classmethod
     def of(cls, clips: Manifest, store: Store) -> "LabelledClips":
         """Of the manifest of a store's usable clips."""
-        samples = round(clips.task.seconds * store.rate)
+        samples = clips.task.samples(store.rate)
         return cls(store, store.usable, clips.random_crops, clips.targets, len(clips.classes), samples)
 
     def shares(self, rows: Rows) -> NDArray[np.float32]:
@@ -74,7 +74,7 @@ class TrainingBatch:
 class TrainingClips:
     """The epochs of a run over the training `rows`.
 
-    size: mels and frames of a clip's log-mel; patches: rows and columns of them
+    size: mels and frames of a clip's log-mel, or rows and columns of an image; patches: rows and columns of them
     Raises UsageError where there are fewer than two clips.
     """
 

@@ -36,7 +36,7 @@ from evar.training.schedule import warm_cosine
 from evar.training.steps import Steps
 from evar.training.team import Team
 from evar.tuning.clips import LabelledClips, TrainingBatch, TrainingClips
-from evar.tuning.network import HEAD, FineTuned, configuration_of
+from evar.tuning.network import HEAD, FineTuned, Tunable, configuration_of
 from evar.tuning.recipe import FineTuningRecipe
 from evar.tuning.trainer import FineTuner
 
@@ -84,7 +84,7 @@ class TunedRun:
 
 
 def fit(
-    encoder: M2D,
+    encoder: Tunable,
     clips: LabelledClips,
     job: FineTuningJob,
     recipe: FineTuningRecipe,
@@ -118,7 +118,7 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
 
     def __init__(
         self,
-        encoder: M2D,
+        encoder: Tunable,
         clips: LabelledClips,
         job: FineTuningJob,
         recipe: FineTuningRecipe,
@@ -127,14 +127,14 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
     ) -> None:
         self.clips, self.job, self.recipe, self.score, self.place = clips, job, recipe, score, place
         encoder = copy.deepcopy(encoder)
-        frames = max(clips.samples, encoder.log_mel.shortest) // encoder.log_mel.hop + 1
+        frames = 0
+        if isinstance(encoder, M2D):
+            frames = max(clips.samples, encoder.log_mel.shortest) // encoder.log_mel.hop + 1
         model = FineTuned(encoder, clips.classes, frames, recipe, job.seed)
         self.configuration = configuration_of(model, encoder)
         stem = f"{file_name(self.configuration.name)}-{job.folder.name}"
         self.file, self.best = job.folder / f"{stem}.pth", job.folder / f"{stem}.safetensors"
-        self.data = TrainingClips(
-            clips, job.train, recipe, job.seed, (model.grid.mels, frames), (model.grid.rows, model.columns)
-        )
+        self.data = TrainingClips(clips, job.train, recipe, job.seed, model.size, (model.grid.rows, model.columns))
         super().__init__(
             place.device,
             place.team,

@@ -52,18 +52,29 @@ class FineTuningRecipe(BaseModel):
     crop_room_frames: float = Field(1.5, ge=1, description="its length, in inputs")
     crop_smallest: float = Field(0.6, gt=0, description="smallest crop, in inputs, along mels and frames each")
     crop_largest: float = Field(1.5, gt=0, description="largest crop; along mels never more than the input")
+    smallest_crop: Annotated[Annotated[float, Field(gt=0, le=1)] | None, BeforeValidator(_or_none)] = Field(
+        None, description="smallest random resized crop of an image, as a share of its area; auto: it is not cropped"
+    )
+    flip: bool = Field(False, description="mirror half of the images left to right")
     freq_mask: int = Field(0, ge=0, description="most mels that are masked, in one band")
     time_mask: int = Field(0, ge=0, description="most frames that are masked, in one span")
     patchout: float = Field(
         0.0, ge=0, lt=1, description="share of the patches that training drops, in whole rows and columns"
     )
     freeze_patches: bool = Field(False, description="leave the patch embedding as it is")
+    freeze: bool = Field(False, description="leave the whole encoder as it is: the head alone is trained")
+    features: Literal["mean", "cls"] = Field("mean", description="of an image: mean over its patches, or cls")
+    class_mean: bool = Field(
+        True,
+        description="divide the loss of a clip of one label by the number of classes; false: the usual cross entropy",
+    )
     sampling: Literal["each", "by_class"] = Field(
         "each", description="each clip once an epoch, or by_class: drawn, rare classes more often"
     )
     epoch_clips: Annotated[PositiveInt | None, BeforeValidator(_or_none)] = Field(
         None, description="clips of an epoch where they are drawn by_class; auto: as many as there are"
     )
+    head_eps: float = Field(1e-5, gt=0, description="added to the variance in the head's normalisation")
     head_std: float = Field(0.01, ge=0, description="deviation of the head's first weights")
     seed: int = Field(43, ge=0, description="of the first run: head, order, crops, masks, held-out clips")
     seeds: PositiveInt = Field(3, description="runs, whose scores are averaged")
@@ -74,6 +85,10 @@ class FineTuningRecipe(BaseModel):
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must not exceed epochs ({self.epochs})")
         if self.crop_smallest > self.crop_largest:
             raise ValueError(f"crop_smallest ({self.crop_smallest}) must not exceed crop_largest ({self.crop_largest})")
+        if self.freeze and self.patchout:
+            raise ValueError(
+                "patchout saves gradients of the encoder, which freeze needs none of: leave one of them out"
+            )
         if self.epoch_clips and self.sampling == "each":
             raise ValueError("epoch_clips goes with sampling by_class")
         return self

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from evar.base.threads import pieces
-from evar.data.audio import FULL_SCALE
+from evar.nn import images
 from evar.training.numerics import fix_numerics, numerics
 from evar.training.optimizers import Lars, weight_groups
 from evar.training.team import Team
@@ -80,13 +80,16 @@ class FineTuner:
         """Add up the gradients of the whole batch's loss, the encoder's by this process's share alone; the loss."""
         parts = pieces(len(batch.waveforms), self.at_once)
         in_one = len(parts) == 1
-        with torch.set_grad_enabled(in_one):
+        with torch.set_grad_enabled(in_one and bool(self.of_encoder)):
             found = [self._features(batch, part) for part in parts]
         features = self.team.gather(torch.cat(found).detach()).requires_grad_()
         known = None if batch.known is None else batch.known.to(self.device)
-        loss = loss_of(self.model.logits(features), batch.targets.to(self.device), known, several=self.several)
+        logits, targets = self.model.logits(features), batch.targets.to(self.device)
+        loss = loss_of(logits, targets, known, several=self.several, class_mean=self.recipe.class_mean)
         loss.backward()  # type: ignore[no-untyped-call]
         assert features.grad is not None
+        if not self.of_encoder:
+            return loss.detach()
         own = features.grad[self.team.share(len(features))]
         for part, feature in zip(parts, found, strict=True):
             again = feature if in_one else self._features(batch, part)
@@ -96,18 +99,24 @@ class FineTuner:
     def _features(self, batch: TrainingBatch, part: slice) -> Tensor:
         draws = batch.draws.part(part, self.device)
         with torch.no_grad():
-            spectra = self.spectra(batch.waveforms[part])
+            inputs = self.inputs(batch.waveforms[part])
             if batch.partners is not None:
-                spectra = augment.mix(spectra, self.spectra(batch.partners[part]), draws.shares)
-            if self.recipe.crop:
-                spectra = augment.crop(spectra, draws.boxes)
-            spectra = augment.mask(spectra, draws.masks)
+                inputs = augment.mix(inputs, self.inputs(batch.partners[part]), draws.shares)
+            inputs = self._augmented(inputs if inputs.ndim == 4 else inputs[:, None], draws).view(inputs.shape)
         with self._autocast():
-            return self.model.features(spectra, draws.kept)
+            return self.model.features(inputs, draws.kept)
 
-    def spectra(self, waveforms: Tensor) -> Tensor:
-        """(clip, sample) int16 -> normalised log-mel on the device, see `FineTuned.spectra`."""
-        return self.model.spectra(waveforms.to(self.device, non_blocking=True).float() / FULL_SCALE)
+    def _augmented(self, inputs: Tensor, draws: augment.Draws) -> Tensor:
+        """(clip, channel, mel, frame), or images, as chance would have it."""
+        if self.recipe.crop:
+            inputs = images.resized(inputs, draws.boxes, edges="zeros")
+        elif self.recipe.smallest_crop is not None or self.recipe.flip:
+            inputs = images.resized(inputs, draws.boxes, edges="border", flips=draws.flips)
+        return augment.mask(inputs, draws.masks)
+
+    def inputs(self, clips: Tensor) -> Tensor:
+        """(clip, sample) int16 -> what the network is given, on the device, see `FineTuned.inputs`."""
+        return self.model.inputs(clips.to(self.device, non_blocking=True))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
@@ -117,9 +126,9 @@ class FineTuner:
         """(clip, sample) int16 -> (clip, class) float32, by the network as it stands; every patch is seen."""
         self.model.eval()
         with numerics(self.precision):
-            spectra = self.spectra(waveforms)
+            inputs = self.inputs(waveforms)
             with self._autocast():
-                features = self.model.features(spectra)
+                features = self.model.features(inputs)
             return self.model.logits(features)
 
     def state(self) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def test_what_is_shown_is_copied_and_downloaded(browser, tmp_path):
     score = next(row.text for row in find_all(block, "tbody td") if row.is_displayed()).replace("\n", " ")
     lines = browser.execute_script("return window.copied").split("\n")
     assert [line.split("\t") for line in lines[:2]] == [["encoder", "us8k"], ['\'=m2d, "x" m2d.pth', score]]
-    assert [line.split("\t")[0] for line in lines[2:]] == ["chance", "test clips"]
+    assert [line.split("\t")[0] for line in lines[2:]] == ["chance", "n"]
     find(block, "button[aria-label^=Download]").click()
     file = tmp_path / "probe-logistic-output-last.csv"
     wait(browser, file.exists)

@@ -29,6 +29,7 @@ def a_report(**more):
         "task": "toy",
         "title": "Toy",
         "protocol": "train/test",
+        "modality": "audio",
         "seconds": 4.0,
         "root": "/data/toy",
         "part_kind": "split",

@@ -69,7 +69,7 @@ def test_a_probe_that_fails_stops_no_other(here, monkeypatch):
 def test_a_dry_run_shows_what_it_will_cost_and_scores_nothing(here, call):
     Path("plan.yaml").write_text("encoders: [logmel]\ntasks: [tones.yaml]\n")
     (before,) = [json.loads(line) for line in call(*here, "--dry-run", "--json")[1].splitlines()]
-    assert (before["clips"], before["audio"], before["embed_seconds"]) == (108, "864.0 kB", None)
+    assert (before["clips"], before["decoded"], before["embed_seconds"]) == (108, "864.0 kB", None)
     assert not list(Path("results/runs").glob("*.json"))
     (lost,) = [json.loads(line) for line in call(*here, "--dry-run", "--json", "--data", "none")[1].splitlines()]
     assert lost["clips"] is None

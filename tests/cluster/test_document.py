@@ -1,4 +1,4 @@
-"""docs/clusters.md: its scripts parse, and its commands are what the command line takes."""
+"""docs/clusters.md: its scripts and files parse."""
 
 import re
 import subprocess
@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from evar.base import yaml_file
-from evar.cli.arguments import long_options, make_parser
 from evar.cluster.cells import EncoderCall, SweepFile, read_sweep
 
 TEXT = (Path(__file__).parents[2] / "docs" / "clusters.md").read_text(encoding="utf-8")
@@ -32,10 +31,3 @@ def test_the_files_are_a_sweep_and_yaml(tmp_path):
     assert listed.encoders[:2] == [EncoderCall("logmel"), EncoderCall("m2d", "checkpoints/epoch-100.pth")]
     (tmp_path / "job.yaml").write_text(job)
     assert yaml_file.read_yaml(tmp_path / "job.yaml")["kind"] == "RayJob"
-
-
-def test_every_option_that_it_names_is_one():
-    commands = re.findall(r"evar sweep ([^\n`]*)", TEXT)
-    named = {option for command in commands for option in re.findall(r"--[a-z-]+", command)}
-    assert {"--file", "--cluster", "--dry-run"} <= named
-    assert named <= set(long_options(make_parser("sweep")))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evar.data import audio
+from evar.data.opening import MISSING, ClipFault, Unreadable
 
 RATE = 16_000
 HOSTILE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -31,7 +32,7 @@ def written(path, waveform, rate=RATE, **how):
     return path
 
 
-def reason(path, kind=audio.AudioFault, look=lambda path: audio.read(path, RATE)):
+def reason(path, kind=ClipFault, look=lambda path: audio.read(path, RATE)):
     with pytest.raises(kind) as error:
         look(path)
     assert "\n" not in str(error.value)
@@ -152,9 +153,9 @@ def test_what_is_no_file_is_distinguished_and_never_opened(tmp_path):
     for name, target in (("dangling", "nothing.wav"), ("loop", "loop"), ("zero", "/dev/zero"), ("tty", "/dev/tty")):
         (tmp_path / name).symlink_to(target)
     for name, said in {
-        "absent.wav": audio.MISSING,
+        "absent.wav": MISSING,
         "folder.wav": "is a folder",
-        "folder.wav/x.wav": audio.MISSING,
+        "folder.wav/x.wav": MISSING,
         "dangling": "is a link to nothing",
         "loop": "cannot be opened: Too many levels of symbolic links",
         "pipe.wav": "is no regular file",
@@ -163,13 +164,14 @@ def test_what_is_no_file_is_distinguished_and_never_opened(tmp_path):
         "a\0b.wav": "null",
         "x" * 300: "cannot be opened: File name too long",
     }.items():
-        assert said in reason(tmp_path / name, audio.Unreadable)
+        assert said in reason(tmp_path / name, Unreadable)
 
 
 LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
 from evar.data import audio
+from evar.data.opening import ClipFault
 for line in Path("/proc/self/status").read_text().splitlines():
     if line.startswith("VmSize"):
         held = int(line.split()[1]) * 1024
@@ -177,7 +179,7 @@ resource.setrlimit(resource.RLIMIT_AS, (held + (400 << 20),) * 2)
 for path in sys.argv[1:]:
     try:
         audio.read(Path(path), 16000)
-    except audio.AudioFault as fault:
+    except ClipFault as fault:
         print(fault)
 """
 
@@ -272,13 +274,14 @@ NOT_ROOT = """
 import os, sys
 from pathlib import Path
 from evar.data import audio
+from evar.data.opening import Unreadable
 from evar.data.store_writer import NO_FILE, signature
 if os.getuid() == 0:
     os.setgroups([])
     os.setuid(65534)
 try:
     audio.read(Path(sys.argv[1]), 16000)
-except audio.Unreadable as fault:
+except Unreadable as fault:
     print(fault, signature(sys.argv[1]) == NO_FILE)
 """
 
@@ -413,7 +416,7 @@ def test_damage_is_a_fault_or_decodes_but_never_crashes(tmp_path, how, edits, ke
     for at, new in edits:
         content[at : at + len(new)] = new
     path.write_bytes(bytes(content[: int(len(content) * keep)]) + more)
-    with contextlib.suppress(audio.AudioFault):
+    with contextlib.suppress(ClipFault):
         decoded = audio.read(path, RATE)
         assert len(decoded.samples)
         assert np.isfinite(decoded.peak)

@@ -4,11 +4,9 @@ import inspect
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from evar.cli import main
-from evar.cli.arguments import option_strings
 from evar.data.readers import hub, webdataset
 from evar.data.readers.table import open_reader
 from evar.data.task import CORE, load_task, task_files
@@ -33,29 +31,20 @@ def here(tmp_path, shared, monkeypatch):
     return tmp_path
 
 
-def test_the_documented_task_is_checked_and_scored(here, capsys):
+def test_the_documented_task_is_checked(here, capsys):
     assert main(["check", "--task", "my.yaml"]) == 0
     out = capsys.readouterr().out
     assert "3,000 of 3,000 clips (100.0%) in 10 classes" in out
     assert "6 of 6 straddle splits, with 300 test clips: " in " ".join(out.split())
-    assert main(["--task", "my.yaml", "--encoder", "logmel", "--limit", "80"]) == 0
-    (row,) = pd.read_csv("results/leaderboard.csv").itertuples()
-    assert (row.task, row.n, row.coverage) == ("my", 80, 1.0)
-    assert row.score > 0.5
 
 
 def test_the_documented_table_is_the_real_one(here):
     lines = (here / "FSDD" / "clips.csv").read_text().splitlines()
-    assert set(block("csv").splitlines()) <= set(lines)
+    assert set(block("text").splitlines()) <= set(lines)
 
 
 def test_it_is_no_longer_than_it_promises():
     assert len(block("yaml").splitlines()) == 10
-
-
-def test_its_options_exist():
-    (line,) = re.findall(r"evar new-task (.*)", DOCUMENT)
-    assert set(re.findall(r"--[a-z-]+", line)) == set(option_strings("new-task")) - {"--help", "--debug"}
 
 
 def test_every_task_is_in_a_table_with_its_folder_and_numbers():
@@ -66,7 +55,7 @@ def test_every_task_is_in_a_table_with_its_folder_and_numbers():
         task = load_task(name)
         assert f"`{task.folder}/`" in rows[name]
         if task.expects and name not in CORE:
-            assert f"{task.expects.rows:,} / {task.expects.classes} | {task.seconds}" in rows[name]
+            assert f"{task.expects.rows:,} / {task.expects.classes:,} | {task.seconds or ''}" in rows[name]
 
 
 def test_every_option_of_the_table_reader_is_explained():

@@ -13,8 +13,9 @@ import soundfile
 
 from evar.base.errors import StorageError
 from evar.data import audio, ffmpeg
+from evar.data.opening import ClipFault, Unreadable
 from evar.data.store import prepare
-from evar.pretrain.audio import AudioSource, prepare_audio
+from evar.pretrain.sources import Source, prepare_sources
 
 RATE = 16_000
 M4A = b"\0\0\0\x20ftypM4A " + bytes(100)
@@ -91,7 +92,7 @@ def clip(folder, content=M4A, name="a.m4a"):
     return folder / name
 
 
-def reason(path, kind=audio.AudioFault):
+def reason(path, kind=ClipFault):
     with pytest.raises(kind) as error:
         audio.read(path, RATE)
     assert "\n" not in str(error.value)
@@ -180,9 +181,9 @@ def test_what_is_no_sound_is_a_fault(folder):
 
 def test_a_command_that_does_not_start_or_is_killed_is_tried_again(folder):
     stand_in(folder, after="kill -9 $$")
-    assert reason(clip(folder), audio.Unreadable) == "ffmpeg was ended by signal 9"
+    assert reason(clip(folder), Unreadable) == "ffmpeg was ended by signal 9"
     (folder / "bin" / "ffmpeg").write_bytes(b"\x7fELF no program")
-    assert "ffmpeg cannot be started" in reason(clip(folder), audio.Unreadable)
+    assert "ffmpeg cannot be started" in reason(clip(folder), Unreadable)
 
 
 @pytest.mark.parametrize("hang", [
@@ -196,7 +197,7 @@ def test_a_command_that_does_not_end_is_ended(folder, monkeypatch, hang):
     monkeypatch.setattr(ffmpeg, "LIMIT_SECONDS", 0.5)
     stand_in(folder, **hang)
     begin = time.monotonic()
-    assert reason(clip(folder), audio.Unreadable) == "ffmpeg took over 0.5 s"
+    assert reason(clip(folder), Unreadable) == "ffmpeg took over 0.5 s"
     assert time.monotonic() - begin < 10
 
 
@@ -254,8 +255,8 @@ def test_preparing_says_how_many_files_wait_and_what_to_do(folder, notes):
     for name in ("a.m4a", "b.m4a"):
         clip(folder, name=name)
     soundfile.write(folder / "c.wav", sound(), 44100)
-    source = AudioSource(folder, ["a.m4a", "b.m4a", "c.wav"])
-    prepare_audio([source], RATE, folder / "cache", workers=1)
+    source = Source(folder, ["a.m4a", "b.m4a", "c.wav"])
+    prepare_sources([source], RATE, folder / "cache", workers=1)
     assert [note for note in notes if note.startswith("2 files need ffmpeg, which is not installed: ")]
 
 

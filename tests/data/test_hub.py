@@ -15,6 +15,7 @@ from evar.base.errors import DataError, EvarError, UsageError
 from evar.data import audio, parquet
 from evar.data.check import make_report
 from evar.data.manifest import read_manifest
+from evar.data.opening import MISSING
 from evar.data.readers import hub_layout
 from evar.data.store import prepare
 from evar.data.task import load_task
@@ -110,7 +111,7 @@ def test_rows_without_audio_or_with_broken_audio_are_quarantined_and_the_others_
     store = stored(manifest)
     reasons = dict(zip((path[-1] for path in store.quarantined["path"]), store.quarantined["reason"], strict=True))
     assert set(reasons) == {"1", "2", "3"}
-    assert (reasons["2"], reasons["3"]) == ("its row holds no audio in audio", "empty: zero bytes")
+    assert (reasons["2"], reasons["3"]) == ("its row holds nothing in audio", "empty: zero bytes")
     report = make_report(manifest, store)
     assert (report.found, report.expected) == (9, 12)
     assert "3 of 12 clips are missing or broken" in report.problem
@@ -254,7 +255,7 @@ def test_a_folder_of_audio_is_labelled_by_its_folders_or_by_its_table(read, stor
     assert (len(manifest.table), manifest.classes) == (2 * CLIPS + 1, ("x", "y"))
     store = stored(manifest)
     assert dict(zip(store.quarantined["path"], store.quarantined["reason"], strict=True)) == {
-        "train/low/gone.wav": audio.MISSING
+        "train/low/gone.wav": MISSING
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from evar.data import audio, lengths, mpeg
+from evar.data.opening import ClipFault
 
 RATE = 16_000
 STREAMED = [0, 0x7FFFF000, 0x80000000, 0xFFFFFFFF]  # sizes that sox, arecord and ffmpeg leave in a pipe's header
@@ -38,7 +39,7 @@ def read(folder, content, rate=RATE):
 
 
 def reason(folder, content):
-    with pytest.raises(audio.AudioFault) as error:
+    with pytest.raises(ClipFault) as error:
         read(folder, content)
     return str(error.value)
 
@@ -440,7 +441,7 @@ def test_files_from_the_field_are_read_whole_or_refused(shared, name):
     if not path.is_file():
         pytest.skip(f"no {path}")
     if name in FIELD_FAULTS:
-        with pytest.raises(audio.AudioFault, match=FIELD_FAULTS[name]):
+        with pytest.raises(ClipFault, match=FIELD_FAULTS[name]):
             audio.read(path, RATE)
         return
     decoded = audio.read(path, RATE)

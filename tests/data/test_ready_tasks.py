@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import yaml
 
+from evar.base.errors import DataError
 from evar.cli import main
+from evar.data.containers import outer
 from evar.data.manifest import read_manifest
 from evar.data.task import CORE, load_task, task_files
 from evar.testing.trees import touch
-from tests.data.native_trees import TREES
+from tests.data import native_trees
+from tests.data.image_trees import IMAGE_TREES, imagenet
 
+TREES = native_trees.TREES | IMAGE_TREES
 READY = sorted(set(task_files()) - {*CORE, "demo"})
 
 
@@ -48,8 +52,8 @@ def test_clips_labels_parts_and_groups_are_those_of_the_native_layout(small, tmp
     }
     assert found == truth
     assert set(manifest.table["part"]) == set(task.parts)
-    assert all((manifest.root / path).is_file() for path in found)
-    assert not manifest.remarks
+    assert all(Path(outer(str(manifest.root / path))).is_file() for path in found)
+    assert not [remark for remark in manifest.remarks if "nothing says that it is mteb/" not in remark]
 
 
 @pytest.mark.parametrize("name", READY)
@@ -57,7 +61,7 @@ def test_check_can_score_a_small_copy(small, tmp_path, monkeypatch, capsys, name
     truth, file = small(name)
     monkeypatch.setenv("EVAR_CACHE", str(tmp_path / "cache"))
     assert main(["check", "--task", str(file), "--data", str(tmp_path / "data")]) == 0
-    assert f"{len(truth)} of {len(truth)} clips (100.0%)" in capsys.readouterr().out
+    assert f"{len(truth)} of {len(truth)} {load_task(name).noun} (100.0%)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", READY)
@@ -102,6 +106,24 @@ def test_instruments_of_openmic_that_nobody_was_asked_about_are_unknown(small, t
     assert asked["audio/010/010139_119040.ogg"] == {"labels": ("flute", "voice"), "absent": ("piano",)}
     assert asked["audio/000/000046_3840.ogg"] == {"labels": ("piano",), "absent": ("voice",)}
     assert (manifest.targets == -1).sum() == 5 * 20 - 10
+
+
+def test_imagenet_of_kaggle_and_sorted_is_the_same(small, tmp_path):
+    truth, file = small("imagenet1k")
+    kaggle = read_manifest(load_task(str(file)), imagenet(tmp_path / "kaggle", kaggle=True) and tmp_path / "kaggle")
+    for path, (label, _, _) in truth.items():
+        if path.startswith("val/"):
+            (tmp_path / "data" / "ImageNet" / "val" / label).mkdir(exist_ok=True)
+            (tmp_path / "data" / "ImageNet" / path).rename(tmp_path / "data" / "ImageNet" / "val" / label / path[4:])
+    by_folder = read_manifest(load_task(str(file)), tmp_path / "data")
+    assert kaggle.root == tmp_path / "kaggle" / "ImageNet" / "ILSVRC" / "Data" / "CLS-LOC"
+    assert {row.path: row.labels[0] for row in kaggle.table.itertuples()} == {path: t[0] for path, t in truth.items()}
+    assert {Path(row.path).name: row.labels[0] for row in by_folder.table.itertuples()} == {
+        Path(path).name: label for path, (label, _, _) in truth.items()
+    }
+    (tmp_path / "kaggle" / "ImageNet" / "LOC_val_solution.csv").write_text("ImageId,PredictionString\nimage,n0 1 1\n")
+    with pytest.raises(DataError, match=r"LOC_val_solution.csv: not the list that it is called"):
+        read_manifest(load_task(str(file)), tmp_path / "kaggle")
 
 
 def test_folds_of_hear_have_the_sizes_that_its_rule_gives():

@@ -20,6 +20,7 @@ import soundfile
 from evar.base.errors import StorageError
 from evar.base.progress import displayed
 from evar.data import audio, sample_file, store, store_writer
+from evar.data.opening import MISSING, Unreadable
 from evar.data.promised import Promised, short_clips
 from evar.data.store import prepare
 
@@ -189,7 +190,7 @@ def test_a_broken_clip_is_quarantined_with_its_reason_and_the_others_go_on(root)
     reasons = prepared.quarantined.set_index("path")["reason"]
     assert reasons.index.tolist() == [f"{number}.wav" for number in range(1, 7)]
     assert reasons["1.wav"] == "empty: zero bytes"
-    assert reasons["3.wav"] == audio.MISSING
+    assert reasons["3.wav"] == MISSING
     assert reasons["4.wav"] == "is a folder"
     assert "promises" in reasons["5.wav"]
     assert "not finite" in reasons["6.wav"]
@@ -234,7 +235,7 @@ def test_a_clip_that_changes_while_it_is_decoded_is_decoded_again(root, monkeypa
 
 def test_a_dataset_without_one_usable_clip_is_a_store(tmp_path):
     prepared = made(tmp_path / "nowhere", ["a.wav", "b.wav"])
-    assert prepared.quarantined["reason"].tolist() == [audio.MISSING] * 2
+    assert prepared.quarantined["reason"].tolist() == [MISSING] * 2
     assert (len(prepared.usable), len(prepared.samples(1))) == (0, 0)
     assert len(prepare(tmp_path, [], RATE, tmp_path / "cache", workers=1).usable) == 0
 
@@ -344,7 +345,7 @@ def test_a_missing_file_that_appears_is_taken_in(root):
 
 def test_a_read_error_of_the_disk_is_tried_again(root, monkeypatch):
     def fail(*_):
-        raise audio.Unreadable("cannot be read: Input/output error")
+        raise Unreadable("cannot be read: Input/output error")
 
     with monkeypatch.context() as patch:
         patch.setattr(audio, "read", fail)

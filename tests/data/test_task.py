@@ -147,7 +147,7 @@ def test_broken_yaml_is_one_clear_error(tmp_path, text, said):
         ("gone/none.yaml", r"no task file gone/none.yaml: there is no folder gone"),
         ("US8K", r"unknown task 'US8K': did you mean us8k\? "),
         ("digits", r"unknown task 'digits': did you mean digits.yaml\? "),
-        ("Digit", r"unknown task 'Digit': did you mean digits.yaml\? "),
+        ("Digit", r"unknown task 'Digit': did you mean digits.yaml or dtd\? "),
         ("digits.yml", r"no task file digits.yml: did you mean digits.yaml\?"),
         ("Digtis.yaml", r"no task file Digtis.yaml: did you mean digits.yaml\?"),
         ("FSDD/clips.csv", r"task FSDD/clips.csv is no YAML file, a task is a YAML file: did you mean digits.yaml\?"),

@@ -35,6 +35,11 @@ def random_tiny(folder: Path) -> Example:
     return "random(seed=1, model='m2d_s_vit_tiny-80x20p80x2p32k')", None
 
 
+@example("random images")
+def random_images(folder: Path) -> Example:
+    return "random(seed=1, model='m2d_vit_tiny-32x32p8')", None
+
+
 @example("hear file")
 def hear_file(folder: Path) -> Example:
     return f"hear(module={str(written.write(folder, 'small_hear', written.HEAR))!r})", None
@@ -127,6 +132,12 @@ DAC: dict[str, Any] = {
 }  # fmt: skip
 
 
+IMAGES: dict[str, Any] = WIDE | {"image_size": 32, "patch_size": 8}
+CLIP_TEXT: dict[str, Any] = WIDE | {
+    "vocab_size": 30, "max_position_embeddings": 8, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+
+
 def transformers_model(family: str) -> tuple[Any, Any]:
     """(model, feature extractor) of a family, with drawn weights: small, and with inputs of a second at most."""
     hf = pytest.importorskip("transformers", reason=f"transformers is not installed: {install_hint('transformers')}")
@@ -136,6 +147,7 @@ def transformers_model(family: str) -> tuple[Any, Any]:
     fused = {"enable_fusion": True, "fusion_type": "aff_2d"}
     whisper_extractor = {"feature_size": 32, "chunk_length": 1}
     clap_extractor = {"feature_size": 32, "max_length_s": 1}
+    sides = {"size": {"shortest_edge": 32}, "crop_size": 32}
 
     def clap(**more: Any) -> Any:
         return hf.ClapModel(hf.ClapConfig(text_config=CLAP_TEXT, audio_config=CLAP_AUDIO | more, projection_dim=16))
@@ -182,6 +194,19 @@ def transformers_model(family: str) -> tuple[Any, Any]:
         "clap-fused": lambda: (clap(**fused), hf.ClapFeatureExtractor(**clap_extractor, truncation="fusion")),
         "encodec": encodec,
         "encodec-chunked": lambda: encodec(CHUNKED, CHUNKS, feature_size=2, **CHUNKS),
+        "vit": lambda: (hf.ViTForImageClassification(hf.ViTConfig(**IMAGES)), hf.ViTImageProcessor(size=32)),
+        "dinov2": lambda: (
+            hf.Dinov2Model(hf.Dinov2Config(**IMAGES | {"image_size": 56})),
+            hf.BitImageProcessor(**sides),
+        ),
+        "dinov2-registers": lambda: (
+            hf.Dinov2WithRegistersModel(hf.Dinov2WithRegistersConfig(**IMAGES)),
+            hf.BitImageProcessor(**sides),
+        ),
+        "clip": lambda: (
+            hf.CLIPModel(hf.CLIPConfig(vision_config=IMAGES, text_config=CLIP_TEXT, projection_dim=16)),
+            hf.CLIPImageProcessor(**sides),
+        ),
         "dac": lambda: (hf.DacModel(hf.DacConfig(**DAC)), hf.DacFeatureExtractor(hop_length=320)),
     }
     return built[family]()
@@ -191,6 +216,7 @@ FAMILIES = (
     "wav2vec2", "hubert", "wavlm", "sew", "wav2vec2-bert", "ast", "whisper", "qwen2-audio", "parakeet", "clap",
     "clap-fused", "encodec", "encodec-chunked", "dac",
 )  # fmt: skip
+OF_IMAGES = ("vit", "dinov2", "dinov2-registers", "clip")
 ALIKE = ("wav2vec2-conformer", "unispeech", "unispeech-sat", "sew-d", "data2vec-audio")
 """Families that run through the same lines as others here: the numbers are compared, the contract is not run again."""
 
@@ -210,5 +236,5 @@ def _transformers(family: str) -> Callable[[Path], Example]:
     return lambda folder: (f"transformers(model={str(save_transformers(folder / family, family))!r})", None)
 
 
-for _family in FAMILIES:
+for _family in (*FAMILIES, *OF_IMAGES):
     EXAMPLES[f"transformers {_family}"] = _transformers(_family)

@@ -51,7 +51,7 @@ def test_every_published_release_is_read(shared: Path) -> None:
     [
         ("checkpoint-300", "does not state a model: expected .*m2d_vit_base-80x608p16x16"),
         ("80x608p16x16", "does not state a model"),
-        ("m2d_vit_huge-80x608p16x16", "no ViT of size 'huge' .known: tiny, small, base, large"),
+        ("m2d_vit_giant-80x608p16x16", "no ViT of size 'giant' .known: tiny, small, base, large, huge"),
         ("m2d_vit_base-64x608p16x16", "states 64 mels; the front end gives 80"),
         ("m2d_vit_base-80x608p16x16p44k", "states 44 kHz; the front end is defined at 16, 32 kHz"),
         ("m2d_vit_base-80x608p30x16", "patches of 30x16 do not fit into 80x608"),

@@ -32,7 +32,7 @@ def test_order_is_a_new_permutation_every_epoch(epochs):
 
 def test_crop_is_a_piece_of_its_clip_and_padded_with_silence_at_the_end(store, epochs):
     crops = epochs.crops(3, np.arange(len(epochs.rows)))
-    for waveform, length, row in zip(crops.waveforms, crops.lengths.tolist(), epochs.rows, strict=True):
+    for waveform, length, row in zip(crops.clips, crops.lengths.tolist(), epochs.rows, strict=True):
         clip = store.samples(int(row))
         assert length == min(len(clip), 10240)
         pieces = np.lib.stride_tricks.sliding_window_view(clip, length)
@@ -44,18 +44,18 @@ def test_short_clip_is_filled_up_with_itself_where_asked(store):
     crops = Epochs(store, runs.recipe(short_clips="repeat")).crops(0, np.array([0]))
     clip = store.samples(0)
     assert crops.lengths.tolist() == [10240]
-    assert (crops.waveforms[0, : len(clip)].numpy() == clip).all()
-    assert (crops.waveforms[0, len(clip) : 2 * len(clip)].numpy() == clip).all()
+    assert (crops.clips[0, : len(clip)].numpy() == clip).all()
+    assert (crops.clips[0, len(clip) : 2 * len(clip)].numpy() == clip).all()
 
 
 def test_crop_depends_on_its_sample_and_epoch_and_not_on_its_batch(epochs):
     longest = len(epochs.rows) - 1
     alone = epochs.crops(3, np.array([longest]))
     among = epochs.crops(3, np.array([0, longest, 5]))
-    assert torch.equal(alone.waveforms[0], among.waveforms[1])
+    assert torch.equal(alone.clips[0], among.clips[1])
     assert torch.equal(alone.noise[0], among.noise[1])
     later = epochs.crops(4, np.array([longest]))
-    assert not torch.equal(alone.waveforms, later.waveforms)
+    assert not torch.equal(alone.clips, later.clips)
     assert not torch.equal(alone.noise, later.noise)
 
 
@@ -64,22 +64,22 @@ def test_processes_read_the_parts_of_one_batch(epochs):
     parts = [list(epochs.batches(1, 4, rank, 2, pinned=False)) for rank in (0, 1)]
     assert len(whole) == 3
     for step, batch in enumerate(whole):
-        joined = torch.cat([parts[0][step].waveforms, parts[1][step].waveforms])
-        assert torch.equal(batch.waveforms, joined)
+        joined = torch.cat([parts[0][step].clips, parts[1][step].clips])
+        assert torch.equal(batch.clips, joined)
 
 
 def test_reading_may_begin_at_any_step(epochs):
     all_steps = list(epochs.batches(0, 2 * epochs.steps, 0, 1, pinned=False))
     later = list(epochs.batches(epochs.steps + 1, 2 * epochs.steps, 0, 1, pinned=False))
     for batch, again in zip(all_steps[epochs.steps + 1 :], later, strict=True):
-        assert torch.equal(batch.waveforms, again.waveforms)
+        assert torch.equal(batch.clips, again.clips)
         assert torch.equal(batch.noise, again.noise)
 
 
 def test_parts_of_a_batch_are_equal_and_in_order(epochs):
     batch = epochs.crops(0, np.arange(8))
     parts = list(batch.parts(4))
-    assert [len(part.waveforms) for part in parts] == [2, 2, 2, 2]
+    assert [len(part.clips) for part in parts] == [2, 2, 2, 2]
     assert torch.equal(torch.cat([part.noise for part in parts]), batch.noise)
 
 

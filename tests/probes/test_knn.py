@@ -16,8 +16,10 @@ def fit(x: Floats, y: Targets, k: float, call: str = "knn") -> knn.Vote:
     return found
 
 
-def by_hand(x: Floats, y: Targets, k: int, temperature: float = 0.07, classes: int = 3) -> np.ndarray:
-    z = ((x - x[TRAIN].mean(0, dtype=float)) / x[TRAIN].std(0, dtype=float)).astype(float)
+def by_hand(x: Floats, y: Targets, k: int, *, standardised: bool = True) -> np.ndarray:
+    temperature, classes, z = 0.07, 3, x.astype(float)
+    if standardised:
+        z = ((x - x[TRAIN].mean(0, dtype=float)) / x[TRAIN].std(0, dtype=float)).astype(float)
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     hot = y.astype(float) if y.ndim == 2 else np.eye(classes)[y]
     logits = []
@@ -33,6 +35,8 @@ def by_hand(x: Floats, y: Targets, k: int, temperature: float = 0.07, classes: i
 def test_logits_are_shares_of_weighted_votes(make: type, k: int) -> None:
     x, y = make(120, 12, 3)
     np.testing.assert_allclose(fit(x, y, float(k)).logits(x), by_hand(x, y, k), atol=1e-5)
+    as_they_are, dino = fit(x + 1, y, float(k), "knn(standardise=False)"), by_hand(x + 1, y, k, standardised=False)
+    np.testing.assert_allclose(as_they_are.logits(x + 1), dino, atol=1e-5)
 
 
 def test_high_temperature_makes_all_votes_equal() -> None:
@@ -42,7 +46,7 @@ def test_high_temperature_makes_all_votes_equal() -> None:
 
 
 def test_published_k_and_the_most_neighbours_first() -> None:
-    assert open_probe("knn").options == {"k": [1, 3, 5, 10, 20, 50], "temperature": 0.07}
+    assert open_probe("knn").options == {"k": [1, 3, 5, 10, 20, 50], "temperature": 0.07, "standardise": True}
     assert open_probe("knn").grid == (50.0, 20.0, 10.0, 5.0, 3.0, 1.0)
 
 

@@ -36,6 +36,14 @@ def test_logits_agree_with_scikit_learn_on_standardised_rows(clips: int, dim: in
     np.testing.assert_allclose(ours, theirs, atol=1e-2)
 
 
+def test_hundreds_of_constant_columns_change_nothing() -> None:
+    """As a histogram has of grey pictures; LAPACK may find no eigenvectors of so many equal eigenvalues."""
+    few, y = clouds(600, 8, 3, apart=0.3)
+    x = np.zeros((600, 512), dtype=np.float32)
+    x[:, ::73] = few
+    np.testing.assert_allclose(fit(x, y).logits(x), fit(few, y).logits(few), atol=1e-3)
+
+
 def test_two_classes_have_opposite_logits() -> None:
     x, y = clouds(50, 4, 2)
     logits = fit(x, y).logits(x)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from evar.nn.images import resized
 from evar.tuning import augment
 from evar.tuning.augment import Draws, draw
 from evar.tuning.patchout import draw_kept, kept_shape
@@ -41,13 +42,13 @@ def test_shares_are_of_the_beta_distribution():
 def test_crop_of_the_whole_input_is_the_input():
     spectra = noise(2, *SIZE)
     boxes = torch.tensor([[0, 80, 0, 101]] * 2)
-    torch.testing.assert_close(augment.crop(spectra, boxes), spectra, atol=1e-4, rtol=0)
+    torch.testing.assert_close(resized(spectra[:, None], boxes, edges="zeros")[:, 0], spectra, atol=1e-4, rtol=0)
 
 
 def test_crop_is_torchs_bicubic_resize_of_the_cut():
     """But for the two samples at an edge, where torch repeats the last one and the crop knows its neighbours."""
     spectra = noise(2, *SIZE)
-    cropped = augment.crop(spectra, torch.tensor([[10, 50, 20, 61], [3, 77, 1, 99]]))
+    cropped = resized(spectra[:, None], torch.tensor([[10, 50, 20, 61], [3, 77, 1, 99]]), edges="zeros")[:, 0]
     for clip, (top, high, left, wide) in enumerate([(10, 50, 20, 61), (3, 77, 1, 99)]):
         cut = spectra[clip : clip + 1, None, top : top + high, left : left + wide]
         expected = F.interpolate(cut, size=SIZE, mode="bicubic", align_corners=False)[0, 0]
@@ -55,7 +56,7 @@ def test_crop_is_torchs_bicubic_resize_of_the_cut():
 
 
 def test_crop_beyond_the_input_is_filled_with_zeros():
-    cropped = augment.crop(torch.ones(1, *SIZE), torch.tensor([[0, 80, 50, 101]]))
+    cropped = resized(torch.ones(1, 1, *SIZE), torch.tensor([[0, 80, 50, 101]]), edges="zeros")[:, 0]
     torch.testing.assert_close(cropped[0, :, :48], torch.ones(80, 48))
     assert (cropped[0, :, 54:] == 0).all()
 
@@ -74,7 +75,7 @@ def test_boxes_are_as_large_and_lie_as_the_paper_says():
 
 def test_masks_are_zeros_in_their_bands_and_nothing_else():
     spectra = noise(2, *SIZE)
-    masked = augment.mask(spectra, torch.tensor([[10, 5, 0, 0], [0, 0, 90, 11]]))
+    masked = augment.mask(spectra[:, None], torch.tensor([[10, 5, 0, 0], [0, 0, 90, 11]]))[:, 0]
     assert (masked[0, 10:15] == 0).all()
     assert torch.equal(masked[0, :10], spectra[0, :10])
     assert torch.equal(masked[0, 15:], spectra[0, 15:])

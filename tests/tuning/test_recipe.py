@@ -12,6 +12,7 @@ COMMON = {
     "crop_room_mels": 1.0, "crop_room_frames": 1.5, "crop_smallest": 0.6, "crop_largest": 1.5, "freq_mask": 0,
     "time_mask": 0, "patchout": 0.0, "freeze_patches": False, "sampling": "each", "epoch_clips": None,
     "head_std": 0.01, "seed": 43, "seeds": 3, "clip": None, "at_once": None, "trust": 0.001,
+    "smallest_crop": None, "flip": False, "freeze": False, "features": "mean", "class_mean": True, "head_eps": 1e-5,
 }  # fmt: skip
 PUBLISHED = {
     "as2m": {"optimizer": "lars", "lr": 2.0, "batch_size": 64, "epochs": 70, "warmup_epochs": 15, "mixup": 0.5,
@@ -22,6 +23,9 @@ PUBLISHED = {
     "vc1": {"optimizer": "adamw", "lr": 5e-4, "weight_decay": 1e-4, "amsgrad": True, "batch_size": 64, "epochs": 50,
             "freq_mask": 30, "time_mask": 48},
 }  # fmt: skip
+LINPROBE = {"optimizer": "lars", "lr": 0.1 * 16_384 / 256, "lr_min": 0.0, "batch_size": 16_384, "epochs": 90,
+            "warmup_epochs": 10, "freeze": True, "features": "cls", "smallest_crop": 0.08, "flip": True,
+            "class_mean": False, "head_eps": 1e-6, "seeds": 1}  # fmt: skip
 FRAMES = {"as2m": 1001, "as20k": 1001, "esc50": 501, "spcv2": 101, "vc1": 821}
 
 
@@ -31,6 +35,10 @@ def test_recipe_has_every_published_value(task):
     assert recipe.model_dump() == {**COMMON, **PUBLISHED[task]}
     assert recipe.flat == (task != "vc1")
     assert round(load_task(task).seconds * 100) + 1 == FRAMES[task]
+
+
+def test_linear_probe_of_mae_has_every_published_value():
+    assert make_recipe("imagenet1k", "mae_linprobe", {}).model_dump() == {**COMMON, **LINPROBE}
 
 
 def test_epoch_was_chosen_on_test_where_there_are_no_validation_clips():

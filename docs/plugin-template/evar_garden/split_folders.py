@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from evar.base.errors import DataError
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.readers.contract import Reader, Reading
 from evar.data.task import Task
 
@@ -25,7 +25,7 @@ class SplitFolders(Reader):
         return (folder / "train").is_dir()
 
     def read(self, root: Path, task: Task) -> Reading:
-        listing = audio_files(root)
+        listing = clip_files(root)
         parts = [path.split("/") for path in listing.paths if path.count("/") == 2]
         if not parts:
             raise DataError(f"{root}: no audio at SPLIT/CLASS/CLIP")

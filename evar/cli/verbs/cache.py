@@ -1,4 +1,4 @@
-"""`evar cache`: list or prune prepared stores and embeddings."""
+"""`evar cache`: list or remove decoded audio and embeddings."""
 
 import argparse
 import datetime
@@ -14,7 +14,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "action",
         type=one_of("action", "list", "prune"),
         metavar="list|prune",
-        help="show what lies there, or delete what is not needed",
+        help="show what is there, or remove what is not needed",
     )
     add_settings(parser, "cache")
     some = parser.add_mutually_exclusive_group()
@@ -22,17 +22,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--to",
         type=argument(read_size),
         metavar="SIZE",
-        help="prune: also what was used longest ago, until stores and embeddings take at most that: 20GB, 500MB "
-        "(default: keep)",
+        help="prune: also remove what was used longest ago, until audio and embeddings take at most SIZE, such as "
+        "20GB or 500MB (default: keep)",
     )
     parser.add_argument(
         "--older-than",
         type=whole(0),
         metavar="DAYS",
-        help="prune: also what was not used for so many days (default: keep)",
+        help="prune: also remove what was not used for DAYS days (default: keep)",
     )
     some.add_argument(
-        "--all", action="store_true", help="prune: everything that no process holds (default: leftovers only)"
+        "--all",
+        action="store_true",
+        help="prune: remove everything that no process uses (default: only leftovers of runs that ended early)",
     )
 
 

@@ -1,4 +1,4 @@
-"""`evar check`: report what a task's copy lacks, repeats or leaks, and whether it can be scored."""
+"""`evar check`: report what your copy of a dataset lacks, repeats or leaks, and whether it can be scored."""
 
 import argparse
 import dataclasses
@@ -23,8 +23,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--near-duplicates",
         action="store_true",
-        help="also look for copies across the split, of other gain, polarity, start or coding: minutes for a large "
-        "task, kept for later runs (default: show what was found before)",
+        help="also search for test clips that are changed copies of training clips (louder, inverted, shifted, coded "
+        "as MP3): minutes for a large task; the result is kept for later runs (default: show what was found before)",
     )
     add_json(parser, "reports")
 

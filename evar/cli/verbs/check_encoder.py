@@ -1,4 +1,4 @@
-"""`evar check-encoder`: check whether an encoder, your own too, keeps the contract that all encoders keep."""
+"""`evar check-encoder`: check whether an encoder, such as your own, keeps the rules that all encoders keep."""
 
 import argparse
 import traceback
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which encoder."""
-    parser.add_argument(
-        "encoder", metavar="NAME(..)", help="encoder, with options as literals: m2d, \"hear(module='my.py')\""
-    )
+    parser.add_argument("encoder", metavar="NAME(..)", help="encoder, with its options: m2d, \"hear(module='my.py')\"")
     add_weights(parser)
     add_settings(parser, "cache", "device")
 
@@ -26,6 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run every check of the contract on an encoder. 0 where it keeps all of them, else 2."""
     from evar.encoder_checks import run_checks
+    from evar.preparation import SPANS
 
     checks = run_checks(arguments.encoder, arguments.weights, config_from(arguments))
     opening = next(checks)
@@ -33,8 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         show(opening)
         say("it does not open; the other checks were not run")
         return USERS_MISTAKE
+    unit = SPANS[opening.encoder.modality][2]
     identity, outputs = opening.encoder.identity, ", ".join(opening.encoder.outputs)
-    echo(f"{identity.name}  {identity.weights}  {opening.encoder.sample_rate} Hz  outputs: {outputs}")
+    echo(f"{identity.name}  {identity.weights}  {opening.encoder.rate} {unit}  outputs: {outputs}")
     kept = list(map(show, checks))
     say(f"{sum(kept)} of {len(kept)} checks passed")
     return DONE if all(kept) else USERS_MISTAKE

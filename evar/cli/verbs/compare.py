@@ -1,4 +1,4 @@
-"""`evar compare`: compare two runs or encoders, paired on the clips that both were tested on."""
+"""`evar compare`: compare two runs or encoders, clip by clip, on the clips that both were tested on."""
 
 import argparse
 import dataclasses
@@ -22,16 +22,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             name,
             metavar=name.upper(),
-            help="a run's id, or the name of an encoder or its weights, of which the latest ranked row is taken",
+            help="a run's id; or the name of an encoder or of its weights, which stands for its latest ranked row",
         )
     parser.add_argument(
         "--task",
         action="add-up",
         metavar="NAME[,..]",
-        help="task names separated by commas (default: all that both have, in short)",
+        help="tasks separated by commas (default: every task that both have, in one line each)",
     )
     parser.add_argument(
-        "--probe", metavar="NAME", help="probe of the rows (default: that of a run's id, else logistic)"
+        "--probe",
+        metavar="NAME",
+        help="compare rows of this probe (default: the probe of the run that is named, else logistic)",
     )
     add_results(parser)
     add_json(parser, "comparisons")

@@ -1,4 +1,4 @@
-"""`evar demo`: synthesise a small dataset, and score the bundled M2D, the same untrained, and log-mel statistics."""
+"""`evar demo`: synthesise a small dataset, and score the bundled M2D, the same untrained, and log-mel on it."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,11 @@ ENCODERS = ("m2d", "random(model='m2d_vit_tiny-80x208p16x16')", "logmel")  # the
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Where to."""
     parser.add_argument(
-        "--folder", type=Path, default=Path("demo"), metavar="FOLDER", help="where everything goes (default: demo)"
+        "--folder",
+        type=Path,
+        default=Path("demo"),
+        metavar="FOLDER",
+        help="folder for its data, cache and results (default: demo)",
     )
 
 

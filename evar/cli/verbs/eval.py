@@ -1,4 +1,4 @@
-"""`evar eval`: score a frozen encoder on tasks and add rows to the leaderboard (the verb where none is given)."""
+"""`evar eval`: score a frozen encoder on tasks and add rows to the leaderboard (used where no verb is given)."""
 
 import argparse
 import dataclasses
@@ -35,7 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         default="m2d",
         metavar="NAME(..)",
-        help=f"encoder, with options as literals: {', '.join(plugins.names('encoder'))}; or `list` (default: m2d)",
+        help="encoder, with options as in random(seed=3): "
+        f"{', '.join(plugins.names('encoder'))}; or `list` (default: m2d)",
     )
     add_weights(parser, "the encoder's own, for m2d the bundled `tiny`")
     parser.add_argument(
@@ -43,15 +44,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="add-up",
         default="logistic",
         metavar="NAME[,..]",
-        help="probes separated by commas, with options as literals: "
+        help="probes separated by commas, with options as in knn(k=[5]): "
         f"{', '.join(plugins.names('probe'))}; or `list` (default: logistic)",
     )
     add_results(parser)
     parser.add_argument(
         "--again",
         action="store_true",
-        help="score also what has its row, by the same weights, code, probe, settings, clips and kind of device "
+        help="score again what already has a row of the same weights, code, probe, settings, clips and kind of device "
         "(default: show that row)",
+    )
+    parser.add_argument(
+        "--save-probe",
+        action="store_true",
+        help="keep the fitted probe beside each row, for evar.load_probe; score again what has its row but no probe "
+        "(default: do not)",
     )
     add_settings(parser)
     add_json(parser, "results")
@@ -86,11 +93,17 @@ def run(arguments: argparse.Namespace) -> int:
     require_encoder(arguments.encoder)
     plugins.require_calls("probe", arguments.probe)
     from evar.leaderboard import leaderboard_csv
-    from evar.pipeline import Evaluator
+    from evar.pipeline import Evaluator, of_modality
 
     results = arguments.results
     evaluator = Evaluator.open(
-        arguments.encoder, arguments.probe, config, results, weights=arguments.weights, again=arguments.again
+        arguments.encoder,
+        arguments.probe,
+        config,
+        results,
+        weights=arguments.weights,
+        again=arguments.again,
+        save_probe=arguments.save_probe,
     )
 
     def score(task: Task) -> None:
@@ -110,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
                 say(f"score over shots drawn in {draw_shots(results, swept)}")
                 swept = []
 
-    return for_each(tasks, score)
+    return for_each(of_modality(tasks, evaluator.encoder, arguments.task), score)
 
 
 def task_list(data: Path, *, as_json: bool) -> str:

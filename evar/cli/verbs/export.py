@@ -1,22 +1,24 @@
-"""`evar export`: write all results for pandas, or in the shapes of the HEAR kit and of MTEB."""
+"""`evar export`: write results for pandas, other harnesses and the Hub, as a site, or the embeddings behind them."""
 
 import argparse
 
-from evar.cli.options import add_results, names
+from evar.cli.options import add_results, add_settings, config_from
 from evar.cli.terminal import echo, plugin_list, width
-from evar.cli.verbs.leaderboard import LIST, add_format
+from evar.cli.verbs.leaderboard import LIST, add_filters, add_format, filters
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which rows, in which format, where to."""
     add_results(parser)
+    add_filters(parser)
     add_format(parser, "long")
-    parser.add_argument(
-        "--probe",
-        type=names,
-        action="add-up",
-        metavar="NAME[,..]",
-        help="only rows of one of these, by probe (default: all)",
+    only = ", for the format embeddings"
+    add_settings(
+        parser,
+        "data",
+        "cache",
+        data=f"folder that holds the datasets' folders{only}",
+        cache=f"folder of prepared stores and embeddings{only}",
     )
 
 
@@ -29,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         echo(plugin_list("format"))
         return 0
     out = destination(arguments.format, arguments.out, arguments.results)
-    shown = read_leaderboard(arguments.results, published="all", probe=arguments.probe)
+    config = config_from(arguments)
+    shown = read_leaderboard(arguments.results, published="all", config=config, **filters(arguments))
     write(shown, arguments.format, out, width())
     return 0

@@ -1,4 +1,4 @@
-"""`evar finetune`: train an encoder with a new head on tasks' labels, and add a row for each task."""
+"""`evar finetune`: train an encoder and a new head on the labels of tasks, and add a row for each task."""
 
 import argparse
 import dataclasses
@@ -39,8 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         metavar="NAME",
-        help=f"of the settings below: {', '.join(table().recipes)}, or a YAML file (default: the task's own, else "
-        "`default`)",
+        help=f"values for the settings below: {', '.join(table().recipes)}, or a YAML file (default: the task's own "
+        "recipe, else `default`)",
     )
     parser.add_argument(
         "--protocol",
@@ -56,14 +56,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="folder of the runs' files (default: runs/finetune- and the names of task and encoder)",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the folder's checkpoints (default: begin new runs)"
+        "--resume", action="store_true", help="go on from the checkpoints in the folder (default: begin new runs)"
     )
     add_checkpoint_minutes(parser, " within an epoch")
     add_results(parser)
     add_settings(parser, *SETTINGS, precision="auto, float32 or bfloat16")
     add_json(parser, "results")
     said = {f"The recipe {name} changes": values for name, values in table().recipes.items()}
-    add_recipe(parser, FineTuningRecipe, f"Defaults are M2D's common ones.\n{changes(said)}")
+    add_recipe(parser, FineTuningRecipe, f"Defaults are what M2D's recipes have in common.\n{changes(said)}")
 
 
 def run(arguments: argparse.Namespace) -> int:

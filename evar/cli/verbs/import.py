@@ -1,4 +1,4 @@
-"""`evar import`: copy another results folder's runs, or scores of the M2D authors' EVAR package."""
+"""`evar import`: copy the runs of another results folder, or scores of the M2D authors' EVAR package."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "file",
         type=Path,
         metavar="PATH",
-        help="a results folder, or a scores.csv: columns representation, task, score, report",
+        help="a results folder, or a CSV file with the columns representation, task, score, report",
     )
     add_results(parser)
 

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from evar.base import plugins
 from evar.base.errors import UsageError
@@ -9,39 +10,56 @@ from evar.cli.options import add_results, day, names, one_of
 from evar.cli.terminal import echo, plugin_list, width
 
 LIST = "list"
+PAGES = ("html", "site")
 FILTERS = ("task", "probe", "protocol", "metric", "encoder")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which rows, in which format, where to."""
     add_results(parser)
+    add_filters(parser)
+    parser.add_argument(
+        "--published",
+        type=one_of("published rows", "none", "linear", "frozen", "all"),
+        metavar="KIND",
+        help="published scores to show: none, linear (linear classifiers on frozen encoders), frozen (other heads too) "
+        "or all (fine-tuned too); those of other protocols have tables of their own (default: linear; on the page all)",
+    )
+    add_format(parser, "terminal")
+    parser.add_argument(
+        "--ranks",
+        action="store_true",
+        help="show the rank of each score in its column, #1 for the best (default: no ranks)",
+    )
+    parser.add_argument(
+        "--history", action="store_true", help="show every run of each encoder over time (default: the latest)"
+    )
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Which rows, for `evar export` too."""
     for name in FILTERS:
         parser.add_argument(
             f"--{name}",
             type=names,
             action="add-up",
             metavar="NAME[,..]",
-            help=f"only rows of one of these, by {name}{'; groups too' if name == 'task' else ''} (default: all)",
+            help=f"show only rows of these {name}s{' or groups of tasks' if name == 'task' else ''} (default: all)",
         )
     parser.add_argument(
-        "--since", type=day, metavar="DAY", help="only rows from this day on, YYYY-MM-DD, UTC (default: all)"
+        "--since", type=day, metavar="DAY", help="show only rows from this day on, YYYY-MM-DD, UTC (default: all)"
     )
-    parser.add_argument(
-        "--published",
-        type=one_of("published rows", "none", "linear", "frozen", "all"),
-        metavar="KIND",
-        help="published rows of the same datasets: none, linear (on frozen encoders), frozen (other heads too), all "
-        "(fine-tuned too); other protocols in tables of their own (default: linear; on the page all)",
-    )
-    add_format(parser, "terminal")
-    parser.add_argument(
-        "--ranks",
-        action="store_true",
-        help="each score with its rank in its column, #1 for the best (default: without)",
-    )
-    parser.add_argument(
-        "--history", action="store_true", help="every run of each encoder over time (default: the latest)"
-    )
+
+
+def filters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `add_filters` was given, as `read_leaderboard` takes it."""
+    return {name: getattr(arguments, name) for name in (*FILTERS, "since")}
+
+
+def format_name(text: str) -> str:
+    """A type: the name of a format, whose words may stand apart by hyphens too."""
+    known, written = plugins.names("format"), text.replace("-", "_")
+    return written if written in known else one_of("format", *known, LIST)(text)
 
 
 def add_format(parser: argparse.ArgumentParser, default: str) -> None:
@@ -49,17 +67,17 @@ def add_format(parser: argparse.ArgumentParser, default: str) -> None:
     known = plugins.names("format")
     parser.add_argument(
         "--format",
-        type=one_of("format", *known, LIST),
+        type=format_name,
         default=default,
         metavar="FORMAT",
-        help=f"{', '.join(known)}, or `list`; csv has a line an encoder, long a line a score (default: {default})",
+        help=f"{', '.join(known)}, or `list`; csv has a line per encoder, long a line per score (default: {default})",
     )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="PATH",
-        help="file to write, for hear and mteb a folder (default: text to stdout, the page to leaderboard.html beside "
-        "the results)",
+        help="file to write; a folder for formats of several files (default: stdout; for html, leaderboard.html in the "
+        "results folder)",
     )
 
 
@@ -83,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.results,
         history=arguments.history,
         ranks=arguments.ranks,
-        published=arguments.published or ("all" if arguments.format == "html" else "linear"),
-        **{name: getattr(arguments, name) for name in (*FILTERS, "since")},
+        published=arguments.published or ("all" if arguments.format in PAGES else "linear"),
+        **filters(arguments),
     )
     write(shown, arguments.format, out, width())
     return 0

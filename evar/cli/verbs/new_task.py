@@ -12,25 +12,27 @@ from evar.cli.terminal import echo
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The folder, and how it is divided."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder whose folders are the classes")
-    parser.add_argument("--name", metavar="NAME", help="of the task and its two files (default: the folder's name)")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder with a folder of audio for each class")
+    parser.add_argument(
+        "--name", metavar="NAME", help="name of the task and of its two files (default: the folder's name)"
+    )
     parser.add_argument(
         "--folds",
         type=whole(3),
         metavar="N",
-        help="folds of a cross-validation (default: no folds, 80 %% train, 10 %% valid, 10 %% test)",
+        help="number of folds for cross-validation (default: no folds, but 80 %% train, 10 %% valid, 10 %% test)",
     )
     parser.add_argument(
         "--group-by",
         metavar="REGEX",
-        help="its first group, searched for in each path below FOLDER, names what must stay together: a speaker, a "
-        "recording (default: each clip is its own)",
+        help="regular expression that is searched for in each path below FOLDER; its first group is the name of what "
+        "must stay together, such as a speaker or a recording (default: each clip stands alone)",
     )
     parser.add_argument(
         "--seconds",
         type=number(0.01, 600, "a number from 0.01 to 600"),
         metavar="S",
-        help="length, in seconds, that clips are cut or padded to (default: what 95 %% of the clips do not exceed)",
+        help="seconds to which clips are cut or padded (default: a length that 95 %% of the clips do not exceed)",
     )
 
 

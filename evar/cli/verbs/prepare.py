@@ -1,4 +1,4 @@
-"""`evar prepare`: decode a task's audio into the prepared store, once."""
+"""`evar prepare`: decode the clips of tasks once, for all later runs."""
 
 import argparse
 
@@ -15,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--download",
         action="store_true",
-        help="first fetch what is missing and may be fetched without an account (default: use what is there)",
+        help="first download what is missing, where that needs no account (default: use what is there)",
     )
     add_rate(parser)
     add_settings(parser, "data", "cache", "workers")
@@ -25,12 +25,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Fetch, if asked to, and decode each task's clips into the store."""
     config = config_from(arguments)
     tasks = load_tasks(arguments.task, config.data, fetch=arguments.download)
-    from evar.preparation import prepare
+    from evar.preparation import SPANS, prepare
 
     def work(task: Task) -> None:
         (prepared,) = prepare(task, arguments.rate, download=arguments.download, config=config)
         there, expected = len(prepared.store.usable), prepared.manifest.expected
-        echo(f"{task.name}  {there:,} of {expected:,} clips ({prepared.coverage:.1%}) at {arguments.rate} Hz in "
+        rate = f"{prepared.store.rate} {SPANS[task.modality][2]}"
+        echo(f"{task.name}  {there:,} of {expected:,} {task.noun} ({prepared.coverage:.1%}) at {rate} in "
              f"{prepared.store.folder}  {prepared.seconds:.1f} s")  # fmt: skip
 
     return for_each(tasks, work)

@@ -1,4 +1,4 @@
-"""`evar pretrain`: train an M2D encoder on a folder of audio, or on tasks' training clips, without labels."""
+"""`evar pretrain`: train an M2D encoder on a folder of audio or images, or on tasks' training clips, without labels."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What to read, where to write, and one option for each field of the recipe, which reads and checks its text."""
     from evar.pretrain.recipe import PRESETS, Recipe
 
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="folders of audio, at any depth")
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="folders of audio, or of images; folders in them are read too",
+    )
     parser.add_argument(
         "--task",
         action="add-up",
@@ -31,20 +37,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="start",
         metavar="FILE",
         help="checkpoint to start from: a file, a folder that holds one, or a name of `evar weights list`; the recipe "
-        "takes its encoder's shape (default: random weights)",
+        "takes the shape of its encoder (default: random weights)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the folder's checkpoint; with more --epochs "
-        "than planned, by a plan for what is left (default: begin a new run)",
+        help="go on from the checkpoint in the folder; with more --epochs "
+        "than were planned, a new plan is made for the rest (default: begin a new run)",
     )
-    add_checkpoint_minutes(parser, ", the most that a kill can lose")
+    add_checkpoint_minutes(parser, ": no more is lost when the run is killed")
     parser.add_argument(
         "--eval-task",
         action="add-up",
         metavar="NAME[,..]",
-        help="tasks that the encoder is scored on while it trains, by the logistic probe (default: none)",
+        help="score the encoder on these tasks while it trains, with the logistic probe (default: none)",
     )
     parser.add_argument(
         "--eval-every", type=whole(1), default=10, metavar="N", help="epochs between these scores (default: 10)"
@@ -94,7 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _changes() -> str:
-    from evar.pretrain.recipe import OF_OBJECTIVE, PRESETS
+    from evar.pretrain.recipe import OF_IMAGES, OF_OBJECTIVE, PRESETS
 
     said = {f"The preset {preset} changes": values for preset, values in PRESETS.items()}
+    said["Images (--image-size) change, whatever the preset"] = OF_IMAGES
     return changes(said | {f"The objective {name} changes, whatever the preset": v for name, v in OF_OBJECTIVE.items()})

@@ -24,14 +24,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "action",
         type=one_of("action", "list", "show", "tag", "note", "remove"),
         metavar="list|show|tag|note|remove",
-        help="list all, show a run's record, say its tags or its note anew, or remove it with its predictions",
+        help="list all runs, show the record of one, replace its tags or its note, or remove it with its predictions",
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="a run's id or its unique beginning; not for list")
     parser.add_argument(
-        "words", nargs="*", metavar="WORD", help="tag: the tags, none to take them away; note: the note"
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="a run's id, or the beginning of an id where no other begins so; not for list",
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="WORD", help="for tag the tags (none: remove them), for note the text"
     )
     add_results(parser, "folder of runs")
-    add_json(parser, "list and show:")
+    add_json(parser, "the output of list and show")
 
 
 def run(arguments: argparse.Namespace) -> int:

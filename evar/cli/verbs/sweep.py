@@ -1,4 +1,4 @@
-"""`evar sweep`: score many encoders on many tasks by many probes, here or on a Ray cluster."""
+"""`evar sweep`: score many encoders on many tasks with many probes, here or on a Ray cluster."""
 
 import argparse
 import dataclasses
@@ -23,13 +23,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--file",
         type=Path,
         metavar="FILE",
-        help="YAML file with lists of encoders, tasks and probes (docs/clusters.md); what it lacks is given by options",
+        help="YAML file with lists of encoders, tasks and probes (docs/clusters.md); options give what it lacks",
     )
     parser.add_argument(
         "--task", action="add-up", metavar="NAME[,..]", help=f"{TASK_NAMES}, or a path to a task's YAML file"
     )
     parser.add_argument(
-        "--encoder", action="add-up", metavar="NAME[,..]", help="encoders, with options as literals (default: m2d)"
+        "--encoder",
+        action="add-up",
+        metavar="NAME[,..]",
+        help="encoders separated by commas, with options as in random(seed=3) (default: m2d)",
     )
     parser.add_argument(
         "--weights",
@@ -42,17 +45,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--probe",
         action="add-up",
         metavar="NAME[,..]",
-        help="probes separated by commas, with options as literals (default: logistic)",
+        help="probes separated by commas, with options as in knn(k=[5]) (default: logistic)",
     )
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="run on Ray: the address of a cluster, or `auto`: the one of this machine, else all of its devices "
-        "(default: one device, without Ray)",
+        help="run on Ray: the address of a cluster, or `auto` for the cluster of this machine, or where there is none "
+        "for all devices of this machine (default: one device, without Ray)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the cells and what they will cost; score nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be scored and what it will cost; score nothing"
+    )
     add_results(parser)
-    parser.add_argument("--again", action="store_true", help="score also what has its row (default: show that row)")
+    parser.add_argument(
+        "--again", action="store_true", help="score again what already has a row (default: show that row)"
+    )
     add_settings(parser)
     add_json(parser, "cells")
 

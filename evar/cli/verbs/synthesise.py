@@ -1,4 +1,4 @@
-"""`evar synthesise`: synthesise random sounds, for pre-training beside real ones; what is there is kept."""
+"""`evar synthesise`: synthesise random sounds, to pre-train on beside real ones; files that are there are kept."""
 
 import argparse
 from pathlib import Path
@@ -9,9 +9,9 @@ from evar.cli.terminal import echo
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Where to, and how many."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the WAV files go")
-    parser.add_argument("--clips", type=whole(1), default=6000, metavar="N", help="how many (default: 6000)")
-    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of everything random (default: 0)")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder for the WAV files")
+    parser.add_argument("--clips", type=whole(1), default=6000, metavar="N", help="number of clips (default: 6000)")
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="seed of everything random (default: 0)")
     add_settings(parser, "workers", workers="processes that make clips")
 
 

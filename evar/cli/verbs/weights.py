@@ -1,4 +1,4 @@
-"""`evar weights`: list, fetch or check the bundled and published checkpoints, which can be named instead of a file."""
+"""`evar weights`: list, fetch or check checkpoints that have a name: the bundled and the published ones."""
 
 import argparse
 from pathlib import Path
@@ -21,13 +21,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "action",
         type=one_of("action", "list", "get", "check"),
         metavar="list|get|check",
-        help="show, fetch or verify them",
+        help="show them, download one, or check files that are here",
     )
     parser.add_argument(
         "name",
         nargs="?",
         metavar="NAME",
-        help="of a checkpoint, for list a part of it (default: all, for check those that are there)",
+        help="name of a checkpoint, for list also a part of a name (default: all, for check those that are here)",
     )
     add_settings(parser, "cache")
 

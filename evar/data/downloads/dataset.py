@@ -18,7 +18,7 @@ from evar.data.downloads.hub import fetch
 from evar.data.downloads.sources import DatasetSource, RemoteFile, read_sources
 from evar.data.downloads.unpack import ANOTHER, unpacked
 from evar.data.manifest import find_root, open_reader
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.readers.hub import HubReader
 from evar.data.task import Task
 
@@ -65,7 +65,7 @@ def _have_tables(source: DatasetSource, target: Path, places: Sequence[str], fet
         except DataError as error:
             fault = error
             log.warning(str(error))
-    if not audio_files(target).paths:
+    if not clip_files(target, "any").paths:
         raise DataError(str(source.by_hand).replace("{folder}", str(target))) from fault
     if fault is not None:
         raise DataError(f"{target}: not every table is there, or not the official one") from fault

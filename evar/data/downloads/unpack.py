@@ -1,7 +1,7 @@
 """Unpacking a zip, tar or tar.gz into a folder beside its place.
 
 Members stay inside the folder: `zipfile` ensures that by itself, in tars a name that leads out of it is refused, as a
-link or a device is. Modes, owners and times are not taken over; what unpacks to far more than audio does is a bomb.
+link or a device is. Modes, owners and times are not taken over; what unpacks to far more than a dataset does is a bomb.
 Datasets come as archives whose checksum was verified before (`sources.yaml`).
 """
 
@@ -58,7 +58,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 left -= size
                 if left < 0:
                     raise DataError(
-                        f"{archive} is not unpacked: it unpacks to far more bytes than audio does; {ANOTHER}"
+                        f"{archive} is not unpacked: it unpacks to far more bytes than a dataset does; {ANOTHER}"
                     )
                 extract(folder)
                 before, used = used, file.tell()

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evar.base.errors import DataError, few
-from evar.data.readers.audio_files import audio_files, one_each
+from evar.data.readers.clip_files import clip_files, one_each
 from evar.data.readers.contract import COLUMNS, Reader, Reading
 from evar.data.readers.table_files import read_csv, read_lines, require_columns
 from evar.data.task import Task
@@ -59,7 +59,7 @@ class AudioSet(Reader):
         segments = pd.concat(lists, ignore_index=True)
         if (twice := segments["group"][segments["group"].duplicated()]).size:
             raise DataError(f"{root}: ids that the lists hold twice: {few(twice)}")
-        listing = audio_files(root)
+        listing = clip_files(root)
         ids, stated = _names(listing.paths)
         row = pd.Index(segments["group"]).get_indexer(pd.Index(ids))  # -1: not listed
         same = _same_start(stated, segments["start"].to_numpy()[row])

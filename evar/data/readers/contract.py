@@ -4,7 +4,7 @@ A plug-in is one file of this folder; its name is a task's `reader`. It exports
 
     open_reader(**options) -> Reader
 
-whose keyword arguments are the task's `options`. A reader opens tables and lists folders, never audio: what is missing
+whose keyword arguments are the task's `options`. A reader opens tables and lists folders, never clips: what is missing
 or broken on disk is found when the store is prepared, so the table always holds what the dataset promises.
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from evar.base.errors import DataError, UsageError, few
-from evar.data.readers.audio_files import audio_files, one_each
+from evar.data.readers.clip_files import clip_files, one_each
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.table_files import read_csv, require_columns
 from evar.data.task import Task
@@ -37,7 +37,7 @@ class GTZAN(Reader):
         file = task.file.parent / task.split_file
         split = read_csv(file)
         require_columns(split, ["clip", "genre", "split"], file)
-        listing = audio_files(root)
+        listing = clip_files(root)
         found, twice = one_each(listing.paths, lambda path: PurePosixPath(path).stem)
         if len(split) and not set(split["clip"]) & set(found):
             raise DataError(f"{root}: no clip of {file} lies there (such as {few(split['clip'], 1)})")

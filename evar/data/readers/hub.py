@@ -1,8 +1,8 @@
 """`hub`: a dataset of the Hugging Face Hub, in its cache on this machine or in a folder of the same layout.
 
-Audio lies in a column of Parquet files, in tars, or in folders. The card (README.md) and the names of files say which
-are of which split; `--download` fetches those alone. Names of classes come from the files or from the card. Where the
-task has folds and no column says which, a clip's fold follows from its group by the hash of `split.dealt`.
+Audio, or images, lie in a column of Parquet files, in tars, or in folders. The card (README.md) and the names of files
+say which are of which split; `--download` fetches those alone. Names of classes come from the files or from the card.
+Where the task has folds and no column says which, a clip's fold follows from its group by the hash of `split.dealt`.
 """
 
 import re
@@ -14,12 +14,12 @@ from typing import ClassVar, Never
 import pandas as pd
 
 from evar.base.errors import DataError, UsageError, did_you_mean, few
-from evar.data import parquet
+from evar.data import parquet, tar
 from evar.data.downloads import hub
-from evar.data.readers.audio_files import ENDINGS, audio_files
+from evar.data.readers.clip_files import ANY, ENDINGS, clip_files
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.hub_layout import Layout, find_layout, part_of, read_card
-from evar.data.readers.shards import Columns, folder_rows, parquet_rows, tar_rows
+from evar.data.readers.shards import Columns, folder_rows, holds_images, parquet_rows, tar_rows
 from evar.data.split import dealt
 from evar.data.task import Task
 
@@ -39,6 +39,7 @@ def open_reader(
     revision: str | None = None,
     config: str | None = None,
     audio: str | None = None,
+    image: str | None = None,
     label: str | None = None,
     group: str | None = None,
     fold: str | None = None,
@@ -49,7 +50,7 @@ def open_reader(
     """See docs/datasets.md.
 
     repo, revision: OWNER/NAME and a commit of 40 digits; without them a folder alone is read. config: "*" for all.
-    audio, label, group, fold: columns. splits: {part: split, or several}, or the one split that folds are made of.
+    audio or image, label, group, fold: columns. splits: {part: split, or several}, or the one that folds are made of.
     without: labels whose clips are left out. separator: stands between the labels of one text.
     """
     if (repo is None) != (revision is None):
@@ -62,7 +63,9 @@ def open_reader(
     if isinstance(splits, dict) and (strange := [part for part in splits if part not in PARTS]):
         hint = did_you_mean(strange[0], PARTS) or f"valid: {', '.join(PARTS)}"
         _refuse(f"splits names no part of a task {strange[0]!r}: {hint}")
-    columns = Columns(audio, label, group, fold, separator)
+    if audio is not None and image is not None:
+        _refuse("audio and image are of two tasks: give one of them")
+    columns = Columns(audio, image, label, group, fold, separator)
     return HubReader(repo, revision, config, columns, splits, tuple(without or ()))
 
 
@@ -90,13 +93,13 @@ class HubReader(Reader):
     splits: Splits | None = None
     without: tuple[str, ...] = ()
     distinct = False
-    endings: ClassVar[tuple[str, ...]] = (".parquet", ".tar", *ENDINGS)
+    endings: ClassVar[tuple[str, ...]] = (".parquet", ".tar", *ANY)
 
     @property
     def wanted(self) -> str:  # type: ignore[override]
         """The revision in the Hub's cache, or files of its kinds."""
         where = f"{self.repo}@{self.revision} in the Hub's cache, or " if self.repo else ""
-        return f"{where}Parquet files, tars or audio files"
+        return f"{where}Parquet files, tars, audio files or images"
 
     def holds(self, folder: Path) -> bool:
         return any(path.name.lower().endswith(self.endings) for path in folder.rglob("*"))
@@ -108,7 +111,7 @@ class HubReader(Reader):
 
     def layout(self, root: Path) -> Layout:
         """The files that are read. Raises UsageError for a wrong config, DataError where there are none."""
-        return find_layout(audio_files(root, all_files=True).paths, read_card(root), self.config, self.place(root))
+        return find_layout(clip_files(root, all_files=True).paths, read_card(root), self.config, self.place(root))
 
     def choose(self, paths: Sequence[str], root: Path) -> list[str]:
         """Which of the dataset's files are to be fetched; its card lies in `root`. Raises as `layout` does."""
@@ -150,7 +153,18 @@ class HubReader(Reader):
                 raise UsageError(f"{place}: no split {name!r}{hint} (there: {few(there, 20)})")
         return parts
 
-    def rows(self, root: Path, parts: Mapping[str, Sequence[str]], layout: Layout) -> "Labelled":
+    def modality(self, root: Path, layout: Layout) -> str:
+        """What the files hold: that of the column that an option names, else audio where there is any."""
+        first = str(root / next(iter(layout.files.values()))[0])
+        if layout.kind == "parquet" and self.columns.audio is None:
+            return "image" if self.columns.image or holds_images(parquet.schema(first)) else "audio"
+        if layout.kind == "tar":
+            return "audio" if any(name.lower().endswith(ENDINGS["audio"]) for name in tar.members(first)) else "image"
+        return "image" if layout.kind == "image" else "audio"
+
+    def rows(
+        self, root: Path, parts: Mapping[str, Sequence[str]], layout: Layout, modality: str = "audio"
+    ) -> "Labelled":
         """The clips of these parts that have a label. Raises UsageError, DataError."""
         layout.require_shards(root)
         tables, listed = [], list[str]()
@@ -162,7 +176,7 @@ class HubReader(Reader):
                 table, names = of_all[own] if len(layout.files) > 1 else of_all, None
             else:
                 files = list(dict.fromkeys(path for split in splits for path in layout.files[split]))
-                table, names = self._read(root, files, layout)
+                table, names = self._read(root, files, layout, modality)
             tables.append(table.assign(part=part))
             listed += [name for name in names or () if name not in listed]
         table = pd.concat(tables, ignore_index=True)
@@ -177,17 +191,19 @@ class HubReader(Reader):
         classes = tuple(name for name in listed if name not in gone)
         return Labelled(table[keep].reset_index(drop=True), classes, unlabelled)
 
-    def _read(self, root: Path, files: Sequence[str], layout: Layout) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
+    def _read(
+        self, root: Path, files: Sequence[str], layout: Layout, modality: str
+    ) -> tuple[pd.DataFrame, tuple[str, ...] | None]:
         if layout.kind == "parquet":
-            return parquet_rows(root, files, self.columns, read_card(root), self.config)
+            return parquet_rows(root, files, self.columns, read_card(root), self.config, modality)
         if layout.kind == "tar":
-            return tar_rows(root, files, self.columns)
+            return tar_rows(root, files, self.columns, modality)
         return folder_rows(root, files, self.columns, ())
 
     def read(self, root: Path, task: Task) -> Reading:
         layout = self.layout(root)
         parts = self.parts(layout, root, folds=task.folds is not None)
-        found = self.rows(root, parts, layout)
+        found = self.rows(root, parts, layout, task.modality)
         table = found.table
         lists = [type(cell) is tuple for cell in table["label"]]
         if task.kind == "single-label" and any(lists):

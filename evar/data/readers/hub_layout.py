@@ -15,7 +15,7 @@ from typing import Any
 
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.base.yaml_file import parse_yaml
-from evar.data.readers.audio_files import ENDINGS
+from evar.data.readers.clip_files import ANY, ENDINGS
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ _WORD = re.compile(r"[^a-z0-9]+")
 class Layout:
     """The files of a configuration.
 
-    kind:     parquet, tar or audio
+    kind:     parquet, tar, audio or image
     files:    split -> paths, in rising order
-    tables:   paths of the tables that name the clips of a folder of audio (of its kind alone)
+    tables:   paths of the tables that name the clips of a folder (of the last two kinds alone)
     split_of: the split that a path would be of, were its file there; None where nothing says
     """
 
@@ -151,7 +151,7 @@ def _layout(
     splits: Mapping[str, str | None], paths: Sequence[str], place: str, split_of: Callable[[str], str | None]
 ) -> Layout:
     """splits: of each file that may be read, where it is known."""
-    endings = {"parquet": (".parquet",), "tar": (".tar",), "audio": ENDINGS}
+    endings = {"parquet": (".parquet",), "tar": (".tar",), **ENDINGS}
     for kind, ending in endings.items():
         names = [path for path in splits if path.lower().endswith(ending) and not path.endswith(TABLES)]
         if not names:
@@ -160,7 +160,7 @@ def _layout(
         files: dict[str, list[str]] = {}
         for path in known or names:
             files.setdefault(splits[path] or "train", []).append(path)
-        tables = [path for path in paths if PurePosixPath(path).name in TABLES] if kind == "audio" else []
+        tables = [path for path in paths if PurePosixPath(path).name in TABLES] if kind in ENDINGS else []
         return Layout(kind, {split: sorted(files[split]) for split in sorted(files)}, split_of, tables)
     scripts = [path for path in paths if "/" not in path and path.endswith(".py")]
     packed = [path for path in paths if path.endswith((".zip", ".tar.gz", ".tgz", ".arrow"))]
@@ -170,7 +170,7 @@ def _layout(
         hint = f"{few(packed)} cannot be read where it lies: unpack it, and see docs/datasets.md for a task of your own"
     else:
         hint = f"there is {few(paths) or 'nothing'}"
-    raise DataError(f"{place}: no Parquet file, tar or audio file to read: {hint}")
+    raise DataError(f"{place}: no Parquet file, tar, audio file or image to read: {hint}")
 
 
 def _of_folder(paths: Sequence[str], config: str | None, place: str) -> Sequence[str]:
@@ -227,7 +227,7 @@ def _split_by_name(path: str) -> str | None:
     if shard := _SHARD.fullmatch(path):
         return shard["split"].rpartition(".")[2]
     place = PurePosixPath(path)
-    stem = [] if path.lower().endswith(ENDINGS) else [place.stem]  # clips have names of all kinds
+    stem = [] if path.lower().endswith(ANY) else [place.stem]  # clips have names of all kinds
     for part in [*stem, *reversed(place.parent.parts)]:
         words = _WORD.split(part.lower())
         for split, names in WORDS.items():

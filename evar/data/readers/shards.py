@@ -1,8 +1,8 @@
-"""Rows of clips in Parquet files, in tars and in folders of audio, as the Hugging Face Hub and WebDataset have them.
+"""Rows of clips in Parquet files, in tars and in folders of clips, as the Hugging Face Hub and WebDataset have them.
 
 Each function gives a table with a row a clip and the columns path, label (text; a tuple of texts of several; None where
 there is none), group and fold (text; "" where there is none), and the names of the classes where the files list them.
-No audio is read.
+No clip is read.
 """
 
 import json
@@ -16,7 +16,7 @@ import pandas as pd
 from evar.base.errors import DataError, UsageError, did_you_mean, few
 from evar.data import parquet, tar
 from evar.data.containers import cell_path
-from evar.data.readers.audio_files import ENDINGS, one_each
+from evar.data.readers.clip_files import ENDINGS, one_each
 from evar.data.readers.hub_layout import Card, names_of_classes
 from evar.data.readers.table_files import read_table, require_columns
 
@@ -31,6 +31,7 @@ class Columns:
     """Which columns are read; None for the one that there is. separator: stands between labels of one text."""
 
     audio: str | None = None
+    image: str | None = None
     label: str | None = None
     group: str | None = None
     fold: str | None = None
@@ -38,12 +39,15 @@ class Columns:
 
 
 def parquet_rows(
-    root: Path, files: Sequence[str], wanted: Columns, card: Card, config: str | None
+    root: Path, files: Sequence[str], wanted: Columns, card: Card, config: str | None, modality: str
 ) -> tuple[pd.DataFrame, Classes]:
     """Rows of Parquet files of one schema. Raises UsageError for columns that are not there, DataError."""
     first = parquet.schema(str(root / files[0]))
     place = str(root / files[0])
-    audio, label = _audio_column(first, wanted.audio, place), _label_column(first, wanted.label, place)
+    clip, label = (
+        _clip_column(first, getattr(wanted, modality), place, modality),
+        _label_column(first, wanted.label, place),
+    )
     more = {name: column for name in ("group", "fold") if (column := getattr(wanted, name)) is not None}
     for column in more.values():
         _require(column, first.kinds, place)
@@ -51,7 +55,7 @@ def parquet_rows(
     as_label = _labels(names, wanted.separator, place)
     tables = []
     for file in files:
-        paths = _audio_paths(root, file, audio, first.kinds[audio])
+        paths = _clip_paths(root, file, clip, first.kinds[clip])
         columns = parquet.columns(str(root / file), list(dict.fromkeys([label, *more.values()])))
         labels = [as_label(value) for value in columns[label].tolist()]
         texts = {name: [_text(value) for value in columns[column].tolist()] for name, column in more.items()}
@@ -59,39 +63,39 @@ def parquet_rows(
     return _joined(tables), tuple(names) if names else None
 
 
-def tar_rows(root: Path, files: Sequence[str], wanted: Columns) -> tuple[pd.DataFrame, Classes]:
+def tar_rows(root: Path, files: Sequence[str], wanted: Columns, modality: str) -> tuple[pd.DataFrame, Classes]:
     """Rows of tars whose members KEY.flac, KEY.cls, KEY.json belong together.
 
     label, group, fold: "cls", "txt", or a key of the JSON. Raises UsageError, DataError.
     """
-    return _joined([_rows_of_tar(root, file, wanted) for file in files]), None
+    return _joined([_rows_of_tar(root, file, wanted, modality) for file in files]), None
 
 
-def _rows_of_tar(root: Path, file: str, wanted: Columns) -> pd.DataFrame:
+def _rows_of_tar(root: Path, file: str, wanted: Columns, modality: str) -> pd.DataFrame:
     place = str(root / file)
     try:
         members = tar.members(place)
     except DataError as error:
         raise DataError(f"{place}: {error}") from error
-    audio, _ = one_each([name for name in members if name.lower().endswith(ENDINGS)], _key)
-    beside = [name for name in members if name.endswith((*TEXT_LABELS, ".json")) and _key(name) in audio]
-    facts: dict[str, dict[str, Any]] = {key: {} for key in audio}
+    clips, _ = one_each([name for name in members if name.lower().endswith(ENDINGS[modality])], _key)
+    beside = [name for name in members if name.endswith((*TEXT_LABELS, ".json")) and _key(name) in clips]
+    facts: dict[str, dict[str, Any]] = {key: {} for key in clips}
     for name, text in tar.texts(place, {name: members[name] for name in beside}).items():
         facts[_key(name)] |= _facts(name.rpartition(".")[2], text, f"{place}: {name}")
     there = list(dict.fromkeys(name for found in facts.values() for name in found))
     label = wanted.label or next((name for name in ("cls", *LABELS, "txt") if name in there), None)
     if facts and label is None:
         names = f"option label must be one of {few(there, 20)}" if there else "there is no .cls, .json or .txt"
-        raise UsageError(f"{place}: nothing beside the audio is called label: {names}")
+        raise UsageError(f"{place}: nothing beside the clips is called label: {names}")
     for column in filter(None, (label, wanted.group, wanted.fold) if facts else ()):
         _require(column, there, place)
-    return _table([facts[key] for key in audio], [f"{file}/{name}" for name in audio.values()], label, wanted, place)
+    return _table([facts[key] for key in clips], [f"{file}/{name}" for name in clips.values()], label, wanted, place)
 
 
 def folder_rows(
     root: Path, files: Sequence[str], wanted: Columns, names: Sequence[str]
 ) -> tuple[pd.DataFrame, Classes]:
-    """Rows of audio files: of the tables metadata.csv or .jsonl beside or above them, else by their folders' names."""
+    """Rows of clips: of the tables metadata.csv or .jsonl beside or above them, else by their folders' names."""
     if not names:
         label = [PurePosixPath(path).parent.name or None for path in files]
         return pd.DataFrame({"path": list(files), "label": pd.Series(label, dtype=object)}), None
@@ -140,14 +144,14 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _audio_paths(root: Path, file: str, column: str, kind: str) -> list[str]:
-    """Where each row's audio lies: in the file, or beside it where the row has a path alone."""
+def _clip_paths(root: Path, file: str, column: str, kind: str) -> list[str]:
+    """Where each row's clip lies: in the file, or beside it where the row has a path alone."""
     if kind == parquet.TEXT:
         beside = parquet.columns(str(root / file), [column])[column].tolist()
         return [_beside(root, file, path) or cell_path(file, column, row) for row, path in enumerate(beside)]
     inside = parquet.holds_bytes(str(root / file), column)
     paths = [cell_path(file, column, row) for row in range(len(inside))]
-    if all(inside) or kind != parquet.AUDIO:
+    if all(inside) or kind != parquet.STRUCT:
         return paths
     beside = parquet.columns(str(root / file), [f"{column}.path"])[f"{column}.path"].tolist()
     return [own if there else _beside(root, file, path) or own
@@ -166,26 +170,33 @@ def _leads_out(path: str) -> bool:
     return PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
 
 
-def _audio_column(schema: parquet.Schema, given: str | None, place: str) -> str:
-    may = [name for name, kind in schema.kinds.items() if kind in (parquet.AUDIO, parquet.BYTES)]
+def holds_images(schema: parquet.Schema) -> bool:
+    """Whether a file has a column of images and none of audio, by what the Hub says of them."""
+    kinds = {_type(feature) for feature in schema.features.values()}
+    return "Image" in kinds and "Audio" not in kinds
+
+
+def _clip_column(schema: parquet.Schema, given: str | None, place: str, modality: str) -> str:
+    what = {"audio": "audio", "image": "images"}[modality]
+    may = [name for name, kind in schema.kinds.items() if kind in (parquet.STRUCT, parquet.BYTES)]
     if given is not None:
         _require(given, schema.kinds, place)
-        if schema.kinds[given] not in (parquet.AUDIO, parquet.BYTES, parquet.TEXT):
-            raise UsageError(f"{place}: column {given} holds no audio; those that may are {few(may, 20) or 'none'}")
+        if schema.kinds[given] not in (parquet.STRUCT, parquet.BYTES, parquet.TEXT):
+            raise UsageError(f"{place}: column {given} holds no {what}; those that may are {few(may, 20) or 'none'}")
         return given
-    marked = [name for name in may if _is_audio(schema.features.get(name))]
-    for names in (marked, may, ["audio"] if "audio" in may else []):
+    marked = [name for name in may if _type(schema.features.get(name)) == modality.title()]
+    for names in (marked, may, [modality] if modality in may else []):
         if len(names) == 1:
             return names[0]
     if not may:
-        raise UsageError(f"{place}: no column holds audio; columns there: {few(schema.kinds, 20)}")
-    if "audio" in may:
-        return "audio"
-    raise UsageError(f"{place}: several columns hold audio, option audio must name one: {few(may, 20)}")
+        raise UsageError(f"{place}: no column holds {what}; columns there: {few(schema.kinds, 20)}")
+    if modality in may:
+        return modality
+    raise UsageError(f"{place}: several columns hold {what}, option {modality} must name one: {few(may, 20)}")
 
 
-def _is_audio(feature: Any) -> bool:
-    return isinstance(feature, dict) and feature.get("_type") == "Audio"
+def _type(feature: Any) -> object:
+    return feature.get("_type") if isinstance(feature, dict) else None
 
 
 def _label_column(schema: parquet.Schema, given: str | None, place: str) -> str:
@@ -197,7 +208,7 @@ def _label_column(schema: parquet.Schema, given: str | None, place: str) -> str:
     named = [name for name, feature in schema.features.items() if names_of_classes(feature) and name in schema.kinds]
     if len(named) == 1:
         return named[0]
-    may = named or [name for name, kind in schema.kinds.items() if kind not in (parquet.AUDIO, parquet.BYTES)]
+    may = named or [name for name, kind in schema.kinds.items() if kind not in (parquet.STRUCT, parquet.BYTES)]
     raise UsageError(f"{place}: option label must name a column: {few(may, 20)}")
 
 
@@ -250,7 +261,7 @@ def _text(value: Any) -> str:
 
 
 def _facts(ending: str, text: bytes, place: str) -> dict[str, Any]:
-    """What a member beside the audio says: by its ending, or of JSON by key."""
+    """What a member beside the clip says: by its ending, or of JSON by key."""
     try:
         content = text.decode().strip()
         if ending != "json":

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from evar.base.errors import DataError, few
-from evar.data.readers.audio_files import audio_files, one_each
+from evar.data.readers.clip_files import clip_files, one_each
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.table_files import read_lines
 from evar.data.task import Task
@@ -41,7 +41,7 @@ class SpeechCommands(Reader):
         return (folder / LISTS["test"]).is_file() or next(folder.glob("*/*_nohash_[0-9]*.*"), None) is not None
 
     def read(self, root: Path, task: Task) -> Reading:
-        listing = audio_files(root)
+        listing = clip_files(root)
         found, twice = one_each(listing.paths, _clip)
         listed = {part: _read_list(root / name) for part, name in LISTS.items() if (root / name).is_file()}
         _agree(root, found, listed)

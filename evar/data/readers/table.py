@@ -6,7 +6,7 @@ known not to be in the clip, whose other classes are then unknown. More columns 
 are made where they are not there; docs/datasets.md explains them by examples. They work in this order:
 
     table, header      the rows: a CSV, TSV, JSON or JSON lines, or several, by name; or
-    files              an expression that whole paths of audio files fit; its named groups are columns
+    files              an expression that whole paths of clips fit; its named groups are columns
     match              expressions searched for in columns; their named groups are columns
     join               columns of another table, by a key
     columns            what the reader's columns are: a column, "audio/{filename}", or a list of columns with 1 and 0
@@ -28,7 +28,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from evar.base.errors import DataError, UsageError, did_you_mean, few, in_words, unknown
-from evar.data.readers.audio_files import audio_files, one_each
+from evar.data.readers.clip_files import clip_files, one_each
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.table_columns import (
     EVERY_OTHER,
@@ -139,7 +139,7 @@ class TableReader(Reader):
         """The tables, or the expression for files."""
         nests = f" (also in {few(self.nests)})" if self.nests else ""
         if self.files is not None:
-            return f"audio files whose paths fit {self.files.pattern}{nests}"
+            return f"files whose paths fit {self.files.pattern}{nests}"
         return few(self.tables.values()) + nests
 
     def _check(self) -> None:
@@ -163,14 +163,14 @@ class TableReader(Reader):
     def holds(self, folder: Path) -> bool:
         if self.files is None:
             return any((folder / table).is_file() for table in self.tables.values())
-        return any(self.files.fullmatch(path) for path in audio_files(folder).paths)
+        return any(self.files.fullmatch(path) for path in clip_files(folder, "any").paths)
 
     def find(self, folder: Path) -> Path | None:
         places = [folder, *(place for nest in self.nests for place in sorted(folder.glob(nest)))]
         return next((place for place in places if self.holds(place)), None)
 
     def read(self, root: Path, task: Task) -> Reading:
-        rows, remarks = self._rows(root)
+        rows, remarks = self._rows(root, task.modality)
         early = [column for column in self.match if column in rows.frame]
         for column in early:
             rows = extract(rows, column, self.match[column])
@@ -189,11 +189,11 @@ class TableReader(Reader):
             rows = self._gathered(rows, task)
         return self._reading(rows, task, remarks)
 
-    def _rows(self, root: Path) -> tuple[Rows, tuple[str, ...]]:
+    def _rows(self, root: Path, modality: str) -> tuple[Rows, tuple[str, ...]]:
         """The rows of the tables, or of the files, and remarks."""
         if self.files is None:
             return read_rows(root, self.tables, self.header, self.separator), ()
-        listing = audio_files(root)
+        listing = clip_files(root, modality)
         matches = {path: match for path in listing.paths if (match := self.files.fullmatch(path))}
         found, twice = one_each(matches, lambda path: path.rpartition(".")[0])
         if not found:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from evar.base.errors import DataError
-from evar.data.readers.audio_files import audio_files, one_each
+from evar.data.readers.clip_files import clip_files, one_each
 from evar.data.readers.contract import Reader, Reading
 from evar.data.readers.table_files import read_lines
 from evar.data.task import Task
@@ -39,7 +39,7 @@ class VoxCeleb1(Reader):
         return any((folder / place / SPLIT).is_file() for place in self.places)
 
     def read(self, root: Path, task: Task) -> Reading:
-        listing = audio_files(root)
+        listing = clip_files(root)
         found, twice = one_each(listing.paths, _clip)
         split = next(file for place in self.places if (file := root / place / SPLIT).is_file())
         rows = [_row(split, number, line) for number, line in read_lines(split)]

@@ -1,4 +1,4 @@
-"""`webdataset`: tars (shards) whose members KEY.flac, KEY.cls or KEY.json or KEY.txt are one clip.
+"""`webdataset`: tars (shards) whose members KEY.flac (or .jpg), KEY.cls or KEY.json or KEY.txt are one clip.
 
 Nothing is unpacked. A tar's name says its split (train-000003.tar), or the option `splits` does.
 Layout: https://github.com/webdataset/webdataset; the key is a member's name up to its first dot.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evar.base.errors import UsageError, did_you_mean
-from evar.data.readers.audio_files import audio_files
+from evar.data.readers.clip_files import clip_files
 from evar.data.readers.contract import Reader
 from evar.data.readers.hub import PARTS, HubReader
 from evar.data.readers.hub_layout import Card, Layout, find_layout
@@ -33,7 +33,7 @@ def open_reader(
         hint = did_you_mean(strange[0], PARTS) or f"valid: {', '.join(PARTS)}"
         raise UsageError(f"options of reader webdataset: splits names no part of a task {strange[0]!r}: {hint}")
     patterns = {"": splits} if isinstance(splits, str) else splits
-    columns = Columns(None, label, group, fold, separator)
+    columns = Columns(None, None, label, group, fold, separator)
     return WebDataset(columns=columns, without=tuple(without or ()), patterns=patterns)
 
 
@@ -50,7 +50,7 @@ class WebDataset(HubReader):
         return "tars"
 
     def layout(self, root: Path) -> Layout:
-        tars = [path for path in audio_files(root, all_files=True).paths if path.lower().endswith(".tar")]
+        tars = [path for path in clip_files(root, all_files=True).paths if path.lower().endswith(".tar")]
         listed = [{"split": part or "train", "path": given} for part, given in (self.patterns or {}).items()]
         card = Card({"configs": [{"config_name": "default", "data_files": listed}]}) if listed else Card()
         return find_layout(tars, card, None, str(root))

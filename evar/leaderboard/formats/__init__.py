@@ -6,15 +6,15 @@ takes.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from evar.base import plugins
 from evar.leaderboard.read import Leaderboard
 
 LEGEND = "Per cent ± half of the 95 % interval. {best} best of the column, ≈ not separable from the best."
 
-Content = str | bytes | Mapping[PurePosixPath, str]
-"""What is written: a text, a file that is no text, or path below the output folder -> text."""
+Content = str | bytes | Mapping[PurePosixPath, str | bytes | Path] | Mapping[PurePosixPath, str]
+"""What is written: a text, a file that is no text, or path below the output folder -> content, or a file to copy."""
 
 
 @dataclass(frozen=True)

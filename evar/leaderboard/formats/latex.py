@@ -12,11 +12,16 @@ ESCAPED = {
     "[": "{[}", "*": "{*}",  # which a line's end before them would take as its option
 }  # fmt: skip
 START = "% needs \\usepackage{booktabs}\n"
+# What pdfLaTeX typesets by itself, tried with LaTeX 2022-11-01: other letters need another font or encoding
+KNOWN = {chr(code) for code in range(0x180)} - set("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ") | set("–—‘’“”†‡•…‰€™")
+LETTER = r"\evarletter"
+DEFINED = f"\\DeclareRobustCommand{LETTER}[1]{{\\ifdefined\\Umathchar#1\\else?\\fi}} % XeLaTeX and LuaLaTeX know it\n"
 
 
 def write(leaderboard: Leaderboard, width: int) -> str:
     """Each table, its notes and what the marks say in its caption."""
-    return START + "\n\n".join(map(_table, leaderboard.text_tables())) + "\n"
+    tables = "\n\n".join(map(_table, leaderboard.text_tables())) + "\n"
+    return START + (DEFINED if LETTER in tables else "") + tables
 
 
 def _table(table: TextTable) -> str:
@@ -39,7 +44,11 @@ def _table(table: TextTable) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(ESCAPED.get(letter, letter) for letter in printable(text, mark="?"))
+    return "".join(ESCAPED.get(letter) or _typeset(letter) for letter in printable(text, mark="?"))
+
+
+def _typeset(letter: str) -> str:
+    return letter if letter in KNOWN else f"{LETTER}{{{letter}}}"
 
 
 def _marked(cell: Text) -> str:

@@ -4,6 +4,7 @@ Tasks keep names of our own, `evar/us8k`: the protocols (splits, selection, crop
 their task's name would claim that they are. Names that would be the same end in a hash of what they name.
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evar.base.errors import UsageError
+from evar.leaderboard.ranking import subject_of
 from evar.leaderboard.read import Leaderboard
 from evar.result import Result
 
@@ -41,8 +43,17 @@ def placed(rows: Iterable[Result]) -> list[tuple[Result, str, str]]:
     """Each row with the folder of its encoder and the name of its task."""
     rows = list(rows)
     folders = _distinct({_identity(row): _folder(row) for row in rows})
-    tasks = _distinct({row.task: _slug(task_name(row)) for row in rows})
+    tasks = _distinct({row.task: slug(task_name(row)) for row in rows})
     return [(row, folders[_identity(row)], tasks[row.task]) for row in rows]
+
+
+def by_encoder(leaderboard: Leaderboard) -> dict[str, list[Result]]:
+    """Folder -> the ranked rows of an encoder with its weights and options, whatever the probe."""
+    rows: dict[str, list[Result]] = {}
+    for row in ranked_rows(leaderboard):
+        rows.setdefault(json.dumps(dataclasses.astuple(subject_of(row))), []).append(row)
+    names = {what: slug(f"{own[0].encoder}-{own[0].weights_digest[:8]}".rstrip("-")) for what, own in rows.items()}
+    return {folder: rows[what] for what, folder in _distinct(names).items()}
 
 
 def _distinct(names: Mapping[str, str]) -> dict[str, str]:
@@ -62,9 +73,9 @@ def _identity(row: Result) -> str:
 
 def _folder(row: Result) -> str:
     output = "" if row.output == "last" else f"-{row.output}"
-    return _slug(f"{row.encoder}{output}-{row.probe}-{row.weights_digest[:8]}")
+    return slug(f"{row.encoder}{output}-{row.probe}-{row.weights_digest[:8]}")
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A file name: letters, digits and `.-+_` stay, a slash becomes two underscores as in MTEB."""
     return re.sub(r"[^\w.+-]+", "_", name.replace("/", "__"), flags=re.ASCII).strip("_.") or "unnamed"

@@ -126,7 +126,7 @@ def confusion_of(kept: Kept) -> Confusion | None:
 
 
 def hardest_clips(kept: Kept) -> tuple[HardClip, ...]:
-    """The MOST_CLIPS clips that the probe is most wrong about: wrong labels and broken audio are found so.
+    """The MOST_CLIPS clips that the probe is most wrong about: wrong labels and broken clips are found so.
 
     A clip is the harder the higher its cross-entropy, the mean over seeds: of the softmax for one label a clip, of each
     class's sigmoid for several.

@@ -5,7 +5,9 @@ lets no script run but the page's own, and nothing be fetched.
 """
 
 import base64
+import functools
 import hashlib
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import evar
 from evar.base.errors import visible
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.page.pictures import encoder_numbers, of_curve, sections
-from evar.leaderboard.page.runs import chance_levels, run_details
+from evar.leaderboard.page.runs import Details, chance_levels, run_details
 from evar.leaderboard.published import Published
 from evar.leaderboard.ranking import RankedTable, probe_names, task_order
 from evar.leaderboard.read import Leaderboard
@@ -40,51 +42,81 @@ MOST_OPEN = 40  # runs whose encoders' lists are open at first
 
 def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> str:
     """The page's HTML. detail_bytes: how much the details of runs may take, the latest first."""
+    probes, template = probe_names(leaderboard.rows), environment().get_template("run.html")
+    details = run_details(template, leaderboard.results, leaderboard.board, probes, detail_bytes)
+    return _page("page.html", leaderboard, details, {run: f"#run-{run}" for run in details.html})
+
+
+def render_index(leaderboard: Leaderboard, links: Mapping[str, str]) -> str:
+    """The HTML of a site's index. links: run -> address of its page."""
+    return _page("site.html", leaderboard, Details({}, 0), links)
+
+
+def render_run(run: Mapping[str, object]) -> str:
+    """The HTML of a run's page in a site. run: as of `run_facts`."""
+    return visible(environment().get_template("site_run.html").render(**_frame(), **run))
+
+
+def _page(template: str, leaderboard: Leaderboard, details: Details, links: Mapping[str, str]) -> str:
+    """The page's HTML. links: run -> where its score leads."""
     rows, board = leaderboard.rows, leaderboard.board
     published, imported = leaderboard.published, leaderboard.imported
-    environment = _environment()
-    probes, names = probe_names(rows), encoder_names(board.rows)
-    details = run_details(environment.get_template("run.html"), leaderboard.results, board, probes, detail_bytes)
-    script = _source("page.js")
-    page = environment.get_template("page.html").render(
-        style=_source("page.css"),
-        script=script,
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        version=evar.__version__,
-        rows=rows,
-        newest=max((row.time for row in rows), default=""),
-        encoders=len({(row.encoder, row.weights_digest) for row in rows}),
-        board=board,
-        names=names,
-        numbers=encoder_numbers(board),
-        chance=chance_levels(leaderboard.results, board),
-        ids=short_ids(row.run for row in rows),
-        probe_of=probes,
-        imported=imported_tables(imported),
-        published=published_tables(published, rows),
-        sections=sections(rows, board, names, published),
-        details=details,
-        own_tasks=task_order(row.task for row in rows),
-        tasks=task_order(row.task for row in chain[Result | Published | Imported](rows, published, imported)),
-        probes=sorted(set(probes.values())),
+    names = encoder_names(board.rows)
+    page = (
+        environment()
+        .get_template(template)
+        .render(
+            **_frame(),
+            links=links,
+            rows=rows,
+            newest=max((row.time for row in rows), default=""),
+            encoders=len({(row.encoder, row.weights_digest) for row in rows}),
+            board=board,
+            names=names,
+            numbers=encoder_numbers(board),
+            chance=chance_levels(leaderboard.results, board),
+            ids=short_ids(row.run for row in rows),
+            every_name=encoder_names(rows),
+            probe_of=probe_names(rows),
+            imported=imported_tables(imported),
+            published=published_tables(published, rows),
+            sections=sections(rows, board, names, published),
+            details=details,
+            own_tasks=task_order(row.task for row in rows),
+            tasks=task_order(row.task for row in chain[Result | Published | Imported](rows, published, imported)),
+            probes=sorted(set(probe_names(rows).values())),
+        )
     )
     return visible(page)
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def _frame() -> dict[str, str]:
+    """What is around every page."""
+    script = _source("page.js")
+    return {
+        "style": _source("page.css"),
+        "script": script,
+        "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "version": evar.__version__,
+    }
+
+
+@functools.cache
+def environment() -> Environment:
+    """Jinja's, with the templates."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": per_cent, "remarks": remarks, "interval": _interval}
-    environment.filters |= {"shades": _shades, "bests": _bests}
-    environment.tests["of_curve"] = of_curve
-    environment.globals |= {"most_heat": MOST_HEAT, "most_shades": SHADES, "mean_note": MEAN_NOTE}
-    environment.globals |= {"colours": len(COLOURS), "most_open": MOST_OPEN}
-    return environment
+    made.filters |= {"percent": per_cent, "remarks": remarks, "interval": _interval}
+    made.filters |= {"shades": _shades, "bests": _bests}
+    made.tests["of_curve"] = of_curve
+    made.globals |= {"most_heat": MOST_HEAT, "most_shades": SHADES, "mean_note": MEAN_NOTE}
+    made.globals |= {"colours": len(COLOURS), "most_open": MOST_OPEN}
+    return made
 
 
 def _source(name: str) -> str:

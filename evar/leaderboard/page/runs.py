@@ -54,10 +54,7 @@ def run_details(template: Template, results: Path, board: Board, probes: dict[st
     names, numbers = encoder_names(board.rows), encoder_numbers(board)
     texts: dict[str, str] = {}
     for row in sorted(rows, key=lambda row: (row.time, row.run), reverse=True):
-        behind = _behind(results, row)
-        text = template.render(
-            row=row, name=names[row.run], probe=probes[row.run], behind=behind, remarks=_remarks(row, why.get(row.run))
-        )
+        text = template.render(run_facts(results, row, names[row.run], probes[row.run], why.get(row.run)))
         most_bytes -= len(text.encode(errors="replace"))
         if most_bytes < 0:
             break
@@ -79,6 +76,12 @@ def chance_levels(results: Path, board: Board) -> dict[tuple[str, str], float]:
                 level = chance_of(read_predictions(results, row.run), row.metric)
                 levels |= {} if level is None else {(row.task, row.metric): level}
     return levels
+
+
+def run_facts(results: Path, row: Result, name: str, probe: str, why_apart: str | None) -> dict[str, object]:
+    """What the template of a run shows. name: of its encoder; why_apart: why it is not ranked, None where it may be."""
+    behind, said = _behind(results, row), _remarks(row, why_apart)
+    return {"row": row, "name": name, "probe": probe, "behind": behind, "remarks": said}
 
 
 def _behind(results: Path, row: Result) -> Behind | str:

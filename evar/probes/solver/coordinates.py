@@ -21,6 +21,7 @@ from evar.probes.solver.workers import Workers
 
 RESIDENT_BYTES = {"cpu": 4 << 30, "cuda": 64 << 30}  # features at most
 PIECE_COLUMNS = 256  # of weights, a piece of work
+TOLD_APART = 1e-12  # of the largest column's variance, from one equal eigenvalue to the next
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Coordinates:
         zero = torch.zeros((blocks.dim, blocks.dim), dtype=torch.float64, device=workers.device)
         for part in blocks.each(lambda block: _gram(blocks.read(block).float())):
             zero += part
-        spectrum, basis = torch.linalg.eigh((zero / blocks.count).float())
+        spectrum, basis = _eigenvectors(zero / blocks.count)
         features = None
         if blocks.count * blocks.dim * 4 <= RESIDENT_BYTES[workers.device.type]:
             parts = blocks.each(lambda block: blocks.read(block).float() @ basis)
@@ -54,7 +55,7 @@ class Coordinates:
         """X' = Q R: rows R' in the coordinates Q, then their eigenvectors."""
         rows = torch.cat([blocks.read(block).float() for block in blocks.slices])
         basis, triangle = torch.linalg.qr(rows.T)
-        spectrum, turn = torch.linalg.eigh(triangle @ triangle.T / blocks.count)
+        spectrum, turn = _eigenvectors(triangle @ triangle.T / blocks.count)
         return cls(basis @ turn, spectrum.clamp(min=0), triangle.T @ turn, blocks, designs, workers)
 
     def block(self, block: slice) -> Tensor:
@@ -134,3 +135,17 @@ class Coordinates:
 
 def _gram(rows: Tensor) -> Tensor:
     return rows.T @ rows
+
+
+def _eigenvectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, rising, and eigenvectors of a symmetric matrix, float32.
+
+    LAPACK may fail where hundreds of eigenvalues are equal, as those of constant columns are (of a histogram, say):
+    then they are made to differ. Any orthonormal coordinates give the same optimum.
+    """
+    try:
+        spectrum, basis = torch.linalg.eigh(matrix.float())
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        ramp = torch.arange(len(matrix), dtype=torch.float64, device=matrix.device) * TOLD_APART
+        spectrum, basis = torch.linalg.eigh(matrix.double() + torch.diag(ramp * matrix.diagonal().max()))
+    return spectrum.float(), basis.float()

@@ -230,7 +230,9 @@ def test_without_a_network_the_paragraph_is_said_all_the_same(tables, server, da
 
 
 def test_dataset_without_a_known_address_is_refused_unless_it_is_there(server, data, fetcher, notes):
-    with pytest.raises(UsageError, match="no address is known for 'demo'; --download can fetch AudioSet, GTZAN"):
+    with pytest.raises(
+        UsageError, match="no address is known for 'demo'; --download can fetch AudioSet, DTD, EuroSAT, GTZAN"
+    ):
         download(load_task("demo"), data, fetcher)
     (data / "demo").mkdir(parents=True)
     (data / "demo" / "clips.csv").write_text("path,label,split\n")

@@ -14,9 +14,9 @@ FILE = {"name": "a.tar.gz", "address": "https://host/a.tar.gz", "unpack": ".", "
 
 
 def test_of_the_core_tasks_three_are_one_archive_with_a_published_checksum_and_the_others_are_tables():
-    known = read_sources()
-    assert set(known) == {load_task(name).folder for name in CORE}
-    assert {name for name, source in known.items() if source.archive} == {"UrbanSound8K", "SpeechCommands", "GTZAN"}
+    known, archives = read_sources(), {"UrbanSound8K", "SpeechCommands", "GTZAN", "DTD", "EuroSAT"}
+    assert set(known) == {load_task(name).folder for name in [*CORE, "dtd", "eurosat_own"]}
+    assert {name for name, source in known.items() if source.archive} == archives
     for source in known.values():
         if source.archive:
             assert source.archive.checksum
@@ -29,7 +29,7 @@ def test_of_the_core_tasks_three_are_one_archive_with_a_published_checksum_and_t
 
 def test_every_file_names_a_package_and_its_version_as_provenance():
     files = [file for source in read_sources().values() for file in source.files]
-    assert len(files) == 7
+    assert len(files) == 9
     for file in files:
         assert any(part[0].isdigit() and "." in part for part in file.provenance.split()), file.name
 

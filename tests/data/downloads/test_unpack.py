@@ -83,7 +83,7 @@ def test_encrypted_zip_is_one_line(there):
 def test_bomb_is_stopped_before_it_fills_the_disk(there, kind, sizes, monkeypatch):
     written = []
     monkeypatch.setattr("shutil.rmtree", lambda folder, **_: written.append(on_disk(folder)))
-    with pytest.raises(DataError, match="is not unpacked: it unpacks to far more bytes than audio does"):
+    with pytest.raises(DataError, match="is not unpacked: it unpacks to far more bytes than a dataset does"):
         opened(pack(there, {f"{number}.wav": bytes(size) for number, size in enumerate(sizes)}, kind))
     assert written[-1] <= SLACK_BYTES + 10 * there.stat().st_size
     monkeypatch.undo()

@@ -160,7 +160,7 @@ def test_paths_alone_are_enough(read, tmp_path):
 def test_paths_that_do_not_fit_at_all_are_one_clear_error(read, tmp_path):
     touch(tmp_path / "data" / "set", ["a.wav"])
     with pytest.raises(
-        DataError, match=r"looked for audio files whose paths fit \\d\\.wav in .*data/set.*; there is a.wav; "
+        DataError, match=r"looked for files whose paths fit \\d\\.wav in .*data/set.*; there is a.wav; "
     ):
         read({}, files=r"\d\.wav")
 

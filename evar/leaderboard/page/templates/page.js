@@ -84,6 +84,7 @@ function sort(table, heads, column) {
 
 function setUpFilters() {
   const form = document.getElementById("filters");
+  if (!form) return; // the page of one run
   const text = document.getElementById("filter-text");
   const task = document.getElementById("filter-task");
   const probe = document.getElementById("filter-probe");

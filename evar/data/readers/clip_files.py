@@ -1,4 +1,4 @@
-"""Which audio files lie below a folder, found in one walk, and one file for each clip.
+"""Which files of audio, or of images, lie below a folder, found in one walk, and one file for each clip.
 
 Hidden files and folders (macOS leaves a `._NAME.wav` beside every file) are none. Links to folders are followed, each
 folder is entered once, so that links in a circle end. Nothing is opened.
@@ -14,23 +14,28 @@ from evar.base.errors import few
 
 Key = TypeVar("Key")
 
-ENDINGS = tuple(
-    ".wav .wave .flac .aiff .aif .aifc .au .snd .caf .w64 .sph .nist .ogg .oga .opus .mp3 "
-    ".m4a .aac .mp4 .webm .mka .mkv .3gp .wma .amr .wv".split()
-)
-"""From the best copy of a clip to the worst. Those of the second line need ffmpeg; the store says so, not "missing"."""
+ENDINGS = {
+    "audio": tuple(
+        ".wav .wave .flac .aiff .aif .aifc .au .snd .caf .w64 .sph .nist .ogg .oga .opus .mp3 "
+        ".m4a .aac .mp4 .webm .mka .mkv .3gp .wma .amr .wv".split()
+    ),
+    "image": tuple(".png .tif .tiff .bmp .ppm .pgm .pbm .pnm .webp .jp2 .jpg .jpeg .gif".split()),
+}
+"""By modality, from the best copy of a clip to the worst. Audio's second line needs ffmpeg; the store says so."""
+ANY = (*ENDINGS["audio"], *ENDINGS["image"])
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Audio files below a folder: paths relative to it, with slashes, in rising order; remarks on what was not seen."""
+    """Files below a folder: paths relative to it, with slashes, in rising order; remarks on what was not seen."""
 
     paths: list[str]
     remarks: tuple[str, ...]
 
 
-def audio_files(root: Path, *, all_files: bool = False) -> Listing:
-    """All audio files below `root`, by their endings, at any depth; or all files."""
+def clip_files(root: Path, modality: str = "audio", *, all_files: bool = False) -> Listing:
+    """All files of a modality below `root`, or of "any", by their endings, at any depth; or all files."""
+    endings = None if all_files else ENDINGS.get(modality, ANY)
     paths, closed = [], []
     folders = [("", os.path.realpath(root))]
     linked: list[tuple[str, str]] = []
@@ -47,7 +52,7 @@ def audio_files(root: Path, *, all_files: bool = False) -> Listing:
             closed.append(f"{prefix or root} ({error.strerror})")
             continue
         for entry in visible:
-            if entry.is_file() if all_files else entry.name.lower().endswith(ENDINGS):
+            if entry.name.lower().endswith(endings) if endings else entry.is_file():
                 paths.append(prefix + entry.name)
             elif entry.is_dir(follow_symlinks=False):
                 folders.append((f"{prefix}{entry.name}/", f"{real}/{entry.name}"))
@@ -74,4 +79,4 @@ def one_each(paths: Iterable[str], key: Callable[[str], Key | None]) -> tuple[di
 
 
 def _rank(path: str) -> int:
-    return ENDINGS.index(os.path.splitext(path)[1].lower())  # noqa: PTH122  as many as clips
+    return ANY.index(os.path.splitext(path)[1].lower())  # noqa: PTH122  as many as clips

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from evar.data.readers.audio_files import audio_files, one_each
+from evar.data.readers.clip_files import clip_files, one_each
 from evar.testing.trees import touch
 
 
@@ -14,18 +14,18 @@ def stem(path):
 
 def test_audio_is_found_at_any_depth_in_rising_order(tmp_path):
     touch(tmp_path, ["b/c/z.flac", "b/a.WAV", "a.mp3", "notes.txt", "b/a.json", "b/c.wav/inner.wav"])
-    assert audio_files(tmp_path).paths == ["a.mp3", "b/a.WAV", "b/c.wav", "b/c/z.flac"]
+    assert clip_files(tmp_path).paths == ["a.mp3", "b/a.WAV", "b/c.wav", "b/c/z.flac"]
 
 
 def test_hidden_copies_that_macos_leaves_are_no_clips(tmp_path):
     touch(tmp_path, ["a.wav", "._a.wav", "__MACOSX/._a.wav", ".trash/b.wav"])
-    assert audio_files(tmp_path).paths == ["a.wav"]
+    assert clip_files(tmp_path).paths == ["a.wav"]
 
 
 def test_names_that_are_no_text_are_found(tmp_path):
     name = os.fsdecode(b"\xff\n \xc3\xa4.wav")
     touch(tmp_path, [f"Wörter 日本/{name}"])
-    assert audio_files(tmp_path).paths == [f"Wörter 日本/{name}"]
+    assert clip_files(tmp_path).paths == [f"Wörter 日本/{name}"]
 
 
 def test_linked_folders_are_entered_once_and_a_circle_ends(tmp_path):
@@ -34,13 +34,13 @@ def test_linked_folders_are_entered_once_and_a_circle_ends(tmp_path):
     (tmp_path / "data" / "far").symlink_to(tmp_path / "disk")
     (tmp_path / "data" / "again").symlink_to("near")
     (tmp_path / "data" / "nowhere").symlink_to("gone")
-    assert audio_files(tmp_path / "data").paths == ["far/far.wav", "near/a.wav"]
+    assert clip_files(tmp_path / "data").paths == ["far/far.wav", "near/a.wav"]
 
 
 def test_dataset_that_is_a_link_itself_is_walked(tmp_path):
     touch(tmp_path, ["disk/a.wav"])
     (tmp_path / "data").symlink_to("disk")
-    assert audio_files(tmp_path / "data").paths == ["a.wav"]
+    assert clip_files(tmp_path / "data").paths == ["a.wav"]
 
 
 def test_folder_that_cannot_be_listed_is_reported(tmp_path, monkeypatch):
@@ -52,8 +52,8 @@ def test_folder_that_cannot_be_listed_is_reported(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied")
         return scandir(folder)
 
-    monkeypatch.setattr("evar.data.readers.audio_files.os.scandir", refusing)
-    listing = audio_files(tmp_path)
+    monkeypatch.setattr("evar.data.readers.clip_files.os.scandir", refusing)
+    listing = clip_files(tmp_path)
     assert listing.paths == ["b.wav"]
     assert listing.remarks == ("folders that cannot be listed: closed/ (Permission denied)",)
 
