@@ -101,10 +101,12 @@ def test_images_are_fine_tuned_and_probed_from_a_task_to_a_row(tmp_path):
         **how,
     )
     assert (probed.output, probed.score) == ("cls", 1.0)
+    assert probed.ranked, probed.why_unranked
     (tuned,) = evar.finetune(
         task, encoder, options={**quick, "lr": 1e-3, "patchout": 0.5, "time_mask": 8}, out=tmp_path / "tune", **how
     )
     assert (tuned.output, tuned.score) == ("mean", 1.0)
+    assert tuned.ranked, tuned.why_unranked
     (file,) = (tmp_path / "tune").rglob("*.safetensors")
     (frozen,) = evar.evaluate(task, "m2d(layers=1)", weights=file, probe="centroid", **how)[:1]
     assert frozen.output == "layer01-cls"
