@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
-from evar.base.errors import unknown
+from evar.base.errors import UsageError, unknown
 from evar.data.sample_file import samples_of
 from evar.nn.configuration import MOST_PIXELS, SIZES, Configuration, configuration_of_name, model_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
@@ -58,6 +58,12 @@ OF_OBJECTIVE: dict[str, dict[str, Any]] = {
     },
 }
 """Objective -> the values that its paper changes."""
+
+FOR: dict[str, tuple[str, ...]] = {
+    "audio": ("sample_rate", "frames", "short_clips"),
+    "image": ("smallest_crop", "flip"),
+}
+"""Modality -> settings that mean nothing for the other one."""
 
 OF_IMAGES: dict[str, Any] = {"masking": "random", "mask_ratio": 0.75}
 """What images change, whatever preset and objective; the share is MAE's (He et al., arXiv:2111.06377, section 4.1)."""
@@ -204,12 +210,18 @@ def make_recipe(preset: str, overrides: Mapping[str, Any]) -> Recipe:
 
     Warm-up is shortened to a fifteenth of the epochs, as 20 are of 300, where `overrides` give epochs alone and the
     preset says nothing.
-    Raises UsageError for an unknown preset, an unknown field, and values that cannot be.
+    Raises UsageError for an unknown preset, an unknown field, values that cannot be, and overrides of the other
+    modality's settings.
     """
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     of_objective = OF_OBJECTIVE.get(str(overrides.get("objective", "m2d")), {})
-    of_images = OF_IMAGES if overrides.get("image_size") not in (None, "auto") else {}
+    images = overrides.get("image_size") not in (None, "auto")
+    for field in FOR["audio" if images else "image"]:
+        if field in overrides:
+            theirs, how = ("audio", "it out") if images else ("images", "it out, or give --image-size")
+            raise UsageError(f"--{field.replace('_', '-')} is for {theirs}: leave {how}")
+    of_images = OF_IMAGES if images else {}
     values = {**PRESETS[preset], **of_objective, **of_images, **overrides}
     if "epochs" in values and "warmup_epochs" not in values and str(values["epochs"]).isdigit():
         values["warmup_epochs"] = int(values["epochs"]) / 15
