@@ -7,7 +7,7 @@ Source of the defaults: Niizumi et al., arXiv:2210.14648, section 4.1 and append
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from evar.base.errors import UsageError, unknown
 from evar.data.sample_file import samples_of
@@ -18,7 +18,7 @@ from evar.pretrain.m2d import M2DObjective
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
 from evar.pretrain.masking import visible_patches
 from evar.pretrain.msm_mae import MsmMae
-from evar.training.settings import validated
+from evar.training.settings import AUTO, validated
 
 OBJECTIVES: dict[str, type[M2DObjective] | type[MsmMae]] = {"m2d": M2DObjective, "msm_mae": MsmMae}
 BATCH_OF_BASE_RATE = 256  # clips that the base learning rate is stated for
@@ -69,11 +69,7 @@ OF_IMAGES: dict[str, Any] = {"masking": "random", "mask_ratio": 0.75}
 """What images change, whatever preset and objective; the share is MAE's (He et al., arXiv:2111.06377, section 4.1)."""
 
 
-def _or_none(value: Any) -> Any:
-    return None if value == "auto" else value
-
-
-Decay = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_or_none)]
+Decay = Annotated[Annotated[float, Field(ge=0, le=1)] | None, AUTO]
 """An EMA decay; None ("auto" on the command line): by the number of steps."""
 
 
@@ -87,7 +83,7 @@ class Recipe(BaseModel):
         "base", description="of the ViT: tiny, small, base, large, huge"
     )
     sample_rate: int = Field(16000, description="of the audio, in Hz: 16000 or 32000")
-    image_size: Annotated[PositiveInt | None, BeforeValidator(_or_none)] = Field(
+    image_size: Annotated[PositiveInt | None, AUTO] = Field(
         None, description="side of the images to train on, in pixels, an even number; auto: audio is trained on"
     )
     frames: PositiveInt = Field(608, description="input length, in frames of 10 ms")
