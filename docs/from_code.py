@@ -35,7 +35,7 @@ MOST_LETTERS = 28  # of an example
 MARKER = re.compile(r"<!-- from the code: (\w+) -->")
 OUTSIDE = {"../NOTICE.md": "project/licences.md", "../benchmarks/RESULTS.md": "project/measured.md"}
 CONTRACTS = {
-    "evar.encoders.contract": ("Encoder", "Identity"),
+    "evar.encoders.contract": ("Encoder", "ImageEncoder", "Identity"),
     "evar.probes.contract": ("Probe", "Examples", "Problem", "Fitted"),
     "evar.data.readers.contract": ("Reader", "Reading"),
 }

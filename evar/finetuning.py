@@ -149,7 +149,11 @@ def _require_for(modality: str, recipe: FineTuningRecipe) -> None:
         wrong = ["--crop"]
     if wrong:
         theirs, own = ("images", "audio") if modality == "audio" else ("audio", "images")
-        raise UsageError(f"{', '.join(wrong)} is for {theirs}, and the encoder is of {own}: leave it out")
+        are, them = ("is", "it") if len(wrong) == 1 else ("are", "them")
+        raise UsageError(
+            f"{', '.join(wrong)} {are} for {theirs}, and the encoder is of {own}: leave {them} out, or take a --recipe "
+            f"without {them}"
+        )
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from evar.pretrain.sources import Source, prepare_sources, source_of_folder
 from evar.pretrain.start import StartingPoint, load_start
 from evar.probes import open_probes
 from evar.training.numerics import require_trainable
-from evar.training.run_folder import alone
+from evar.training.run_folder import alone, require_no_other_run
 from evar.training.team import is_first, joined, own_device
 
 log = logging.getLogger(__name__)
@@ -139,6 +139,8 @@ def starting_point(weights: str | Path, cache: Path) -> StartingPoint:
 def require_own(folder: Path, name: str) -> None:
     """Raise UsageError where a run of that name would write into a results folder or over another's file."""
     outputs.require_no_results(folder)
+    if not (folder / f"{name}.pth").exists():
+        require_no_other_run(folder)
     header, title = journal_in(folder).header.encode(), f"<dc:title>{name}</dc:title>".encode()
     outputs.output_file(journal_in(folder).path, lambda content: content.startswith(header), folder)
     outputs.output_file(folder / CURVE, lambda content: title in content, folder)

@@ -314,10 +314,12 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
             return f"no clips in fold {', '.join(self.empty_folds)}"
         if self.unstable:
             return f"unstable: {self.unstable}"
-        if self.step is not None:
-            return f"in training, step {self.step:,}, coverage {rounded_percent(self.coverage)} %"
         if self.sweep:
             return "one layer of a sweep"
+        if self.step is not None and self.coverage == 1:
+            return f"in training, step {self.step:,}"
+        if self.step is not None:  # whether the task asks for more clips is not known here
+            return f"in training, step {self.step:,}, coverage {rounded_percent(self.coverage)} %"
         if other_task:
             return f"not the {self.task} of this version of evar: its task file is another"
         return f"coverage {rounded_percent(self.coverage)} %"

@@ -8,7 +8,7 @@ from evar.embeddings.extract import Embeddings
 from evar.encoders.contract import Encoder
 from evar.fitting import CHOSEN, WEIGHTED, Method, ProbeFit
 from evar.preparation import Prepared
-from evar.result import Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
+from evar.result import FINE_TUNING, Cost, DataUsed, Fitting, Provenance, Remarks, Result, Scored, Standing, What
 from evar.scoring import summary
 
 PROTOCOL_VERSION = 3  # grows when the same run would mean another thing: splits, cropping, selection, metrics
@@ -90,7 +90,8 @@ def _standing(prepared: Prepared, encoder: Encoder, fit: ProbeFit, config: Confi
     empty_folds = [fold for fold in task.folds or [] if fold not in fit.score.parts]
     whole = config.limit is None and fit.shots is None and not empty_folds and prepared.coverage >= task.min_coverage
     official = official_digest(task.name) in (None, task.digest)
-    in_sweep = len(encoder.outputs) > 1 and fit.output not in (CHOSEN, WEIGHTED)
+    one_of_several = len(encoder.outputs) > 1 and fit.output not in (CHOSEN, WEIGHTED)
+    in_sweep = one_of_several and fit.probe.name != FINE_TUNING  # whose output is a setting, known before
     return Standing(
         ranked=whole and official and not in_sweep and not unstable and fit.score.groups > 1,
         sweep=in_sweep,

@@ -211,11 +211,18 @@ def test_a_notebook_gets_tqdm_s_own_bars(monkeypatch: pytest.MonkeyPatch) -> Non
     assert progress._tqdm() is auto.tqdm
 
 
+class OfImages(nn.Module):
+    """A network that says the size of its images, as one of audio says its sample rate."""
+
+    image_size = 32
+
+
 @pytest.mark.parametrize(
     ("module", "said"),
     [
         (7, "evar.evaluate scores a torch.nn.Module, not a int"),
         (nn.Linear(2, 2), "module Linear: it has no sample_rate"),
+        (OfImages(), "module OfImages: a network of images must be an evar.encoders.contract.ImageEncoder"),
         (Bands(3), r"module Bands: embedding \(2, 16000\) samples raised RuntimeError: .*test_evaluate_in_python.py"),
     ],
 )

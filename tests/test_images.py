@@ -163,6 +163,16 @@ def test_what_is_of_the_other_modality_is_one_line_before_anything_is_prepared(h
     assert not (here / "cache" / "stores").exists()
 
 
+def test_a_dry_run_does_not_estimate_what_is_of_the_other_modality(here, capsys):
+    sweep = ["sweep", "--encoder", "logmel, colour_histogram(image_size=32)", "--task", "colours.yaml", "--dry-run"]
+    assert main([*sweep, "--json"]) == 0
+    said = capsys.readouterr()
+    (estimate,) = map(json.loads, said.out.splitlines())
+    assert (estimate["encoder"], estimate["decoded"]) == ("colour_histogram(image_size=32)", "208.9 kB")
+    assert "logmel is of modality audio, and task colours of image: it cannot be scored" in said.err
+    assert main([*sweep[:2], "logmel", *sweep[3:]]) == 0
+
+
 def test_all_leaves_out_what_the_encoder_cannot_score(here, notes):
     audio, images = load_task("demo"), load_task("colours.yaml")
     logging.getLogger("evar").setLevel(logging.INFO)

@@ -127,7 +127,7 @@ def test_what_was_exported_is_written_anew_and_a_file_of_another_making_is_not(
 
 
 def test_embeddings_that_are_no_longer_those_of_the_row_are_not_exported(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evar.evaluate("tones", "logmel", results=tmp_path / "results", limit=3, device="cpu", cache=tmp_path / "cache")
     export = [
@@ -144,6 +144,10 @@ def test_embeddings_that_are_no_longer_those_of_the_row_are_not_exported(
     assert f"not in the cache {tmp_path / 'none'}: score it again (--again)" in said
     assert said.splitlines()[-1] == f"evar: error: no embeddings of the rows of {tmp_path / 'results'} to export"
     assert main([*export, "--cache", str(tmp_path / "cache")]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main([*export, "--cache", str(tmp_path / "cache")]) == 2
+    assert "no bundled task is called tones: put its YAML file into tasks/" in capsys.readouterr().err
+    monkeypatch.chdir(place)
     table = place / "data" / "tones" / "clips.csv"
     text = table.read_text()
     try:

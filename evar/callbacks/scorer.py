@@ -88,6 +88,8 @@ class TrainingScorer:
         """
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise UsageError(f"every must be a whole number of steps of at least 1, not {every!r}")
+        if not isinstance(encoder, str) and not callable(encoder):
+            raise UsageError(f"encoder must be an attribute's name or a function, not {encoder!r}")
         self.config = config_of(settings, config)
         self.every, self.encoder, self.probe, self.name, self.strict = every, encoder, probe, name, strict
         if len(probes := open_probes(probe)) > 1:
@@ -178,7 +180,7 @@ class _Passing(Engine):
         self._written: list[str] = []
 
     def prepare(self, task: Task, rate: int, config: Config) -> Prepared:
-        """The task's clips, decoded at `rate` Hz, the same ones each time."""
+        """The task's clips, decoded at `rate` (Hz, or pixels of images), the same ones each time."""
         key = task.name, task.digest, rate
         if key not in self._prepared:
             self._prepared[key] = super().prepare(task, rate, config)
@@ -221,7 +223,9 @@ def _unwrapped(module: nn.Module) -> nn.Module:
 def _found(trained: nn.Module, encoder: Find) -> nn.Module:
     """The encoder in what is trained. Raises UsageError where there is none."""
     if not isinstance(encoder, str):
-        return _unwrapped(encoder(trained))
+        if not isinstance(made := encoder(trained), nn.Module):
+            raise UsageError(f"the function of encoder gives no module, but {made!r}")
+        return _unwrapped(made)
     found: Any = trained
     for attribute in encoder.split(".") if encoder else ():
         if not isinstance(found := getattr(found, attribute, None), nn.Module):

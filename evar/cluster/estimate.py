@@ -1,5 +1,6 @@
 """What a sweep will cost, by the rows that there are: nothing is decoded or embedded for it."""
 
+import logging
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from evar.data.task import Task, load_task
 from evar.leaderboard.runs import read_rows
 from evar.pipeline import open_encoder
 from evar.result import Result
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,29 @@ class Estimate:
 
 
 def estimates(swept: Sweep) -> list[Estimate]:
-    """One for each encoder and task. Raises EvarError for an encoder that cannot be opened."""
+    """One for each encoder and task, but for tasks of the other modality, which are noted.
+
+    Raises EvarError for an encoder that cannot be opened.
+    """
     rows = read_rows(swept.results) if swept.results is not None and swept.results.is_dir() else []
     lengths = {cell.task.name: _length(cell.task) for cell in swept.cells}
-    estimated, speeds, rates = [], dict[EncoderCall, tuple[float | None, str]](), dict[EncoderCall, int]()
+    estimated, speeds = [], dict[EncoderCall, tuple[float | None, str]]()
+    rates = dict[EncoderCall, tuple[str, int]]()  # modality, and what clips are prepared at
     for cell in {(cell.encoder, cell.task.name): cell for cell in swept.cells}.values():
         call, task, clips = cell.encoder, cell.task, swept.clips(cell.task) or None
         if call not in speeds:
             encoder = open_encoder(call.encoder, call.weights, None, swept.config)
             own = [row for row in rows if _same(row, encoder.identity.name, encoder.identity.digest)]
-            speeds[call], rates[call] = _speed(own, lengths), encoder.rate
+            speeds[call], rates[call] = _speed(own, lengths), (encoder.modality, encoder.rate)
+        modality, rate = rates[call]
+        if modality != task.modality:
+            log.warning(
+                f"{call} is of modality {modality}, and task {task.name} of {task.modality}: it cannot be scored"
+            )
+            continue
         speed, device = speeds[call]
         cost = clips * _length(task) / speed if clips and speed else None
-        decoded = size(clips * task.samples(rates[call]) * SAMPLE.itemsize) if clips else None
+        decoded = size(clips * task.samples(rate) * SAMPLE.itemsize) if clips else None
         estimated.append(Estimate(str(call), task.name, swept.probes, clips, decoded, cost, device))
     return estimated
 

@@ -83,7 +83,10 @@ def new_task(
     classes = tuple(sorted({clip.label for clip in clips}))
     if len(classes) < 2:
         there = f"audio in {few(classes)} alone" if classes else "no audio in a folder of it"
-        raise DataError(f"{folder}: {there}: at least two classes are needed, each a folder: FOLDER/CLASS/clip.wav")
+        hint = " (for images write the YAML file by hand)" if clip_files(folder, "image").paths else ""
+        raise DataError(
+            f"{folder}: {there}: at least two classes are needed, each a folder: FOLDER/CLASS/clip.wav{hint}"
+        )
     if len(counts) < len(shares):
         raise DataError(f"{folder}: {len(counts)} groups cannot be divided over {len(shares)} parts ({few(shares)})")
     places = split_groups(counts, shares)

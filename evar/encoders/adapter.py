@@ -207,6 +207,8 @@ def whole_number(what: str, owner: object, attribute: str) -> int:
     value = getattr(owner, attribute, None)
     if isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer() and value > 0:
         return int(value)
+    if attribute == "sample_rate" and not hasattr(owner, attribute) and hasattr(owner, "image_size"):
+        raise UsageError(f"{what}: a network of images must be an evar.encoders.contract.ImageEncoder")
     said = f"its {attribute} is {value!r}" if hasattr(owner, attribute) else f"it has no {attribute}"
     raise UsageError(f"{what}: {said}; it must be a positive whole number")
 

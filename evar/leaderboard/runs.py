@@ -262,7 +262,9 @@ def load_probe(run: str | Path, results: str | Path = "results") -> "SavedProbe"
     try:
         open_regular(path).close()
         with safetensors.safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})[PROBE])
+            if PROBE not in (metadata := file.metadata() or {}):
+                raise ValueError("--save-probe did not write it")
+            about = json.loads(metadata[PROBE])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
         return SavedProbe(about, unpack(PackedProbe(arrays, about)))
     except (*BROKEN, AttributeError, safetensors.SafetensorError) as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from evar.base.errors import UsageError, few
+from evar.base.errors import UsageError
 from evar.base.progress import progress
 from evar.data.store import Store
 from evar.pretrain.crops import Crops, Epochs, measure_norm_stats
@@ -29,6 +29,7 @@ from evar.training import checkpoint
 from evar.training.alarms import Watch
 from evar.training.checkpoint import Training
 from evar.training.interrupt import Stop
+from evar.training.run_folder import require_no_other_run
 from evar.training.steps import Steps
 from evar.training.team import Team
 
@@ -124,9 +125,7 @@ class _Session(Steps[Crops, PretrainingRow]):
         return Training(self.done, recipe, self.digest, *place, start, self.schedule.start)
 
     def _begin(self) -> None:
-        kept = [path.name for ending in ("*.pth", "*.safetensors") for path in self.run.folder.glob(ending)]
-        if others := sorted(kept):
-            raise UsageError(f"{self.run.folder} holds another run, {few(others)}: give another --out")
+        require_no_other_run(self.run.folder)
         if self.run.resume:
             log.info(f"no checkpoint in {self.run.folder} yet: beginning at step 0")
         if self.run.start is not None:

@@ -7,9 +7,9 @@ Source of the defaults: Niizumi et al., arXiv:2210.14648, section 4.1 and append
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from evar.base.errors import unknown
+from evar.base.errors import UsageError, unknown
 from evar.data.sample_file import samples_of
 from evar.nn.configuration import MOST_PIXELS, SIZES, Configuration, configuration_of_name, model_name
 from evar.nn.frontend import HOPS_PER_SECOND, MELS, SAMPLE_RATES
@@ -18,7 +18,7 @@ from evar.pretrain.m2d import M2DObjective
 from evar.pretrain.masked_model import MaskedModel, PredictorShape
 from evar.pretrain.masking import visible_patches
 from evar.pretrain.msm_mae import MsmMae
-from evar.training.settings import validated
+from evar.training.settings import AUTO, validated
 
 OBJECTIVES: dict[str, type[M2DObjective] | type[MsmMae]] = {"m2d": M2DObjective, "msm_mae": MsmMae}
 BATCH_OF_BASE_RATE = 256  # clips that the base learning rate is stated for
@@ -59,15 +59,17 @@ OF_OBJECTIVE: dict[str, dict[str, Any]] = {
 }
 """Objective -> the values that its paper changes."""
 
+FOR: dict[str, tuple[str, ...]] = {
+    "audio": ("sample_rate", "frames", "short_clips"),
+    "image": ("smallest_crop", "flip"),
+}
+"""Modality -> settings that mean nothing for the other one."""
+
 OF_IMAGES: dict[str, Any] = {"masking": "random", "mask_ratio": 0.75}
 """What images change, whatever preset and objective; the share is MAE's (He et al., arXiv:2111.06377, section 4.1)."""
 
 
-def _or_none(value: Any) -> Any:
-    return None if value == "auto" else value
-
-
-Decay = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_or_none)]
+Decay = Annotated[Annotated[float, Field(ge=0, le=1)] | None, AUTO]
 """An EMA decay; None ("auto" on the command line): by the number of steps."""
 
 
@@ -81,7 +83,7 @@ class Recipe(BaseModel):
         "base", description="of the ViT: tiny, small, base, large, huge"
     )
     sample_rate: int = Field(16000, description="of the audio, in Hz: 16000 or 32000")
-    image_size: Annotated[PositiveInt | None, BeforeValidator(_or_none)] = Field(
+    image_size: Annotated[PositiveInt | None, AUTO] = Field(
         None, description="side of the images to train on, in pixels, an even number; auto: audio is trained on"
     )
     frames: PositiveInt = Field(608, description="input length, in frames of 10 ms")
@@ -204,12 +206,18 @@ def make_recipe(preset: str, overrides: Mapping[str, Any]) -> Recipe:
 
     Warm-up is shortened to a fifteenth of the epochs, as 20 are of 300, where `overrides` give epochs alone and the
     preset says nothing.
-    Raises UsageError for an unknown preset, an unknown field, and values that cannot be.
+    Raises UsageError for an unknown preset, an unknown field, values that cannot be, and overrides of the other
+    modality's settings.
     """
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     of_objective = OF_OBJECTIVE.get(str(overrides.get("objective", "m2d")), {})
-    of_images = OF_IMAGES if overrides.get("image_size") not in (None, "auto") else {}
+    images = overrides.get("image_size") not in (None, "auto")
+    for field in FOR["audio" if images else "image"]:
+        if field in overrides:
+            theirs, how = ("audio", "it out") if images else ("images", "it out, or give --image-size")
+            raise UsageError(f"--{field.replace('_', '-')} is for {theirs}: leave {how}")
+    of_images = OF_IMAGES if images else {}
     values = {**PRESETS[preset], **of_objective, **of_images, **overrides}
     if "epochs" in values and "warmup_epochs" not in values and str(values["epochs"]).isdigit():
         values["warmup_epochs"] = int(values["epochs"]) / 15

@@ -45,13 +45,15 @@ class StartingPoint:
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of a recipe that starts here: the encoder's shape, and unless `given` its input and predictor.
 
-        Raises UsageError where what is given is another encoder's.
+        Raises UsageError where what is given is another encoder's, or of the other modality.
         """
         shape, grid = self.checkpoint.configuration, self.checkpoint.configuration.grid
         size = next((name for name, each in SIZES.items() if each == (shape.width, shape.depth)), None)
         if size is None:
             raise UsageError(f"--from {shape.name}: a ViT of {shape.depth} blocks {shape.width} wide has no recipe")
         rate = {"image_size": grid.mels} if grid.is_image else {"sample_rate": shape.sample_rate}
+        if not grid.is_image and given.get("image_size") not in (None, "auto"):
+            raise UsageError(f"--from {shape.name} is an encoder of audio: leave --image-size out")
         fixed = {"size": size, **rate, "patch_mels": grid.patch_mels, "patch_frames": grid.patch_frames}
         for field, value in fixed.items():
             if field in given and str(given[field]) != str(value):

@@ -1,10 +1,10 @@
-"""One training a folder at a time."""
+"""One training a folder, and one at a time."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from evar.base.errors import UsageError
+from evar.base.errors import UsageError, few
 from evar.base.files import locked, remove_unfinished
 
 
@@ -19,3 +19,10 @@ def alone(folder: Path, verb: str) -> Iterator[None]:
     with locked(folder / "run", busy=busy):
         remove_unfinished(folder)
         yield
+
+
+def require_no_other_run(folder: Path, own: str = "") -> None:
+    """Raise UsageError where a folder holds checkpoints, but for one of the name `own`: they are another run's."""
+    kept = {path.name for ending in ("*.pth", "*.safetensors") for path in folder.glob(ending)}
+    if others := sorted(kept - {own}):
+        raise UsageError(f"{folder} holds another run, {few(others)}: give another --out")

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from evar.base.errors import UsageError, in_words
 
 Recipe = TypeVar("Recipe", bound=BaseModel)
+
+AUTO = BeforeValidator(lambda value: None if value == "auto" else value)
+"""Of a setting that may be None: people say `auto`."""
 
 
 def validated(recipe: type[Recipe], values: Mapping[str, Any]) -> Recipe:

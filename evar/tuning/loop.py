@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evar.base.errors import TrainingError, UsageError, few
+from evar.base.errors import TrainingError, UsageError
 from evar.base.progress import progress
 from evar.base.threads import Threads, in_order, pieces
 from evar.encoders.m2d import M2D
@@ -32,6 +32,7 @@ from evar.training.alarms import Watch
 from evar.training.checkpoint import Training
 from evar.training.interrupt import Stop
 from evar.training.journal import Journal, StepRow
+from evar.training.run_folder import require_no_other_run
 from evar.training.schedule import warm_cosine
 from evar.training.steps import Steps
 from evar.training.team import Team
@@ -153,9 +154,7 @@ class FineTuning(Steps[TrainingBatch, StepRow]):
         if self.file.exists():
             self._go_on()
         else:
-            kept = {each.name for ending in ("*.pth", "*.safetensors") for each in job.folder.glob(ending)}
-            if others := sorted(kept - {self.best.name}):  # which may be older than the first checkpoint
-                raise UsageError(f"{job.folder} holds another run, {few(others)}: give another --out")
+            require_no_other_run(job.folder, self.best.name)  # which may be older than the first checkpoint
             self.team.wait()  # until every process has looked
             if self.team.first:
                 self.journal.begin()

@@ -8,19 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from evar.base.errors import unknown
 from evar.base.yaml_file import read_yaml, read_yaml_as
 from evar.data.task import ENDINGS, Strict
-from evar.training.settings import validated
+from evar.training.settings import AUTO, validated
 
 TABLE = Path(__file__).with_name("recipes.yaml")
 DEFAULT = "default"  # the recipe of a task that has none of its own
-
-
-def _or_none(value: Any) -> Any:
-    return None if value == "auto" else value
 
 
 class FineTuningRecipe(BaseModel):
@@ -34,7 +30,7 @@ class FineTuningRecipe(BaseModel):
     epochs: PositiveInt = Field(200, description="passes over the training clips")
     warmup_epochs: float = Field(5, ge=0, description="epochs in which the learning rate rises from 0")
     batch_size: Annotated[int, Field(ge=2)] = Field(128, description="clips of a step, over all devices")
-    at_once: Annotated[PositiveInt | None, BeforeValidator(_or_none)] = Field(
+    at_once: Annotated[PositiveInt | None, AUTO] = Field(
         None, description="clips that a device takes at once of its share of a step; auto: as its memory allows"
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and lars")
@@ -43,7 +39,7 @@ class FineTuningRecipe(BaseModel):
     amsgrad: bool = Field(False, description="adamw's AMSGrad")
     trust: float = Field(0.001, gt=0, description="trust coefficient of lars")
     weight_decay: float = Field(0.0, ge=0, description="of all weights but biases and norms")
-    clip: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_or_none)] = Field(
+    clip: Annotated[Annotated[float, Field(gt=0)] | None, AUTO] = Field(
         None, description="largest norm of the gradient; auto: it is not clipped"
     )
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta(alpha, alpha); 0 for no mixup")
@@ -52,7 +48,7 @@ class FineTuningRecipe(BaseModel):
     crop_room_frames: float = Field(1.5, ge=1, description="its length, in inputs")
     crop_smallest: float = Field(0.6, gt=0, description="smallest crop, in inputs, along mels and frames each")
     crop_largest: float = Field(1.5, gt=0, description="largest crop; along mels never more than the input")
-    smallest_crop: Annotated[Annotated[float, Field(gt=0, le=1)] | None, BeforeValidator(_or_none)] = Field(
+    smallest_crop: Annotated[Annotated[float, Field(gt=0, le=1)] | None, AUTO] = Field(
         None, description="smallest random resized crop of an image, as a share of its area; auto: it is not cropped"
     )
     flip: bool = Field(False, description="mirror half of the images left to right")
@@ -71,7 +67,7 @@ class FineTuningRecipe(BaseModel):
     sampling: Literal["each", "by_class"] = Field(
         "each", description="each clip once an epoch, or by_class: drawn, rare classes more often"
     )
-    epoch_clips: Annotated[PositiveInt | None, BeforeValidator(_or_none)] = Field(
+    epoch_clips: Annotated[PositiveInt | None, AUTO] = Field(
         None, description="clips of an epoch where they are drawn by_class; auto: as many as there are"
     )
     head_eps: float = Field(1e-5, gt=0, description="added to the variance in the head's normalisation")

@@ -272,6 +272,7 @@ def test_scores_go_to_tensorboard_and_to_weights_and_biases(scorer: Any, tmp_pat
         ({"probe": "knnn"}, "unknown probe 'knnn': did you mean knn?"),
         ({"limt": 3}, "unknown setting 'limt': did you mean limit?"),
         ({"log_to": "tensorboard"}, "log_to must be a SummaryWriter of TensorBoard, a run of .*, not 'tensorboard'"),
+        ({"encoder": 3}, "encoder must be an attribute's name or a function, not 3"),
         ({"log_to": logging.getLogger()}, "log_to must be a SummaryWriter"),
     ],
 )
@@ -283,3 +284,5 @@ def test_a_mistake_is_found_before_the_training(scorer: Any, settings: dict[str,
 def test_an_encoder_that_is_not_there_is_named(scorer: Any) -> None:
     with pytest.raises(UsageError, match="encoder 'encodre': Trained has no module of this name"):
         scorer(encoder="encodre")(Trained(), 0)
+    with pytest.raises(UsageError, match="the function of encoder gives no module, but 4"):
+        scorer(encoder=lambda trained: 4)(Trained(), 0)

@@ -58,6 +58,8 @@ def test_folder_gives_checkpoint_encoder_log_and_curve(here, capsys):
         "run.lock",
     }
     assert len(log_of(run)) == 10
+    assert main(["pretrain", "audio", *how("--frames", "96", "--out", str(run))]) == 2
+    assert f"holds another run, {NAME}.pth, {NAME}.safetensors: give another --out" in capsys.readouterr().err
 
 
 def test_encoder_is_scored_while_it_trains_in_rows_with_their_step(here):

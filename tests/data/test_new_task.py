@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from PIL import Image
 
 from evar.base.errors import DataError, UsageError
 from evar.data.manifest import read_manifest
@@ -172,6 +173,9 @@ def test_a_folder_that_is_not_there_is_reported(tmp_path):
 def test_too_little_to_split_is_reported(tmp_path):
     (tmp_path / "s").mkdir()
     with pytest.raises(DataError, match="s: no audio in a folder of it: at least two classes are needed"):
+        new_task(tmp_path / "s")
+    Image.new("RGB", (8, 8)).save(tmp_path / "s" / "picture.png")
+    with pytest.raises(DataError, match=r"clip\.wav \(for images write the YAML file by hand\)"):
         new_task(tmp_path / "s")
     write_clip(tmp_path / "s" / "a" / "1.wav")
     with pytest.raises(DataError, match="s: audio in a alone: at least two classes are needed, each a folder"):

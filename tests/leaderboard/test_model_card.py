@@ -47,6 +47,15 @@ def test_the_table_has_a_line_a_score_with_its_interval_and_no_other_row() -> No
     assert "gtzan" not in texts[PurePosixPath("logmel/README.md")]
 
 
+def test_a_fine_tuned_score_is_not_said_to_be_of_the_frozen_encoder() -> None:
+    rows = (make_row(run="frozen", encoder="m"), make_row(run="tuned", encoder="m", probe="finetune"))
+    (text,) = model_card.write(leaderboard(*rows), 80).values()
+    found = {each.metric_args["run"]: each.task_name for each in hub.ModelCard(text).data.eval_results}
+    assert found == {"frozen": "Linear evaluation of the frozen encoder", "tuned": "Fine-tuning"}
+    assert "In rows of finetune a copy of the encoder was trained" in text
+    assert "finetune" not in "".join(model_card.write(leaderboard(rows[0]), 80).values())
+
+
 def test_names_break_neither_the_metadata_nor_the_table() -> None:
     name = f"{EVIL}: '---'\n---\n&x *y"
     (text,) = model_card.write(leaderboard(make_row(encoder=name)), 80).values()

@@ -52,7 +52,9 @@ def test_other_weights_or_options_are_another_line(difference):
     [
         ({"limit": 5}, "smoke run of 5 clips a part"),
         ({"shots": 4}, "4 training clips a class"),
-        ({"step": 1500}, "in training, step 1,500, coverage 100.0 %"),
+        ({"step": 1500}, "in training, step 1,500"),
+        ({"step": 1500, "coverage": 0.9}, "in training, step 1,500, coverage 90.0 %"),
+        ({"step": 1500, "sweep": True}, "one layer of a sweep"),
         ({"sweep": True}, "one layer of a sweep"),
         ({"groups": 1}, "all test clips are of one group"),
         ({"empty_folds": ["2", "7"]}, "no clips in fold 2, 7"),

@@ -10,7 +10,7 @@ import torch
 from evar.base.progress import displayed
 from evar.data.store import prepare
 from evar.pretrain.loop import TrainingRun, train
-from evar.pretrain.recipe import make_recipe
+from evar.pretrain.recipe import FOR, make_recipe
 from evar.training.team import Team
 
 RATE = 16_000
@@ -51,7 +51,10 @@ def make_store(folder: Path, files: int = 16):
 
 def recipe(**more):
     """A recipe for seconds."""
-    return make_recipe("tiny", {**SETTINGS, **more})
+    settings = {**SETTINGS, **more}
+    for name in FOR["audio"] if "image_size" in more else ():
+        settings.pop(name, None)
+    return make_recipe("tiny", settings)
 
 
 def run(folder: Path, **more):

@@ -21,7 +21,7 @@ from evar.training.team import Team
 from tests.pretrain import runs
 
 SIZE = 32
-SMALL = {"image_size": SIZE, "patch_mels": 8, "patch_frames": 8, "masking": "random", "frames": 64}
+SMALL = {"image_size": SIZE, "patch_mels": 8, "patch_frames": 8, "masking": "random"}
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +158,8 @@ def test_sources_and_tasks_are_of_the_recipes_modality(folder, tmp_path):
     [
         ({"image_size": 30}, "image_size must be an even number of pixels, at most 4096, and a multiple of the patch"),
         ({"image_size": 32, "patch_mels": 8}, "patches of images are square, not 8 x 16 pixels"),
+        ({"image_size": 32, "frames": 80}, "--frames is for audio: leave it out"),
+        ({"flip": False}, "--flip is for images: leave it out, or give --image-size"),
         ({"image_size": 32, "smallest_crop": 0}, "--smallest-crop: must be a number above 0, not 0"),
     ],
 )

@@ -85,6 +85,8 @@ def test_encoders_shape_cannot_be_another(whole):
         load_start(whole).settings({"size": "base"})
     with pytest.raises(UsageError, match="--sample-rate is 16000 by --from"):
         load_start(whole).settings({"sample_rate": "32000"})
+    with pytest.raises(UsageError, match="--from m2d_vit_tiny-80x64p16x16 is an encoder of audio: leave --image-size"):
+        load_start(whole).settings({"image_size": "64"})
 
 
 def test_run_from_a_checkpoint_trains_on_and_resumes_as_itself_alone(store, whole, tmp_path):

@@ -101,10 +101,12 @@ def test_images_are_fine_tuned_and_probed_from_a_task_to_a_row(tmp_path):
         **how,
     )
     assert (probed.output, probed.score) == ("cls", 1.0)
+    assert probed.ranked, probed.why_unranked
     (tuned,) = evar.finetune(
         task, encoder, options={**quick, "lr": 1e-3, "patchout": 0.5, "time_mask": 8}, out=tmp_path / "tune", **how
     )
     assert (tuned.output, tuned.score) == ("mean", 1.0)
+    assert tuned.ranked, tuned.why_unranked
     (file,) = (tmp_path / "tune").rglob("*.safetensors")
     (frozen,) = evar.evaluate(task, "m2d(layers=1)", weights=file, probe="centroid", **how)[:1]
     assert frozen.output == "layer01-cls"
@@ -114,6 +116,11 @@ def test_images_are_fine_tuned_and_probed_from_a_task_to_a_row(tmp_path):
     ("encoder", "options", "complaint"),
     [
         (ENCODER, {"crop": True}, "--crop is for audio, and the encoder is of images: leave it out"),
+        (
+            "vit_tiny-80x64p16x16",
+            {"flip": True, "features": "cls"},
+            "--flip, --features are for images, .*: leave them out, or take a --recipe without them",
+        ),
         ("vit_tiny-80x64p16x16", {"flip": True}, "--flip is for images, and the encoder is of audio: leave it out"),
         (ENCODER, {"freeze": True, "patchout": 0.5}, "patchout saves gradients of the encoder"),
         (ENCODER, {"features": "clss"}, "--features: must be 'mean' or 'cls', not 'clss'"),

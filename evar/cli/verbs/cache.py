@@ -1,4 +1,4 @@
-"""`evar cache`: list or remove decoded audio and embeddings."""
+"""`evar cache`: list or remove decoded clips and embeddings."""
 
 import argparse
 import datetime
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--to",
         type=argument(read_size),
         metavar="SIZE",
-        help="prune: also remove what was used longest ago, until audio and embeddings take at most SIZE, such as "
+        help="prune: also remove what was used longest ago, until clips and embeddings take at most SIZE, such as "
         "20GB or 500MB (default: keep)",
     )
     parser.add_argument(

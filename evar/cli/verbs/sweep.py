@@ -68,11 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the cells; the rows are shown as they come, the table of all cells at the end."""
     swept = _sweep(arguments)
     if arguments.dry_run:
-        from evar.cluster.estimate import estimates
+        from evar.cluster.estimate import Estimate, estimates
 
         rows = [dataclasses.asdict(each) for each in estimates(swept)]
         lines = [list(map(_shown, row.values())) for row in rows]
-        echo("\n".join(map(json.dumps, rows)) if arguments.json else table([*map(_title, rows[0])], lines))
+        titles = [_title(field.name) for field in dataclasses.fields(Estimate)]
+        echo("\n".join(map(json.dumps, rows)) if arguments.json else table(titles, lines))
         return errors.DONE
     said, code = set[str](), errors.DONE
     try:

@@ -19,6 +19,7 @@ from evar.config import Config
 from evar.data import store as stores
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.named_tasks import load_tasks
+from evar.data.task import OF_THE_HUB, task_files
 from evar.embeddings.cache import Entry, finished_entry
 from evar.leaderboard.formats import Format
 from evar.leaderboard.formats.other_harnesses import slug
@@ -73,6 +74,8 @@ def _folder(rows: Sequence[Result], config: Config) -> dict[PurePosixPath, str |
 
 def _clips(row: Result, entry: Entry, config: Config) -> Manifest:
     """The clips of a row, in the order of its embeddings. Raises DataError where they are others now."""
+    if not row.task.startswith(OF_THE_HUB) and row.task not in task_files():
+        raise DataError(f"no bundled task is called {row.task}: put its YAML file into tasks/ of the working folder")
     (task,) = load_tasks(row.task, config.data)
     manifest = read_manifest(task, config.data)
     manifest = manifest if row.limit is None else manifest.limit(row.limit)

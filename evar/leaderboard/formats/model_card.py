@@ -16,15 +16,17 @@ from evar.leaderboard.formats.markdown import pipe_table
 from evar.leaderboard.formats.other_harnesses import by_encoder, task_name
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.text_tables import per_cent
-from evar.result import Result
+from evar.result import FINE_TUNING, Result
 
 MARK = "<!-- made by evar export, format model_card -->"
-TASK = "Linear evaluation of the frozen encoder"
+FROZEN, TUNED = "Linear evaluation of the frozen encoder", "Fine-tuning"
 HEADER = ("task", "probe", "metric", "score, %", "95 % interval", "test clips", "run")
-NOTE = (
+OF_FROZEN = (
     "A probe was fitted on the frozen encoder's embeddings of the training clips, its setting chosen on validation "
-    "clips. The interval is over the test clips, and allows for those of one recording or speaker."
+    "clips."
 )
+OF_TUNED = "In rows of finetune a copy of the encoder was trained with a head, its epoch chosen on validation clips."
+NOTE = "The interval is over the test clips, and allows for those of one recording or speaker."
 
 
 def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str]:
@@ -41,24 +43,32 @@ def _card(rows: Sequence[Result]) -> str:
         for row in rows
     )
     versions = ", ".join(sorted({f"evar {row.evar}, protocol {row.protocol_version}" for row in rows}))
-    notes = (NOTE, f"{versions}; weights: {rows[0].weights or 'its own'} {rows[0].weights_digest[:16]}".rstrip())
-    table = TextTable(f"Linear evaluation of {encoder}", HEADER, lines, notes)
+    kinds = [OF_FROZEN] * any(not _is_tuned(row) for row in rows) + [OF_TUNED] * any(map(_is_tuned, rows))
+    notes = (
+        " ".join([*kinds, NOTE]),
+        f"{versions}; weights: {rows[0].weights or 'its own'} {rows[0].weights_digest[:16]}".rstrip(),
+    )
+    table = TextTable(f"Scores of {encoder}", HEADER, lines, notes)
     return f"---\n{yaml_text(metadata)}---\n\n{MARK}\n\n{pipe_table(table)}\n"
 
 
 def _results(rows: Sequence[Result]) -> list[dict[str, Any]]:
-    """An entry a dataset, with a metric a row."""
-    of_dataset: dict[tuple[str, str], list[Result]] = {}
+    """An entry a dataset, and one where its encoder was trained too, with a metric a row."""
+    of_dataset: dict[tuple[str, str, bool], list[Result]] = {}
     for row in rows:
-        of_dataset.setdefault((row.task, row.dataset_revision), []).append(row)
+        of_dataset.setdefault((row.task, row.dataset_revision, _is_tuned(row)), []).append(row)
     return [
         {
-            "task": {"type": f"{own[0].modality}-classification", "name": TASK},
+            "task": {"type": f"{own[0].modality}-classification", "name": TUNED if _is_tuned(own[0]) else FROZEN},
             "dataset": _dataset(own[0]),
             "metrics": [_metric(row) for row in own],
         }
         for own in of_dataset.values()
     ]
+
+
+def _is_tuned(row: Result) -> bool:
+    return row.probe == FINE_TUNING
 
 
 def _dataset(row: Result) -> dict[str, str]:
