@@ -106,6 +106,8 @@ def in_words(fault: Mapping[str, Any]) -> str:
     """A fault that pydantic found, in plain words: "must be a whole number, not '1'"."""
     if fault["type"] == "missing":
         return "is missing"
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return "is unknown"
     if not (what := wanted(fault)):
         return str(fault["msg"]).removeprefix("Value error, ")
     if fault["input"] is None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from evar.base.errors import UsageError, in_words
+from evar.base.errors import UsageError, did_you_mean, in_words
 from evar.base.files import read_regular
 
 Content = TypeVar("Content")
@@ -68,7 +68,12 @@ def read_yaml_as(path: Path, kind: type[Content]) -> Content:
     try:
         return TypeAdapter(kind).validate_python(read_yaml(path))
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {in_words(fault)}" for fault in error.errors()]
+        keys = list(getattr(kind, "model_fields", ()))
+        faults = []
+        for fault in error.errors():
+            key = ".".join(map(str, fault["loc"]))
+            hint = did_you_mean(key, keys) if len(fault["loc"]) == 1 and key not in keys else ""
+            faults.append(f"{key}: {in_words(fault)}{f', {hint}' if hint else ''}")
         raise UsageError(f"{path}: {in_short(faults)}") from error
 
 

@@ -24,7 +24,6 @@ LONGEST = 8  # times the shorter side: what lies further from the middle is neve
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # grey of 16 bits
 WHITE = (255, 255, 255)
 
-warnings.simplefilter("error", Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of tags that decide nothing here
 
 
@@ -44,7 +43,7 @@ def read(path: Path, size: int, inside: Containers | None = None) -> Decoded:
                 channels = len(image.getbands())
                 shorter = min(image.size)
                 pixels = np.asarray(_cropped(_rgb(_upright(image)), size))
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter if it is made one
             raise _bomb(str(error)) from error
         except UnidentifiedImageError as error:
             raise ClipFault(f"is no image of a kind that is read: {', '.join(FORMATS)}") from error

@@ -102,7 +102,7 @@ def test_what_contradicts_itself_is_one_line(here, call, words, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("encoder: [logmel]", "plan.yaml: encoder"),
+        ("encoder: [logmel]", "plan.yaml: encoder: is unknown, did you mean encoders?"),
         ("encoders: [{encoder: logmel, weight: a}]\ntasks: [tones.yaml]", "weight"),
         ("encoders: [logmell]\ntasks: [tones.yaml]", "unknown encoder 'logmell': did you mean logmel"),
         ("encoders: [logmel]\ntasks: [tones.yaml]\nprobes: [knm]", "unknown probe 'knm': did you mean knn"),

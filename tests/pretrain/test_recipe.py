@@ -66,7 +66,7 @@ def test_warm_up_shrinks_with_the_epochs_where_it_is_not_given():
         ({"accumulate": 3}, "batch_size 2048 cannot be taken in 3 equal parts"),
         ({"epochs": 3, "warmup_epochs": 4}, "warmup_epochs (4) must not exceed epochs (3)"),
         ({"base_lr": "nan"}, "--base-lr: "),
-        ({"learning_rate": 1}, "--learning-rate: Extra inputs are not permitted"),
+        ({"learning_rate": 1}, "--learning-rate: is unknown"),
     ],
 )
 def test_mistake_is_named_with_its_option(values, said):
