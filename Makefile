@@ -17,7 +17,8 @@ $(READY): pyproject.toml constraints.txt
 demo: setup  ## synthesise a small dataset, evaluate the bundled M2D, the same untrained, and log-mel statistics on it
 	$(BIN)/evar demo
 
-docs: build/demo/layers/leaderboard.csv  ## the documentation's site, into build/site; warnings are errors
+docs: build/demo/layers/leaderboard.csv  ## the documentation's site, into build/site, warnings are errors; its notebooks run
+	$(BIN)/python -m pytest tests/notebooks
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --write-all docs build/site
 
 build/demo/layers/leaderboard.csv: $(READY)  # what the site's pictures show
