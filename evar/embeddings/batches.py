@@ -95,11 +95,6 @@ def crop_starts(contents: Iterable[str], lengths: NDArray[np.int64], samples: in
     return (numbers % (lengths - samples + 1).astype(np.uint64)).astype(np.int64)
 
 
-def to_images(samples: Tensor, size: int) -> Tensor:
-    """16-bit samples (clip, sample) -> (clip, 3, size, size) uint8 RGB, on the device that they are on."""
-    return samples.view(torch.uint8).view(len(samples), size, size, 3).permute(0, 3, 1, 2)
-
-
 def to_float(samples: Tensor) -> Tensor:
     """16-bit samples -> float32 in [-1, 1), on the device that they are on."""
     return samples.to(torch.float32) * INT16_SCALE

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from evar.base.errors import DataError
 from evar.base.machine import cores
-from evar.embeddings.batches import Batch, Plan, to_float, to_images
+from evar.embeddings.batches import Batch, Plan, to_float
 from evar.embeddings.device import fix_numerics
 from evar.embeddings.feed import feed
 from evar.encoders.contract import Encoder
+from evar.nn.images import pixels
 from evar.nn.memory import enough_memory
 
 READERS = 4  # threads that read the store for a CUDA device
@@ -75,7 +76,7 @@ def _sent(batches: Iterable[Batch], device: torch.device) -> Iterator[tuple[Batc
 
 def _start(encoder: Encoder, batch: Batch, samples: Tensor) -> Pending:
     """Embed a block, and send what comes of it to the host. Every clip is as long as the block: padding is signal."""
-    clips = to_images(samples, encoder.rate) if encoder.modality == "image" else to_float(samples)
+    clips = pixels(samples, encoder.rate) if encoder.modality == "image" else to_float(samples)
     embedded = encoder.embed(clips, torch.full((len(samples),), samples.shape[1]))
     if not samples.is_cuda:
         return Pending(batch, embedded, None)

@@ -66,7 +66,7 @@ def _certify(objective: Objective, parameters: Tensor, batch: ProblemBatch) -> C
         forward = blocks.each(lambda block: blocks.read(block) @ flat)
         logits = [part.view(-1, *offsets.shape) - offsets for part in forward]
     else:
-        logits = [torch.zeros((block.stop - block.start, *offsets.shape)).to(offsets) for block in blocks.slices]
+        logits = [offsets.new_zeros((block.stop - block.start, *offsets.shape)) for block in blocks.slices]
     intercepts, exact = _solve_intercepts(objective, logits, parameters[..., -1], batch)
     shift = shifts(intercepts, batch)
 
