@@ -17,7 +17,7 @@ CARRIED = {f"evar/tasks/{file.name}" for file in (ROOT / "tasks").iterdir()}
 CARRIED |= {f"evar/weights/{file.name}" for file in (ROOT / "weights").iterdir()}
 CARRIED |= {
     f"evar/leaderboard/page/templates/{name}"
-    for name in ("page.html", "tables.html", "run.html", "site.html", "site_run.html")
+    for name in ("page.html", "head.html", "tables.html", "run.html", "site.html", "site_run.html")
 }
 CARRIED |= {f"evar/leaderboard/page/templates/{name}" for name in ("page.css", "page.js")}
 CARRIED |= {"evar/published.csv", "evar/py.typed", "evar/cli/__init__.py", "evar/data/readers/urbansound8k.py"}
