@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evar.probes import open_probe
-from evar.probes.contract import Problem
+from evar.probes.contract import Examples, Problem
 from evar.probes.predictions import Predictions
 from evar.scoring.compare import RunOutput, compare
 from evar.scoring.intervals import score_predictions
@@ -206,7 +206,8 @@ def verdicts_of_m2d_paper(draws: np.random.Generator, trials: int) -> float:
         train, valid, test = np.split(np.arange(600), [180, 200])
         first = int(draws.integers(2**31))
         problems = [Problem(train, valid, None, first + seed) for seed in range(6 * count)]
-        fits = open_probe("m2d_paper").fit(x, y, problems, 10, metric("accuracy"), lambda amount: None)
+        clips = Examples(x, y, np.arange(600).astype(str), 10)
+        fits = open_probe("m2d_paper").fit(clips, problems, metric("accuracy"))
         logits = np.stack([fit.logits(x[test]) for fit in fits]).reshape(count, 2, 3, len(test), 10)
         groups = np.arange(len(test)).astype(str)
         for both in logits:
