@@ -18,7 +18,7 @@ from evar.data.task import load_task
 from evar.embeddings.batches import make_plan
 from evar.embeddings.device import Runtime, choose_device, describe
 from evar.embeddings.extract import embed
-from evar.fitting import fit_probe
+from evar.fitting import Fitter
 from evar.preparation import prepare_task
 from tests import recipe
 
@@ -38,7 +38,7 @@ def main(data: Path) -> None:
             embeddings = embed(encoder, plan, Runtime(device, precision), Path(name))
             limit = max(before, matrix_rate(device, precision))
             rate = len(plan) * flops_a_clip(encoder, task.seconds) / embeddings.seconds
-            fit = fit_probe(clips, embeddings, "last", probes.open_probe("logistic"), 42)
+            fit = Fitter(clips, embeddings, probes.open_probe("logistic"), 42).fit("last")
             embedded[precision] = np.array(embeddings.outputs["last"], dtype=np.float64)
             print(
                 f"{precision:<8}  {len(plan)} clips in {embeddings.seconds:.1f} s, {rate / 1e12:.3f} TFLOP/s, "

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,11 @@ from evar.encoders.m2d import M2D
 from evar.encoders.m2d_images import M2DImages
 from evar.fitting import ProbeFit
 from evar.leaderboard import leaderboard_csv, outputs
-from evar.leaderboard.runs import Kept
-from evar.pipeline import Evaluation, of_modality, open_encoder
+from evar.pipeline import Evaluation, kept, of_modality, open_encoder
 from evar.preparation import Prepared, prepare_task, require_coverage
 from evar.probes.contract import Chosen
 from evar.probes.holdout import grouped_tenth
-from evar.probes.predictions import Predictions
+from evar.probes.predictions import of_rounds
 from evar.result import FINE_TUNING, PAPER, Result
 from evar.row import make_result
 from evar.scoring import intervals, metrics
@@ -45,7 +44,7 @@ from evar.training.numerics import require_trainable
 from evar.training.run_folder import alone
 from evar.training.team import is_first, joined, own_device
 from evar.tuning.clips import LabelledClips
-from evar.tuning.loop import FineTuningJob, TrainingPlace, TunedRun, file_name, fit
+from evar.tuning.loop import FineTuningJob, TrainingPlace, file_name, fit
 from evar.tuning.network import Tunable
 from evar.tuning.recipe import FineTuningRecipe, make_recipe, table
 
@@ -193,23 +192,21 @@ class FineTuningSession:
             runs[key] = fit(self.encoder, data, job, self.recipe, score, self.place)
             if self.place.team.first:
                 _draw_loss(job)
-        predictions = _together(prepared, rounds, seeds, runs)
+        logits = [np.stack([runs[each.name, seed].logits for seed in seeds]) for each in rounds]
+        predictions = of_rounds(rounds, logits, clips.targets, clips.groups, clips.pitches)
         scored = intervals.score_predictions(predictions, task.metric, self.config.seed)
-        curves = {
-            f"{name} seed {seed}": {f"{number}": value for number, value in enumerate(run.curve, start=1)}
-            for (name, seed), run in runs.items()
-        }
         chosen = {
-            name: Chosen([], float(run.epoch), at_edge=False, curve=curve)
-            for (name, curve), run in zip(curves.items(), runs.values(), strict=True)
+            f"{name} seed {seed}": Chosen(
+                [], float(run.epoch), at_edge=False, curve={f"{n}": value for n, value in enumerate(run.curve, start=1)}
+            )
+            for (name, seed), run in runs.items()
         }
         seconds = time.perf_counter() - begin - prepared.seconds
         probe_fit = ProbeFit(self.method, self._output, chosen, predictions, scored, seconds)
-        paths = clips.table["path"].to_numpy()[predictions.rows].tolist()
         result = make_result(prepared, self.encoder, self._embedded(), probe_fit, self.config)
         if self.protocol == PAPER:
             result = dataclasses.replace(result, ranked=False, protocol=f"{result.protocol}, best epoch on test")
-        return Evaluation(result, Kept(predictions, paths, clips.classes, curves))
+        return Evaluation(result, kept(clips, probe_fit))
 
     @property
     def _output(self) -> str:
@@ -235,21 +232,6 @@ class FineTuningSession:
         return Embeddings(
             {}, "", place.device, describe(place.device), place.precision, self.recipe.batch_size, False, 0.0, 0.0
         )
-
-
-def _together(
-    prepared: Prepared, rounds: Sequence[Round], seeds: Sequence[int], runs: Mapping[tuple[str, int], TunedRun]
-) -> Predictions:
-    """The logits of all rounds' test clips by all seeds, in the order of the clips."""
-    clips = prepared.clips
-    rows = np.concatenate([each.test for each in rounds])
-    folds = np.concatenate([np.full(len(each.test), each.name) for each in rounds])
-    logits = np.concatenate([np.stack([runs[each.name, seed].logits for seed in seeds]) for each in rounds], axis=1)
-    order = np.argsort(rows, kind="stable")
-    rows = rows[order]
-    return Predictions(
-        logits[:, order], clips.targets[rows], rows, clips.groups[rows], folds[order], pitches=clips.pitches
-    )
 
 
 def _draw_loss(job: FineTuningJob) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from evar.base.errors import few
 from evar.base.progress import progress
-from evar.data.manifest import Manifest
+from evar.data.manifest import Manifest, Round
 from evar.embeddings.extract import Embeddings
 from evar.probes import selection
 from evar.probes import shots as few_shots
@@ -67,21 +67,77 @@ class ProbeFit:
     layer_weights: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-def fit_outputs(
-    clips: Manifest,
-    embeddings: Embeddings,
-    outputs: Sequence[str],
-    probe: Probe,
-    seed: int,
-) -> Iterator[ProbeFit]:
-    """One fit an output; of several also the one whose output was chosen, round by round, on validation rows."""
-    several = len(outputs) > 1
-    fits = {}
-    for output in outputs:
-        fits[output] = fit_probe(clips, embeddings, output, probe, seed, judge=several)
-        yield fits[output]
-    if several:
-        yield choose_output(clips, list(fits.values()), seed)
+@dataclass(frozen=True)
+class Fitter:
+    """A probe, to be fitted on what an encoder makes of a task's clips. seed: the first of its seeds, and of draws."""
+
+    clips: Manifest
+    embeddings: Embeddings
+    probe: Probe
+    seed: int
+
+    def each_output(self, outputs: Sequence[str]) -> Iterator[ProbeFit]:
+        """One fit an output; of several also the one whose output was chosen, round by round, on validation rows."""
+        fits = []
+        for output in outputs:
+            fits.append(self.fit(output, judge=len(outputs) > 1))
+            yield fits[-1]
+        if len(fits) > 1:
+            yield choose_output(self.clips, fits, self.seed)
+
+    def fit(self, output: str, *, shots: int | None = None, draws: int = 1, judge: bool = False) -> ProbeFit:
+        """Choose the probe's setting on validation rows, fit it for every round, read the test rows, score them.
+
+        shots:  training clips a class, drawn `draws` times, where not all are taken; draws are averaged as seeds are
+        judge:  see `selection.run`
+        """
+        begin = time.perf_counter()
+        clips, probe, metric, seed = self.clips, self.probe, self.clips.task.metric, self.seed
+        examples, rounds = self._examples(output), clips.rounds()
+        fitted: Sequence[Round] = rounds
+        if shots is not None:
+            fitted = [each for draw in range(draws) for each in few_shots.draw(examples, rounds, shots, draw, seed)]
+        stage = f"probe {probe.name}" + (f", {shots} shots" if shots is not None else "")
+        with progress(stage, total=selection.count(probe, fitted, judge=judge), unit="fit"):
+            chosen = selection.run(probe, examples, fitted, metrics.metric(metric), seed, judge=judge)
+        by_draw = [chosen[start : start + len(rounds)] for start in range(0, len(chosen), len(rounds))]
+        predictions = together([predict(examples, rounds, finals) for finals in by_draw])
+        predictions = replace(predictions, pitches=clips.pitches)
+        score = intervals.score_predictions(predictions, metric, seed)
+        few_of = None
+        if shots is not None:
+            table = np.reshape(score.seeds, (draws, probe.seeds))
+            score = replace(score, seeds=tuple(table.mean(axis=0).tolist()))
+            few_of = Shots(shots, tuple(table.mean(axis=1).tolist()), self._short(examples, rounds, shots))
+        by_round = {each.name: outcome for each, outcome in zip(fitted, chosen, strict=True)}
+        seconds, weights = time.perf_counter() - begin, self._layer_weights(by_round)
+        return ProbeFit(probe, output, by_round, predictions, score, seconds, shots=few_of, layer_weights=weights)
+
+    def _short(self, examples: Examples, rounds: Sequence[Round], shots: int) -> int:
+        """How many classes have fewer training clips than `shots`, which is noted."""
+        if short := few_shots.short_classes(examples, rounds, shots):
+            names = few(self.clips.classes[number] for number in short)
+            log.warning(
+                f"{self.clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}"
+            )
+        return len(short)
+
+    def _examples(self, output: str) -> Examples:
+        """What the probe sees: one output, or, for WEIGHTED, all of them side by side."""
+        clips, outputs = self.clips, self.embeddings.outputs
+        if output != WEIGHTED:
+            return Examples(outputs[output], clips.targets, clips.groups, len(clips.classes))
+        stack = cast(Floats, LayerStack(list(outputs.values())))
+        return Examples(stack, clips.targets, clips.groups, len(clips.classes), len(outputs))
+
+    def _layer_weights(self, chosen: Mapping[str, Chosen]) -> dict[str, dict[str, float]]:
+        """See `ProbeFit`."""
+        found = {}
+        for name, outcome in chosen.items():
+            weights = [fit.layer_sum.weights for fit in outcome.fits if isinstance(fit, LayerSumFit)]
+            if weights:
+                found[name] = dict(zip(self.embeddings.outputs, np.mean(weights, axis=0).tolist(), strict=True))
+        return found
 
 
 def choose_output(clips: Manifest, fits: Sequence[ProbeFit], seed: int) -> ProbeFit:
@@ -115,82 +171,3 @@ def assemble(by_output: Mapping[str, Predictions], outputs: Mapping[str, str]) -
         clips = np.flatnonzero(first.folds == name)
         logits[:, clips] = by_output[output].logits[:, clips]
     return replace(first, logits=logits)
-
-
-def fit_probe(
-    clips: Manifest,
-    embeddings: Embeddings,
-    output: str,
-    probe: Probe,
-    seed: int,
-    *,
-    judge: bool = False,
-) -> ProbeFit:
-    """Choose the probe's setting on validation rows, fit it for every round, read the test rows, score them."""
-    begin = time.perf_counter()
-    examples, rounds = _examples(clips, embeddings, output), clips.rounds()
-    metric = metrics.metric(clips.task.metric)
-    total = selection.count(probe, rounds, judge=judge)
-    with progress(f"probe {probe.name}", total=total, unit="fit"):
-        chosen = selection.run(probe, examples, rounds, metric, seed, judge=judge)
-    predictions = replace(predict(examples, rounds, chosen), pitches=clips.pitches)
-    score = intervals.score_predictions(predictions, clips.task.metric, seed)
-    by_round = {each.name: outcome for each, outcome in zip(rounds, chosen, strict=True)}
-    seconds = time.perf_counter() - begin
-    weights = _layer_weights(embeddings, by_round)
-    return ProbeFit(probe, output, by_round, predictions, score, seconds, layer_weights=weights)
-
-
-def fit_shots(
-    clips: Manifest,
-    embeddings: Embeddings,
-    output: str,
-    probe: Probe,
-    shots: int,
-    draws: int,
-    seed: int,
-) -> ProbeFit:
-    """Fit the probe on `shots` training clips a class, drawn `draws` times; draws are averaged as seeds are."""
-    begin = time.perf_counter()
-    examples, rounds = _examples(clips, embeddings, output), clips.rounds()
-    drawn = [each for number in range(draws) for each in few_shots.draw(examples, rounds, shots, number, seed)]
-    score = metrics.metric(clips.task.metric)
-    with progress(f"probe {probe.name}, {shots} shots", total=selection.count(probe, drawn), unit="fit"):
-        chosen = selection.run(probe, examples, drawn, score, seed)
-    by_draw = [chosen[start : start + len(rounds)] for start in range(0, len(chosen), len(rounds))]
-    each_draw = [predict(examples, rounds, finals) for finals in by_draw]
-    predictions = replace(together(each_draw), pitches=clips.pitches)
-    scored = intervals.score_predictions(predictions, clips.task.metric, seed)
-    table = np.reshape(scored.seeds, (draws, probe.seeds))
-    if short := few_shots.short_classes(examples, rounds, shots):
-        names = few(clips.classes[number] for number in short)
-        log.warning(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
-    by_round = {each.name: outcome for each, outcome in zip(drawn, chosen, strict=True)}
-    return ProbeFit(
-        probe,
-        output,
-        by_round,
-        predictions,
-        replace(scored, seeds=tuple(table.mean(axis=0).tolist())),
-        time.perf_counter() - begin,
-        shots=Shots(shots, tuple(table.mean(axis=1).tolist()), len(short)),
-        layer_weights=_layer_weights(embeddings, by_round),
-    )
-
-
-def _examples(clips: Manifest, embeddings: Embeddings, output: str) -> Examples:
-    """What the probe sees: one output, or, for WEIGHTED, all of them side by side."""
-    if output != WEIGHTED:
-        return Examples(embeddings.outputs[output], clips.targets, clips.groups, len(clips.classes))
-    stack = cast(Floats, LayerStack(list(embeddings.outputs.values())))
-    return Examples(stack, clips.targets, clips.groups, len(clips.classes), len(embeddings.outputs))
-
-
-def _layer_weights(embeddings: Embeddings, chosen: Mapping[str, Chosen]) -> dict[str, dict[str, float]]:
-    """See `ProbeFit`."""
-    found = {}
-    for name, outcome in chosen.items():
-        weights = [fit.layer_sum.weights for fit in outcome.fits if isinstance(fit, LayerSumFit)]
-        if weights:
-            found[name] = dict(zip(embeddings.outputs, np.mean(weights, axis=0).tolist(), strict=True))
-    return found

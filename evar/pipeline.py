@@ -33,7 +33,7 @@ from evar.encoders.adapter import in_memory
 from evar.encoders.checks import unstable
 from evar.encoders.contract import Encoder
 from evar.encoders.outside import unreadable
-from evar.fitting import CHOSEN, WEIGHTED, ProbeFit, fit_outputs, fit_shots
+from evar.fitting import CHOSEN, WEIGHTED, Fitter, ProbeFit
 from evar.leaderboard import leaderboard_csv
 from evar.leaderboard.runs import MOST_LETTERS, Kept, probe_path, read_rows, record_path
 from evar.nn import releases
@@ -304,10 +304,7 @@ class OnTask:
 
     def _kept(self, fit: ProbeFit, result: Result) -> Kept:
         clips = self.prepared.clips
-        paths = clips.table["path"].to_numpy()[fit.predictions.rows].tolist()
-        curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
-        packed = _packed(clips, fit, result) if self.evaluator.save_probe else None
-        return Kept(fit.predictions, paths, clips.classes, curves, packed)
+        return kept(clips, fit, _packed(clips, fit, result) if self.evaluator.save_probe else None)
 
     @cached_property
     def embedded(self) -> tuple[Embeddings, str]:
@@ -365,17 +362,22 @@ def plan_of(prepared: Prepared) -> Plan:
     return make_plan(prepared.store, prepared.store.usable, clips.random_crops, clips.task.seconds)
 
 
+def kept(clips: Manifest, fit: ProbeFit, probe: PackedProbe | None = None) -> Kept:
+    """What is kept beside the row of a fit. probe: the fitted one, where it is wanted."""
+    paths = clips.table["path"].to_numpy()[fit.predictions.rows].tolist()
+    curves = {name: chosen.curve for name, chosen in fit.chosen.items()}
+    return Kept(fit.predictions, paths, clips.classes, curves, probe)
+
+
 def fits(
     clips: Manifest, embeddings: Embeddings, outputs: Sequence[str], probe: Probe, config: Config
 ) -> Iterator[ProbeFit]:
     """On all training clips, or on few of them where numbers of shots are given: output by output."""
-    outputs = _outputs(probe, outputs)
+    fitter, outputs = Fitter(clips, embeddings, probe, config.seed), _outputs(probe, outputs)
     if not config.shots:
-        yield from fit_outputs(clips, embeddings, outputs, probe, config.seed)
-        return
-    for output in outputs:
-        for shots in config.shots:
-            yield fit_shots(clips, embeddings, output, probe, shots, config.draws or DRAWS, config.seed)
+        return fitter.each_output(outputs)
+    draws = config.draws or DRAWS
+    return (fitter.fit(output, shots=shots, draws=draws) for output in outputs for shots in config.shots)
 
 
 def _outputs(probe: Probe, outputs: Sequence[str]) -> Sequence[str]:

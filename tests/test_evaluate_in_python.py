@@ -269,7 +269,7 @@ def test_source_that_cannot_be_read_is_forgotten_after_an_error_too(
     def fail(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evar.pipeline.fit_outputs", fail)
+    monkeypatch.setattr("evar.fitting.Fitter.each_output", fail)
     with pytest.raises(KeyboardInterrupt):
         score(place, typed)
     assert {path for path in (place / "cache" / "embeddings").glob("*") if path.is_dir()} <= entries

@@ -73,9 +73,23 @@ def predict(examples: Examples, rounds: Sequence[Round], chosen: Sequence[Chosen
         np.stack([logits(fit, examples.x, each.test) for fit in final.fits])
         for each, final in zip(rounds, chosen, strict=True)
     ]
+    return of_rounds(rounds, found, examples.y, examples.groups)
+
+
+def of_rounds(
+    rounds: Sequence[Round],
+    found: Sequence[Floats],
+    y: Targets,
+    groups: NDArray[np.str_],
+    pitches: NDArray[np.int64] | None = None,
+) -> Predictions:
+    """Predictions of all rounds' test clips, in the order of rows.
+
+    found: of each round the logits (seed, clip, class) of its test rows; y, groups: of all clips
+    """
     rows = np.concatenate([each.test for each in rounds])
     folds = np.concatenate([np.full(len(each.test), each.name) for each in rounds])
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
     ordered = np.concatenate(found, axis=1)[:, order]
-    return Predictions(ordered, examples.y[rows], rows, examples.groups[rows], folds[order])
+    return Predictions(ordered, y[rows], rows, groups[rows], folds[order], pitches=pitches)
