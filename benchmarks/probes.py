@@ -35,7 +35,7 @@ from evar.base.byte_size import size
 from evar.data.manifest import Round
 from evar.embeddings.device import choose_device, describe, peak_memory_bytes
 from evar.probes import open_probe, selection
-from evar.probes.contract import Chosen, Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets
+from evar.probes.contract import NO_ROWS, Chosen, Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets
 from evar.probes.linear import Standardiser
 from evar.probes.logistic import GRID, MAX_ITER, Logistic, LogisticFit
 from evar.probes.solver.precision import fast_products, products_round
@@ -49,7 +49,6 @@ DECAY = 0.7  # factor j has deviation j ** -DECAY
 SAMPLE_STEP = 41  # every 41st of the 370 fits by scikit-learn: nine of them, every C in turn
 CPU_GRID = (ONE_C,)  # of the two largest
 MOST_LINES = 8  # problems that are reported one by one
-NO_ROWS = np.empty(0, dtype=np.int64)
 Row = dict[str, Any]
 
 

@@ -13,12 +13,11 @@ import torch
 
 from evar.embeddings.device import choose_device, describe
 from evar.nn.exact_float32 import exact_float32
-from evar.probes.contract import Examples, Problem, Rows
+from evar.probes.contract import NO_ROWS, Examples, Problem
 from evar.probes.m2d_paper import BATCH_SIZE
 from evar.probes.training import Data, Job, NetworkRecipe, SlotBlock, slots
 
 DIM, CLASSES, CLIPS = 3840, 10, 4000
-NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
 
 def main(device: torch.device, counts: list[int]) -> None:

@@ -20,6 +20,7 @@ from typing_extensions import TypeVar
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
+NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 Targets = NDArray[np.int64] | NDArray[np.bool_] | NDArray[np.int8]
 """(clip,) int64 class numbers; for multi-label tasks (clip, class) bool or, where labels are known in part, int8: 1
 where the clip has the label, 0 where it has not, UNKNOWN (-1) where nobody knows, which neither teaches nor scores.

@@ -22,13 +22,11 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from evar.base.errors import UsageError, unknown
 from evar.embeddings.device import choose_device, probe_device
-from evar.probes.contract import Examples, Floats, Problem
+from evar.probes.contract import NO_ROWS, Examples, Floats, Problem
 from evar.probes.linear import Standardiser
 from evar.probes.logistic import MAX_ITER, Logistic
 from evar.probes.predictions import logits as logits_of
 from evar.probes.saved import SavedRound
-
-NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 class LogisticRegressionProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

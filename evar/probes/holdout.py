@@ -27,12 +27,11 @@ from numpy.typing import NDArray
 
 from evar.base.errors import DataError
 from evar.data.manifest import Round
-from evar.probes.contract import Examples, Probe, Rows, Targets
+from evar.probes.contract import NO_ROWS, Examples, Probe, Rows, Targets
 from evar.probes.shots import FewShots
 from evar.probes.stratified import stratified_tenth
 
 SHARE = 0.1  # of the training clips that are held out where nothing else says which
-NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 # here a trial's fit is its round's last; else that is made on all of train
 WITHOUT_REFIT = ("official", "random", "grouped", "part")
 
@@ -73,30 +72,24 @@ def by_scheme(rounds: Sequence[Round]) -> list[list[int]]:
 def trials(probe: Probe, examples: Examples, rounds: Sequence[Round], seeds: Sequence[int]) -> list[Trial]:
     """All trials of one setting. Raises DataError where there is too little to hold some out."""
     y, groups = examples.y, examples.groups
+    each_seed = [(i, each, s) for i, each in enumerate(rounds) for s in seeds]
     match scheme(probe, rounds):
         case "official":
-            return [_direct(i, each.train, _valid(each), s) for i, each in enumerate(rounds) for s in seeds]
+            return [_judged(i, each.train, _valid(each), s) for i, each, s in each_seed]
         case "random":
-            return [_direct(i, *random_tenth(each.train, y, s), s) for i, each in enumerate(rounds) for s in seeds]
+            return [_judged(i, *random_tenth(each.train, y, s), s) for i, each, s in each_seed]
+        case "grouped":
+            return [_judged(i, *grouped_tenth(each.train, y, groups, s), s) for i, each, s in each_seed]
+        case "tenth":
+            return [_judged(i, *grouped_tenth(each.train, y, groups, s), s, stops=False) for i, each, s in each_seed]
         case "parts":
             return [_held(i, each, k, s) for i, each in _few(rounds) for k in range(len(each.parts)) for s in seeds]
         case "part":
             return [_held(i, each, s % len(each.parts), s, stops=True) for i, each in _few(rounds) for s in seeds]
-        case "none":
-            return []
-        case "grouped":
-            return [
-                _direct(i, *grouped_tenth(each.train, y, groups, s), s) for i, each in enumerate(rounds) for s in seeds
-            ]
         case "folds":
             return [_pair(rounds, i, j, s) for i, j in combinations(range(len(rounds)), 2) for s in seeds]
         case _:
-            return [
-                Trial(train, ((i, valid),), s, NO_ROWS)
-                for i, each in enumerate(rounds)
-                for s in seeds
-                for train, valid in [grouped_tenth(each.train, y, groups, s)]
-            ]
+            return []
 
 
 def random_tenth(train: Rows, y: Targets, seed: int) -> tuple[Rows, Rows]:
@@ -140,8 +133,9 @@ def _valid(each: Round) -> Rows:
     return each.valid
 
 
-def _direct(number: int, train: Rows, valid: Rows, seed: int) -> Trial:
-    return Trial(train, ((number, valid),), seed, valid)
+def _judged(number: int, train: Rows, valid: Rows, seed: int, *, stops: bool = True) -> Trial:
+    """The fit on `train` for one round, judged on `valid`, and stopped early by it where it may be."""
+    return Trial(train, ((number, valid),), seed, valid if stops else NO_ROWS)
 
 
 def parts(rounds: Sequence[Round]) -> int:
@@ -154,9 +148,9 @@ def _few(rounds: Sequence[Round]) -> list[tuple[int, FewShots]]:
 
 
 def _held(number: int, each: FewShots, part: int, seed: int, *, stops: bool = False) -> Trial:
-    """The fit without one part, judged on it, and stopped early by it where it may be."""
+    """The fit without one part, judged on it."""
     held = each.parts[part]
-    return Trial(_without(each.train, held), ((number, held),), seed, held if stops else NO_ROWS)
+    return _judged(number, _without(each.train, held), held, seed, stops=stops)
 
 
 def _without(rows: Rows, others: Rows) -> Rows:

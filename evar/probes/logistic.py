@@ -24,7 +24,7 @@ import torch
 from evar.base.errors import UsageError
 from evar.base.progress import advance, hidden_progress, progress
 from evar.probes import by_label
-from evar.probes.contract import Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets, rises
+from evar.probes.contract import NO_ROWS, Examples, Floats, Probe, Problem, Rows, ScoreFunction, Targets, rises
 from evar.probes.layer_sum import LayerChoice, LayerSum, LayerSumFit
 from evar.probes.linear import LinearFit, Standardiser
 from evar.probes.solver.solve import LogisticProblem, Optimum, solve
@@ -33,7 +33,6 @@ from evar.probes.training import Job, NetworkRecipe, train
 GRID = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1)  # C, from the strongest penalty
 MAX_ITER = 1000
 LOWEST = np.float32(-1e30)  # a logit below all others that still leaves softmax and differences finite
-NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 LAYERS_LR, LAYERS_DECAY, LAYERS_BATCH = 1e-2, 0.1, 128
 LAYERS_EPOCHS, LAYERS_STEPS = 10, 500  # at least so many of either
 

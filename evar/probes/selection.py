@@ -15,7 +15,18 @@ from evar.base.errors import DataError
 from evar.base.threads import pieces
 from evar.data.manifest import Round
 from evar.probes import by_label, holdout
-from evar.probes.contract import Chosen, Examples, Fitted, Floats, Probe, Problem, ScoreFunction, Setting, union
+from evar.probes.contract import (
+    NO_ROWS,
+    Chosen,
+    Examples,
+    Fitted,
+    Floats,
+    Probe,
+    Problem,
+    ScoreFunction,
+    Setting,
+    union,
+)
 from evar.probes.holdout import Trial
 from evar.probes.predictions import logits
 
@@ -101,7 +112,7 @@ class _Run:
     def _refit(self, curves: Sequence[Curve]) -> list[Chosen]:
         """Fit each round's winner again on all of its training rows."""
         problems = [
-            Problem(each.train, holdout.NO_ROWS, best(curve), seed)
+            Problem(each.train, NO_ROWS, best(curve), seed)
             for each, curve in zip(self.rounds, curves, strict=True)
             for seed in self.seeds
         ]

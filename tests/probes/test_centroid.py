@@ -2,15 +2,14 @@ import numpy as np
 
 from evar.probes import open_probe
 from evar.probes.centroid import NEVER, CentroidFit
-from evar.probes.contract import Floats, Problem, Targets
+from evar.probes.contract import NO_ROWS, Floats, Problem, Targets
 from evar.testing.clouds import clouds, examples, labels
 
-NONE = np.empty(0, dtype=np.int64)
 TRAIN = np.arange(90)
 
 
 def fit(x: Floats, y: Targets, classes: int = 3) -> CentroidFit:
-    problem = Problem(TRAIN, NONE, None, 0)
+    problem = Problem(TRAIN, NO_ROWS, None, 0)
     found = open_probe("centroid").fit(examples(x, y, classes), [problem], lambda *_: 0.0)[0]
     assert isinstance(found, CentroidFit)
     return found

@@ -2,16 +2,15 @@ import numpy as np
 import pytest
 
 from evar.probes import knn, open_probe
-from evar.probes.contract import Floats, Problem, Targets
+from evar.probes.contract import NO_ROWS, Floats, Problem, Targets
 from evar.probes.linear import Standardiser
 from evar.testing.clouds import clouds, examples, labels
 
-NONE = np.empty(0, dtype=np.int64)
 TRAIN = np.arange(90)
 
 
 def fit(x: Floats, y: Targets, k: float, call: str = "knn") -> knn.Vote:
-    found = open_probe(call).fit(examples(x, y), [Problem(TRAIN, NONE, k, 0)], lambda *_: 0.0)[0]
+    found = open_probe(call).fit(examples(x, y), [Problem(TRAIN, NO_ROWS, k, 0)], lambda *_: 0.0)[0]
     assert isinstance(found, knn.Vote)
     return found
 
@@ -90,7 +89,7 @@ def test_fits_of_one_training_set_search_once(monkeypatch: pytest.MonkeyPatch) -
     searched = []
     monkeypatch.setattr(knn.Index, "_search", lambda self, x, do=knn.Index._search: searched.append(x) or do(self, x))
     probe = open_probe("knn")
-    problems = [Problem(train, NONE, k, 0) for k in probe.grid for train in (TRAIN, TRAIN[10:])]
+    problems = [Problem(train, NO_ROWS, k, 0) for k in probe.grid for train in (TRAIN, TRAIN[10:])]
     for each in probe.fit(examples(x, y), problems, lambda *_: 0.0):
         each.logits(x[90:])
     assert sorted(made) == [80, 90]

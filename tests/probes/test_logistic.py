@@ -3,15 +3,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from evar.probes.contract import Fitted, Floats, Problem, Targets
+from evar.probes.contract import NO_ROWS, Fitted, Floats, Problem, Targets
 from evar.probes.logistic import GRID, LOWEST, open_probe
 from evar.testing.clouds import clouds, examples, labels
 
-NONE = np.empty(0, dtype=np.int64)
-
 
 def fit(x: Floats, y: Targets, c: float = 0.1, classes: int | None = None, max_iter: int = 1000) -> Fitted:
-    problem = Problem(np.arange(len(x)), NONE, c, 42)
+    problem = Problem(np.arange(len(x)), NO_ROWS, c, 42)
     return open_probe(max_iter=max_iter).fit(examples(x, y, classes), [problem], lambda *_: 0.0)[0]
 
 

@@ -4,14 +4,13 @@ import torch
 
 from evar import probes
 from evar.probes import adam, m2d_paper
-from evar.probes.contract import Floats, Problem, Targets
+from evar.probes.contract import NO_ROWS, Floats, Problem, Targets
 from evar.probes.linear import LinearFit
 from evar.probes.m2d_paper import open_probe
 from evar.probes.networks import initial
 from evar.scoring.metrics import metric
 from evar.testing.clouds import clouds, examples, labels
 
-NONE = np.empty(0, dtype=np.int64)
 TRAIN, VALID = np.arange(60), np.arange(60, 80)
 
 
@@ -94,7 +93,7 @@ def test_latest_of_equally_good_epochs_is_kept_and_counted_from() -> None:
 
 def test_without_validation_rows_all_epochs_are_trained() -> None:
     x, y = clouds(80, 7, 3)
-    np.testing.assert_array_equal(fit(x, y, valid=NONE, epochs=30).weights, fit(x, y, [0.0], epochs=30).weights)
+    np.testing.assert_array_equal(fit(x, y, valid=NO_ROWS, epochs=30).weights, fit(x, y, [0.0], epochs=30).weights)
 
 
 def test_another_seed_is_another_fit() -> None:

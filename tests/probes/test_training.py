@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evar.probes import training
-from evar.probes.contract import Floats, Problem, Targets
+from evar.probes.contract import NO_ROWS, Floats, Problem, Targets
 from evar.probes.networks import stack
 from evar.probes.training import Best, Job, NetworkRecipe, Order, Trained, blocks, slots, train
 from evar.scoring.metrics import metric
@@ -15,7 +15,6 @@ from evar.testing.clouds import clouds, examples, labels
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 RECIPE = NetworkRecipe((9,), 12, 2, 16, decoupled=True, rounds=True)
 LINEAR = NetworkRecipe((), 12, 2, 16, decoupled=False, rounds=False)
-NONE = np.empty(0, dtype=np.int64)
 
 
 def jobs() -> list[Job]:
@@ -95,7 +94,7 @@ def test_number_of_slots_does_not_follow_the_number_of_jobs() -> None:
 
 
 def test_blocks_hold_jobs_of_one_batch_width() -> None:
-    few = Job(Problem(np.arange(10), NONE, None, 0), 0.1, 0.0)
+    few = Job(Problem(np.arange(10), NO_ROWS, None, 0), 0.1, 0.0)
     listed = [few, *jobs(), few]
     assert blocks(listed, (40, 3), LINEAR, CUDA) == [[0, 6], [1, 2, 3, 4, 5]]
     assert blocks(listed, (40, 3), LINEAR, CPU) == [[0], [6], [1], [2], [3], [4], [5]]
