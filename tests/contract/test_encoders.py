@@ -25,10 +25,10 @@ def examples(name: str) -> list[str]:
 
 
 def opens_by_name(name: str) -> bool:
-    """Whether an encoder has no option that must be given, and no example that says what it needs beside that."""
+    """Whether an encoder has no option that must be given, and no example that stands for it."""
     parameters = inspect.signature(plugins.load("encoder", name)).parameters
     needed = [key for key, each in parameters.items() if each.default is each.empty and key != "weights"]
-    return not needed and f"{name} installed" not in EXAMPLES
+    return not needed and name not in EXAMPLES
 
 
 def named(name: str) -> Callable[[Encoder], None]:

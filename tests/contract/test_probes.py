@@ -8,7 +8,7 @@ from evar import probes
 from evar.probes import logistic
 from evar.testing import ProbeContract
 
-OPTIONS = {"mlp": "epochs=30"}  # where the default takes long
+OPTIONS = {"mlp": "epochs=30", "m2d_paper": "epochs=30, lr=0.001"}  # where the default takes long
 WEIGHTED = ("logistic(layers='weighted')", "mlp(layers='weighted', epochs=30, hidden=[32])")
 
 

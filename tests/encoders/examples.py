@@ -1,7 +1,8 @@
 """A working example of every encoder that does not open by its name alone, for the contract suite.
 
-An example is a function with the key "NAME" or "NAME VARIANT"; NAME is the encoder's. It writes what it needs into a
-folder of its own and gives the call, and the weights where it takes some. It may skip, with a reason.
+An example is a function with the key "NAME" or "NAME VARIANT"; NAME is the encoder's. One of the bare name stands for
+the encoder as it opens by its name alone. It writes what it needs into a folder of its own and gives the call, and the
+weights where it takes some. It may skip, with a reason.
 """
 
 import importlib.metadata
@@ -30,7 +31,7 @@ def example(key: str) -> Callable[[Callable[[Path], Example]], Callable[[Path], 
     return register
 
 
-@example("random tiny")
+@example("random")
 def random_tiny(folder: Path) -> Example:
     return "random(seed=1, model='m2d_s_vit_tiny-80x20p80x2p32k')", None
 
@@ -65,7 +66,7 @@ def ge2e_generated(folder: Path) -> Example:
     return "ge2e", ge2e_checkpoint(folder)
 
 
-@example("ge2e installed")
+@example("ge2e")
 def ge2e_installed(folder: Path) -> Example:
     try:
         importlib.metadata.distribution("Resemblyzer")

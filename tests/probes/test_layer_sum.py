@@ -20,7 +20,7 @@ from evar.testing.clouds import clouds, examples
 TRAIN, VALID, TEST = np.arange(120), np.arange(120, 160), np.arange(160, 240)
 WEIGHTED = (
     "logistic(layers='weighted')",
-    "mlp(layers='weighted', hidden=[16], lr=[0.01], weight_decay=[0.0], epochs=200)",
+    "mlp(layers='weighted', hidden=[16], lr=[0.01], weight_decay=[0.0], epochs=60)",
 )
 
 
