@@ -42,19 +42,30 @@ class FormatContract:
         """The format of a name."""
         return open_format(name)
 
-    def test_kind_of_content_is_what_it_says(self, format: Format, shown: Leaderboard) -> None:
-        content = format.write(shown, 80)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def written(cls) -> dict[str, Content]:
+        """Format -> what it made of `shown`, 80 columns wide."""
+        return {}
+
+    @pytest.fixture
+    def content(self, name: str, format: Format, shown: Leaderboard, written: dict[str, Content]) -> Content:
+        """What the format makes of `shown`, once for the tests that only read it."""
+        if name not in written:
+            written[name] = format.write(shown, 80)
+        return written[name]
+
+    def test_kind_of_content_is_what_it_says(self, format: Format, content: Content) -> None:
         assert isinstance(content, Mapping) == format.folder
         if format.place is not None:
             assert isinstance(content, str)
             assert content.endswith("\n") or format.place
 
-    def test_the_same_results_give_the_same_bytes(self, format: Format, shown: Leaderboard) -> None:
-        again = dataclasses.replace(shown)
-        assert files(format.write(shown, 80)) == files(format.write(again, 80))
+    def test_the_same_results_give_the_same_bytes(self, format: Format, shown: Leaderboard, content: Content) -> None:
+        assert files(content) == files(format.write(dataclasses.replace(shown), 80))
 
-    def test_it_knows_its_own_files_and_no_text_of_a_person(self, format: Format, shown: Leaderboard) -> None:
-        assert all(map(format.is_own, files(format.write(shown, 80))))
+    def test_it_knows_its_own_files_and_no_text_of_a_person(self, format: Format, content: Content) -> None:
+        assert all(map(format.is_own, files(content)))
         assert not any(map(format.is_own, (b"", b"# Notes\n", b"path,label\nx,1\n", b"{}", b"<!doctype html>")))
 
     def test_every_ranked_encoder_is_in_it(self, format: Format, shown: Leaderboard) -> None:
