@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from evar.base.errors import few
+from evar.base.errors import counted, few
 from evar.base.progress import progress
 from evar.data.manifest import Manifest
 from evar.embeddings.extract import Embeddings
@@ -164,7 +164,8 @@ def fit_shots(
     table = np.reshape(scored.seeds, (draws, probe.seeds))
     if short := few_shots.short_classes(examples, rounds, shots):
         names = few(clips.classes[number] for number in short)
-        log.warning(f"{clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}")
+        what = f"{counted(len(short), 'class', 'classes')} with fewer than {shots} training clips"
+        log.warning(f"{clips.task.name}: {what}: {names}")
     by_round = {each.name: outcome for each, outcome in zip(drawn, chosen, strict=True)}
     return ProbeFit(
         probe,

@@ -130,7 +130,7 @@ def test_broken_file_is_quarantined_and_the_row_carries_coverage(here, capsys):
     Path("data/tones/train-low-000.wav").write_bytes(b"")
     assert evaluate("--min-coverage", "0.9") == 0
     out, err = capsys.readouterr()
-    assert "1 files are quarantined: train-low-000.wav" in err
+    assert "1 file quarantined: train-low-000.wav" in err
     assert "coverage 99.1 %" in out
     assert rows().loc[0, "coverage"] == pytest.approx(107 / 108, abs=1e-6)
 

@@ -46,7 +46,7 @@ def test_folder_gives_checkpoint_encoder_log_and_curve(here, capsys):
     (here / "audio" / "notes.txt").write_text("no audio either")
     assert main(["pretrain", "audio", *HOW, "--save-as", "float16"]) == 0
     said = capsys.readouterr().err
-    assert "1 of 17 files are quarantined: deeper/broken.wav" in said
+    assert "1 of 17 files quarantined: deeper/broken.wav" in said
     assert "16 files, 0.00 hours at 16000 Hz" in said
     assert "loss 1." in said
     run = here / "runs" / NAME
@@ -96,7 +96,7 @@ def test_fold_task_says_that_test_clips_are_trained_on(here, capsys):
         ([], "say what to train on: evar pretrain FOLDER, or --task NAME"),
         (["nowhere"], "no folder nowhere"),
         (["empty"], "empty holds no audio files"),
-        (["broken"], "no usable audio: all 1 files are quarantined or empty"),
+        (["broken"], "no usable audio: 1 file, all quarantined or empty"),
         (["audio", "--mask-ratio", "2"], "--mask-ratio: must be a number below 1, not '2'"),
         (
             ["audio", "--mask-ration", "0.6"],
