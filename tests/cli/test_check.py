@@ -187,7 +187,7 @@ def test_every_finding_has_its_place_and_its_example():
         "groups           two straddle",
         "untaught         one class is tested alone",
         "silent           one: 'hush\\n.wav'",
-        "clipped          1 clip with over 0.1% of the samples at full scale, worst loud.wav (25.0%)",
+        "clipped          1 clip with over 0.1% of the samples at full scale, worst first: loud.wav (25.0%)",
         "quiet            1 clip below -48 dB of full scale: far.wav (-55 dB)",
         "short            1 clip over 0.5 s shorter than the table promises: half.wav (2.0 of 4.0 s)",
         "                 2 clips a little short by their headers: nearly.wav (48 ms), almost.wav (1 ms)",
