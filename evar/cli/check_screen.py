@@ -170,14 +170,12 @@ def _some(paths: Sequence[str], what: str) -> str:
 
 def _clipped(report: Report) -> str:
     worst = [f"{each.path} ({each.share:.1%})" for each in report.clipped]
-    over = f"with over {CLIPPED_SHARE:.1%} of the samples at full scale"
-    return f"{counted(len(worst), 'clip')} {over}, worst {few(worst, FEW)}" if worst else "none"
+    return _some(worst, f"with over {CLIPPED_SHARE:.1%} of the samples at full scale, worst first")
 
 
 def _quiet(report: Report) -> list[str]:
     quietest = [f"{each.path} ({20 * math.log10(each.peak):.0f} dB)" for each in report.quiet]
-    below = f"below {20 * math.log10(QUIET_PEAK):.0f} dB of full scale"
-    return [f"{counted(len(quietest), 'clip')} {below}: {few(quietest, FEW)}"] if quietest else []
+    return [_some(quietest, f"below {20 * math.log10(QUIET_PEAK):.0f} dB of full scale")] if quietest else []
 
 
 def _lacking(report: Report) -> list[str]:
