@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from evar.base.errors import few
+from evar.base.errors import counted, few
 from evar.base.progress import progress
 from evar.data.manifest import Manifest, Round
 from evar.embeddings.extract import Embeddings
@@ -117,9 +117,8 @@ class Fitter:
         """How many classes have fewer training clips than `shots`, which is noted."""
         if short := few_shots.short_classes(examples, rounds, shots):
             names = few(self.clips.classes[number] for number in short)
-            log.warning(
-                f"{self.clips.task.name}: {len(short):,} classes have fewer than {shots} training clips: {names}"
-            )
+            what = f"{counted(len(short), 'class', 'classes')} with fewer than {shots} training clips"
+            log.warning(f"{self.clips.task.name}: {what}: {names}")
         return len(short)
 
     def _examples(self, output: str) -> Examples:

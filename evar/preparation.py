@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evar.base.errors import DataError, EvarError, UsageError, few
+from evar.base.errors import DataError, EvarError, UsageError, counted, few
 from evar.config import Config, config_of
 from evar.data import ffmpeg
 from evar.data import store as stores
@@ -184,13 +184,12 @@ def prepare_task(task: Task, rate: int, config: Config, *, fetch: bool = False) 
     lost = store.quarantined.drop(store.waiting.index)
     if len(broken := lost[lost["reason"] != MISSING]):
         reasons = [f"{path} ({reason})" for path, reason in zip(broken["path"], broken["reason"], strict=True)]
-        log.warning(f"{task.name}: {len(broken):,} files are quarantined: {few(reasons)}")
+        log.warning(f"{task.name}: {counted(len(broken), 'file')} quarantined: {few(reasons)}")
     if len(store.waiting):
         log.warning(f"{task.name}: {ffmpeg.advice(len(store.waiting))}")
     if len(short := short_clips(store.index, manifest.clips["seconds"])):
-        log.warning(
-            f"{task.name}: {len(short):,} files are over 0.5 s shorter than the table says: {few(short['path'])}"
-        )
+        what = f"{counted(len(short), 'file')} over 0.5 s shorter than the table says"
+        log.warning(f"{task.name}: {what}: {few(short['path'])}")
     there = len(store.usable)
     return Prepared(manifest, store, there / manifest.expected, min(store.decoded, there), time.perf_counter() - begin)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from evar.base.errors import few, printable
+from evar.base.errors import counted, few, printable
 from evar.base.percent import rounded_percent
 from evar.data.task import official_digest
 
@@ -280,8 +280,8 @@ class Result(Remarks, Provenance, Cost, Standing, DataUsed, Fitting, Scored, Wha
             f"limit {self.limit}": self.limit is not None,
             f"{len(self.seeds)} seeds, deviation {rounded_percent(self.deviation)}": len(self.seeds) > 1,
             "one of a sweep": self.sweep,
-            f"{self.shots}-shot, {self.draws} draw{'s' * (self.draws != 1)}": self.shots is not None,
-            f"{self.short_classes} classes have fewer clips": self.short_classes > 0,
+            f"{self.shots}-shot, {counted(self.draws or 0, 'draw')}": self.shots is not None,
+            f"{counted(self.short_classes, 'class', 'classes')} with fewer clips": self.short_classes > 0,
             f"layers {few(dict.fromkeys(self.chosen_output.values()))} by validation": bool(self.chosen_output),
             f"not ranked: {self.why_unranked}": not self.ranked,
             "not converged": not self.converged,

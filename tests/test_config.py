@@ -44,5 +44,6 @@ def test_shots_rise_whatever_their_order_or_kind():
 
 @pytest.mark.parametrize("shots", ["0", "1,x", "1,,2", [2, -1], [4, 1, 4], [2.5]])
 def test_numbers_of_shots_that_cannot_be_are_refused(shots):
-    with pytest.raises(UsageError, match="shots must"):
+    right = "hold each number once" if shots == [4, 1, 4] else "be whole numbers of at least 1, such as 1,2,4,8"
+    with pytest.raises(UsageError, match=f"shots must {right}, not '"):
         config.Config(shots=shots)

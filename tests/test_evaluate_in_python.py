@@ -289,11 +289,3 @@ def test_importing_the_package_or_the_leaderboard_imports_no_network() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"] * 4
-
-
-def test_few_shots_give_a_row_each(place: Path) -> None:
-    results = score(place, Bands(8), shots=[4, 1], draws=2)
-    assert [(result.shots, result.draws, result.ranked) for result in results] == [(1, 2, False), (4, 2, False)]
-    assert results[0].score < results[1].score
-    with pytest.raises(UsageError, match="draws must be a whole number from 1 to 1000"):
-        score(place, Bands(8), shots=[1], draws=0)

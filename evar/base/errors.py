@@ -133,6 +133,11 @@ def install_hint(extra: str) -> str:
     return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
+def counted(count: int, one: str, more: str = "") -> str:
+    """How many there are of `one`: "1 file", "1,200 files"; more: its plural, where that is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
 def few(names: Iterable[str], most: int = 3, total: int | None = None) -> str:
     """The first `most` of `names`, and how many more there are (of `total`, else of `names`): 'a, b, c and 4 more'."""
     listed = list(names)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from evar.base.byte_size import size
-from evar.base.errors import few, printable
+from evar.base.errors import counted, few, printable
 from evar.data import ffmpeg
 from evar.data.audio import QUIET_PEAK
 from evar.data.check import CLIPPED_SHARE
@@ -165,29 +165,27 @@ def _known(report: Report) -> list[str]:
 
 
 def _some(paths: Sequence[str], what: str) -> str:
-    return f"{len(paths):,} {what}: {few(paths, FEW)}" if paths else "none"
+    return f"{counted(len(paths), 'clip')} {what}: {few(paths, FEW)}" if paths else "none"
 
 
 def _clipped(report: Report) -> str:
     worst = [f"{each.path} ({each.share:.1%})" for each in report.clipped]
-    over = f"clips with over {CLIPPED_SHARE:.1%} of their samples at full scale"
-    return f"{len(worst):,} {over}, worst {few(worst, FEW)}" if worst else "none"
+    return _some(worst, f"with over {CLIPPED_SHARE:.1%} of the samples at full scale, worst first")
 
 
 def _quiet(report: Report) -> list[str]:
     quietest = [f"{each.path} ({20 * math.log10(each.peak):.0f} dB)" for each in report.quiet]
-    below = f"clips stay below {20 * math.log10(QUIET_PEAK):.0f} dB of full scale"
-    return [f"{len(quietest):,} {below}: {few(quietest, FEW)}"] if quietest else []
+    return [_some(quietest, f"below {20 * math.log10(QUIET_PEAK):.0f} dB of full scale")] if quietest else []
 
 
 def _lacking(report: Report) -> list[str]:
     clips = [f"{each.path} ({1000 * (each.promised - each.duration):.0f} ms)" for each in report.lacking]
-    return [_some(clips, "clips lack a little by their headers")] if clips else []
+    return [_some(clips, "a little short by their headers")] if clips else []
 
 
 def _short(report: Report) -> str:
     clips = [f"{each.path} ({each.duration:.1f} of {each.promised:.1f} s)" for each in report.short]
-    return _some(clips, f"clips are over {SHORT_SECONDS:g} s shorter than the table promises")
+    return _some(clips, f"over {SHORT_SECONDS:g} s shorter than the table promises")
 
 
 def _durations(durations: Durations | None) -> str:
@@ -203,7 +201,7 @@ def _files(report: Report) -> str:
     if not report.found:
         return "none usable"
     if report.modality == "image":
-        return _tally(report.channels, lambda count: f"of {count} channel{'s' * (count > 1)}")
+        return _tally(report.channels, lambda count: f"of {counted(count, 'channel')}")
     rates = _tally(report.rates, lambda rate: f"at {rate:,} Hz")
     channels = _tally(report.channels, lambda count: "mono" if count == 1 else f"of {count} channels")
     others = {name: clips for name, clips in report.decoders.items() if name != "soundfile"}

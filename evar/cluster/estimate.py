@@ -50,7 +50,8 @@ def estimates(swept: Sweep) -> list[Estimate]:
         call, task, clips = cell.encoder, cell.task, swept.clips(cell.task) or None
         if call not in speeds:
             encoder = open_encoder(call.encoder, call.weights, None, swept.config)
-            own = [row for row in rows if _same(row, encoder.identity.name, encoder.identity.digest)]
+            same = (encoder.identity.name, encoder.identity.digest)
+            own = [row for row in rows if (row.encoder, row.weights_digest) == same]
             speeds[call], rates[call] = _speed(own, lengths), (encoder.modality, encoder.rate)
         modality, rate = rates[call]
         if modality != task.modality:
@@ -63,10 +64,6 @@ def estimates(swept: Sweep) -> list[Estimate]:
         decoded = size(clips * task.samples(rate) * SAMPLE.itemsize) if clips else None
         estimated.append(Estimate(str(call), task.name, swept.probes, clips, decoded, cost, device))
     return estimated
-
-
-def _same(row: Result, name: str, digest: str) -> bool:
-    return row.encoder == name and row.weights_digest == digest
 
 
 def _speed(rows: list[Result], lengths: Mapping[str, float]) -> tuple[float | None, str]:

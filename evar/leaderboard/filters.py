@@ -49,7 +49,8 @@ class Filters:
                     more = {each for row in others for each in _values(row, name)}
                     near = difflib.get_close_matches(value, more | (groups().keys() if name == "task" else set()))
                     raise unknown(name, value, {*near, *(each for row in rows for each in _values(row, name))})
-        return [row for row in self._kept(rows) if self.since is None or _day(row) >= self.since]
+        kept = self._kept(rows)
+        return [row for row in kept if self.since is None or moment(row).astimezone(datetime.UTC).date() >= self.since]
 
     def beside(self, rows: Iterable[Published]) -> list[Published]:
         """Published rows that the filters of metric and encoder keep, on the datasets of the tasks to keep."""
@@ -68,10 +69,6 @@ class Filters:
         for name in ("task", "probe", "protocol", "metric", "encoder"):
             if (wanted := getattr(self, name)) is not None:
                 yield name, wanted
-
-
-def _day(row: Result) -> datetime.date:
-    return moment(row).astimezone(datetime.UTC).date()
 
 
 def _values(row: Result | Published | Imported, name: str) -> tuple[str, ...]:

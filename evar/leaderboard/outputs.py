@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from evar.base.errors import UsageError, visible
+from evar.base.errors import UsageError, counted, visible
 from evar.base.files import atomic_path, open_regular, storage_errors, write_atomic
 from evar.leaderboard import imported, leaderboard_csv, published, runs, verdicts
 from evar.leaderboard.formats import open_format
@@ -58,7 +58,7 @@ def write(leaderboard: Leaderboard, format: str, out: Path | None, width: int = 
                     shutil.copyfile(each, unfinished)
             else:
                 write_atomic(file, each)
-        log.info(f"{len(files)} files written to {out}")
+        log.info(f"{counted(len(files), 'file')} written to {out}")
     else:
         write_atomic(output_file(out, is_own, leaderboard.results), content)
         log.info(f"written to {out}")

@@ -29,7 +29,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from evar.base.errors import DataError, UsageError, few, shown, unknown
+from evar.base.errors import DataError, UsageError, counted, did_you_mean, few, shown
 from evar.base.files import (
     atomic_path,
     locked,
@@ -297,12 +297,13 @@ def means_run(name: str, run: str) -> bool:
 def find_run(results: Path, beginning: str) -> str:
     """The run of this name, with this beginning or of this short id.
 
-    Raises UsageError, with names, where there is none or several.
+    Raises UsageError, with near names, where there is none or several.
     """
     runs = [path.stem for path in record_files(results)]
     found = [beginning] if beginning in runs else [run for run in runs if means_run(beginning, run)]
     if not found or not beginning:
-        raise unknown("run", beginning, runs)
+        hint = did_you_mean(beginning, runs) or f"{counted(len(runs), 'run')} there, `evar runs list` shows them"
+        raise UsageError(f"unknown run {beginning!r}: {hint}")
     if len(found) > 1:
         raise UsageError(f"{len(found)} runs begin with {beginning!r}: {few(found)}; give more of the name")
     return found[0]

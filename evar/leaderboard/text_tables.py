@@ -180,8 +180,9 @@ def _published_table(title: str, rows: Sequence[Published]) -> TextTable:
         own = lines[line]
         found = [own.get(task) for task in tasks]
         scores = [per_cent(row.value, row.low, row.high) if row else "" for row in found]
-        mean = [_mean(means[line])] if with_mean else []
-        cells.append(tuple(map(Text, (line[0], *scores, *mean, f"[{origins.index(line[1:]) + 1}]"))))
+        mean = means[line]
+        shown = ["" if mean is None else per_cent(mean)] if with_mean else []
+        cells.append(tuple(map(Text, (line[0], *scores, *shown, f"[{origins.index(line[1:]) + 1}]"))))
     header = ("model", *(_task_header(task, metrics[task]) for task in tasks), *([MEAN] if with_mean else []), "source")
     splits = {task: " or ".join(dict.fromkeys(row.split for row in rows if row.task == task)) for task in tasks}
     notes = [CORE_MEAN_NOTE] if with_mean else []
@@ -189,10 +190,6 @@ def _published_table(title: str, rows: Sequence[Published]) -> TextTable:
     notes += ["splits: " + "; ".join(f"{task}: {split}" for task, split in splits.items())]
     notes += [f"[{number}] {protocol}; {source}" for number, (protocol, source) in enumerate(origins, start=1)]
     return TextTable(title, header, tuple(cells), tuple(notes))
-
-
-def _mean(mean: float | None) -> str:
-    return "" if mean is None else per_cent(mean)
 
 
 def _task_header(task: str, metric: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evar.base.errors import DataError, few
+from evar.base.errors import DataError, counted, few
 from evar.data import ffmpeg
 from evar.data.readers.clip_files import clip_files
 from evar.data.store import Store, prepare
@@ -56,13 +56,13 @@ def prepare_sources(
     store = prepare(root, list(dict.fromkeys(paths)), rate, cache, modality, workers=workers)
     if len(lost := store.quarantined):
         reasons = [f"{path} ({reason})" for path, reason in zip(lost["path"], lost["reason"], strict=True)]
-        log.warning(f"{len(lost):,} of {len(store.index):,} files are quarantined: {few(reasons)}")
+        log.warning(f"{len(lost):,} of {len(store.index):,} files quarantined: {few(reasons)}")
     if len(store.waiting):
         log.warning(ffmpeg.advice(len(store.waiting)))
     seconds = float(store.index["length"].sum()) / rate
     if not seconds:
         what = "audio" if modality == "audio" else "images"
-        raise DataError(f"no usable {what}: all {len(store.index):,} files are quarantined or empty")
+        raise DataError(f"no usable {what}: {counted(len(store.index), 'file')}, all quarantined or empty")
     much = f"{seconds / 3600:.2f} hours at {rate} Hz" if modality == "audio" else f"images of {rate} x {rate} pixels"
     log.info(f"{len(store.usable):,} files, {much}")
     return store

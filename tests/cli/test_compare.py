@@ -9,7 +9,7 @@ import pytest
 from evar.leaderboard.leaderboard_csv import append
 from evar.leaderboard.runs import Kept
 from evar.scoring.summary import mean_score
-from tests.leaderboard.test_leaderboard_csv import make_result
+from evar.testing.made_rows import make_row
 from tests.scoring.test_intervals import of_correctness
 
 CLASSES = ("low", "high")
@@ -19,9 +19,9 @@ def add(run, encoder, right, task="tones", groups=None, clips=None, **changes):
     """A row whose test clips are right where `right` (clip,) says so."""
     predictions = of_correctness(right, groups)
     time = f"2026-01-01T00:00:{len(list(Path().glob('results/runs/*.npz'))):02}Z"
-    what = {"run": run, "time": time, "task": task, "encoder": encoder, "weights": f"{encoder}.pth"}
-    scored = {"metric": "accuracy", "score": mean_score(predictions, "accuracy"), "low": 0.0, "high": 1.0}
-    result = make_result(**{**what, **scored, "probe": "logistic", "ranked": True, **changes})
+    what = {"run": run, "time": time, "task": task, "encoder": encoder, "low": 0.0, "high": 1.0}
+    score = mean_score(predictions, "accuracy")
+    result = make_row(**what, score=score, **{"weights": f"{encoder}.pth", **changes})
     names = clips or [f"{number}.wav" for number in range(len(right))]
     append(Path("results"), result, Kept(predictions, [names[row] for row in predictions.rows], CLASSES, {}))
 

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +11,9 @@ from evar.cli import main
 from evar.leaderboard.runs import read_rows
 from evar.nn.configuration import SIZES
 from evar.tuning.recipe import Recipes, table
+from tests import forked
 from tests.tones import write_tones
 
-ROOT = Path(__file__).parents[2]
 ENCODER = "random(model='m2d_vit_tiny-80x64p16x16')"
 OPTIONS = ["--epochs", "2", "--batch-size", "8", "--seeds", "2", "--device", "cpu", "--precision", "float32"]
 
@@ -125,13 +122,14 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path):
     task = write_tones(tmp_path, clips=4)
     words = [word if word != "2" else "1" for word in line(task)]
     assert main([*words, "--out", "one"]) == 0
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, str(ROOT / "run_eval.py"), *words, "--out", "two"]
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    processes = forked.team(tmp_path, [*words, "--out", "two"], "said")
+    for process in processes:
+        process.join(120)
+    said = Path("said").read_text()
+    assert [process.exitcode for process in processes] == [0, 0], said
     logs = [(Path(name) / "tones-test-seed43" / "log.csv").read_text().splitlines()[1:] for name in ("one", "two")]
     for ours, theirs in zip(*([list(map(float, row.split(","))) for row in log] for log in logs), strict=True):
         assert ours[2] == pytest.approx(theirs[2], rel=1e-5)
         assert ours[4] == pytest.approx(theirs[4], rel=1e-3)
-    assert done.stdout.count("finetune  accuracy") == 1
+    assert said.count("finetune  accuracy") == 1
     assert len(rows()) == 2

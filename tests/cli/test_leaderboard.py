@@ -32,12 +32,10 @@ def test_the_table_shows_ranked_rows_and_the_smoke_run_apart(results, call):
     assert "smoke run of 3 clips a part" in apart
 
 
-@pytest.mark.parametrize("format", ["terminal", "markdown", "latex", "csv", "long", "json"])
-def test_every_format_holds_every_ranked_score_and_goes_to_a_file(results, call, tmp_path, format):
-    arguments = ["leaderboard", "--results", results, "--format", format]
+def test_what_is_printed_goes_to_a_file_by_out(results, call, tmp_path):
+    arguments = ["leaderboard", "--results", results, "--format", "markdown"]
     code, out, _ = call(*arguments)
-    assert code == 0
-    assert "m2d" in out and "logmel" in out  # noqa: PT018
+    assert (code, "| logmel |" in out) == (0, True)
     assert call(*arguments, "--out", tmp_path / "board")[:2] == (0, "")
     assert (tmp_path / "board").read_text(encoding="utf-8") == out
 
@@ -105,7 +103,8 @@ def test_an_empty_folder_shows_published_rows_and_says_so(tmp_path, call):
 
 def test_export_writes_the_shapes_of_others(results, call, tmp_path):
     for format, name in (("hear", "test.predicted-scores.json"), ("mteb", "evar__us8k.json")):
-        assert call("export", "--results", results, "--format", format, "--out", tmp_path / format)[0] == 0
+        code, _, err = call("export", "--results", results, "--format", format, "--out", tmp_path / format)
+        assert (code, err) == (0, f"evar: 2 files written to {tmp_path / format}\n")
         files = list((tmp_path / format).rglob(name))
         assert len(files) == 2
         assert all(json.loads(file.read_text()) for file in files)

@@ -43,7 +43,7 @@ def test_clips_that_cannot_be_read_are_named_and_a_second_call_is_refused(folder
     for number, path in enumerate(sorted((folder / "low").iterdir())[:4]):
         path.write_bytes(b"" if number else path.read_bytes()[:-3000])
     assert main(["new-task", "sounds"]) == 0
-    said = "4 clips cannot be read and are listed all the same: low/train-low-000.wav (its header promises 0.200 s, "
+    said = "4 clips cannot be read, listed all the same: low/train-low-000.wav (its header promises 0.200 s, "
     out = capsys.readouterr().out
     assert said in out
     assert "low/train-low-001.wav (empty: zero bytes), low/train-low-002.wav (empty: zero bytes) and 1 more" in out

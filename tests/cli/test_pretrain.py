@@ -12,6 +12,7 @@ import pytest
 
 from evar.cli import main
 from evar.pretrain.journal import journal_in
+from tests import forked
 from tests.pretrain import runs
 from tests.tones import write_tones
 
@@ -46,7 +47,7 @@ def test_folder_gives_checkpoint_encoder_log_and_curve(here, capsys):
     (here / "audio" / "notes.txt").write_text("no audio either")
     assert main(["pretrain", "audio", *HOW, "--save-as", "float16"]) == 0
     said = capsys.readouterr().err
-    assert "1 of 17 files are quarantined: deeper/broken.wav" in said
+    assert "1 of 17 files quarantined: deeper/broken.wav" in said
     assert "16 files, 0.00 hours at 16000 Hz" in said
     assert "loss 1." in said
     run = here / "runs" / NAME
@@ -96,7 +97,7 @@ def test_fold_task_says_that_test_clips_are_trained_on(here, capsys):
         ([], "say what to train on: evar pretrain FOLDER, or --task NAME"),
         (["nowhere"], "no folder nowhere"),
         (["empty"], "empty holds no audio files"),
-        (["broken"], "no usable audio: all 1 files are quarantined or empty"),
+        (["broken"], "no usable audio: 1 file, all quarantined or empty"),
         (["audio", "--mask-ratio", "2"], "--mask-ratio: must be a number below 1, not '2'"),
         (
             ["audio", "--mask-ration", "0.6"],
@@ -123,61 +124,64 @@ def test_mistake_gives_one_line_and_exit_code_2(here, capsys, arguments, said):
     assert said in lines[0]
 
 
-def command(folder, *more):
-    return [sys.executable, str(ROOT / "run_eval.py"), "pretrain", "audio", *how("--out", str(folder), *more)]
+def started(said, *more):
+    """A pre-training in a process of its own."""
+    return forked.start(Path.cwd(), ["pretrain", "audio", *how(*more)], said)
 
 
 def test_killed_run_goes_on_from_its_last_checkpoint(here):
     """SIGKILL at a moment of its own choosing, right after some checkpoint appeared."""
     assert main(["pretrain", "audio", *HOW, "--out", "whole"]) == 0
     often = ["--checkpoint-minutes", "1e-9"]
-    killed = subprocess.Popen(command(here / "killed", *often), cwd=here, stderr=subprocess.DEVNULL)
+    killed = started("said", "--out", "killed", *often)
     file = here / "killed" / f"{NAME}.pth"
     while not file.exists():
-        assert killed.poll() is None
+        assert killed.is_alive()
         time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
+    killed.kill()
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     assert main(["pretrain", "audio", *HOW, "--out", "killed", *often, "--resume"]) == 0  # the lock died with it
     assert log_of(here / "killed") == log_of(here / "whole")
     runs.assert_equal(file, here / "whole" / f"{NAME}.pth")
 
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TAKEN = "evar: error: another evar pretrain is writing into link: wait until it ends, or give another --out"
 
 
 @pytest.fixture
 def endless(here):
     """A pre-training into `run` that is killed at the end of the test."""
-    process = subprocess.Popen(command("run", "--epochs", "100000"), stderr=subprocess.DEVNULL)
+    process = started("said", "--out", "run", "--epochs", "100000")
     try:
         while not (here / "run" / "log.csv").exists():
-            assert process.poll() is None
+            assert process.is_alive()
             time.sleep(0.01)
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def test_second_run_into_one_folder_ends_at_once_and_the_first_goes_on(here, endless, call):
     (here / "link").symlink_to("run")
-    endless.send_signal(signal.SIGSTOP)  # it holds the folder all the same, and leaves the cores to the others
+    os.kill(endless.pid, signal.SIGSTOP)  # it holds the folder all the same, and leaves the cores to the others
     second = ["pretrain", "audio", *how("--out", "link", "--seed", "1")]
     for more in ([], ["--resume"]):
         assert call(*second, *more) == (2, "", f"{TAKEN}\n")
-    line = [*TORCHRUN, str(ROOT / "run_eval.py"), *second]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout) == (1, ""), done.stderr  # torchrun's own code, whatever fails
-    assert [said for said in done.stderr.splitlines() if said.startswith("evar: ")] == [TAKEN]
+    first, other = forked.team(here, second, "two")
+    first.join(60)
+    other.kill()  # as torchrun does where one fails
+    other.join()
+    assert first.exitcode == 2
+    assert (here / "two").read_text().splitlines() == [TAKEN]
     before = len(log_of(here / "run"))
-    endless.send_signal(signal.SIGCONT)
+    os.kill(endless.pid, signal.SIGCONT)
     while len(log_of(here / "run")) == before:
-        assert endless.poll() is None
+        assert endless.is_alive()
         time.sleep(0.01)
     endless.kill()
-    endless.wait()
+    endless.join()
     assert not (here / "run" / f"{NAME}.pth").exists()
     steps = [step for step, _, _ in log_of(here / "run")]
     assert steps == list(range(len(steps)))
@@ -186,10 +190,9 @@ def test_second_run_into_one_folder_ends_at_once_and_the_first_goes_on(here, end
 def test_two_processes_have_the_loss_curve_of_one(here):
     """Over gloo, in float32: crops and masks belong to samples, so halves of a batch add up to the batch."""
     assert main(["pretrain", "audio", *HOW, "--out", "one"]) == 0
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*TORCHRUN, *command(here / "two")[1:]], cwd=here, env=environment, capture_output=True, text=True
-    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, str(ROOT / "run_eval.py"), "pretrain", "audio", *how("--out", "two")]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     one, two = log_of(here / "one"), log_of(here / "two")
     assert len(one) == len(two) == 10

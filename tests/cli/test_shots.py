@@ -69,8 +69,8 @@ def test_class_with_fewer_clips_than_shots_is_reported_and_counted(here, capsys)
     table.write_text("\n".join(line for line in lines if not line.startswith(("train-low-003", "train-low-004"))))
     assert evaluate("--shots", "3,5", "--draws", "1") == 0
     out, err = capsys.readouterr()
-    assert "tones: 1 classes have fewer than 5 training clips: low" in err
-    assert "(5-shot, 1 draw, 1 classes have fewer clips, not ranked" in out
+    assert "tones: 1 class with fewer than 5 training clips: low" in err
+    assert "(5-shot, 1 draw, 1 class with fewer clips, not ranked" in out
     assert rows()["short_classes"].tolist() == [0, 1]
 
 

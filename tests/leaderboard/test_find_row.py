@@ -5,18 +5,16 @@ from pathlib import Path
 import pytest
 
 from evar.base.errors import DataError, UsageError
-from evar.data.task import official_digest
 from evar.leaderboard.filters import Filters
 from evar.leaderboard.find_row import rivals, row_of, tasks_of
 from evar.leaderboard.read import Leaderboard
 from evar.leaderboard.runs import short_ids
-from tests.leaderboard.test_leaderboard_csv import make_result
+from evar.testing.made_rows import make_row
 
 
 def row(run, **changes):
-    usual = {"encoder": "m2d", "weights": "a.pth", "weights_digest": "1", "task": "us8k", "probe": "logistic"}
-    usual["task_digest"] = official_digest(changes.get("task", "us8k"))
-    return make_result(**{**usual, "run": run, "time": f"2026-01-0{run}T00:00:00Z", "ranked": True, **changes})
+    usual = {"weights": "a.pth", "weights_digest": "1", "time": f"2026-01-0{run}T00:00:00Z"}
+    return make_row(run=run, **{**usual, **changes})
 
 
 ROWS = [

@@ -67,10 +67,6 @@ def test_rows_that_may_not_be_ranked_stand_apart_with_the_reason(row, reason):
     assert [each.reason for each in board.apart] == [reason]
 
 
-def test_a_ranked_row_has_no_reason_to_stand_apart():
-    assert make_row().why_unranked == ""
-
-
 def test_rows_of_an_older_protocol_or_task_file_stand_apart():
     rows = [
         make_row(run="v1", encoder="a", task="mine"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from evar.base.errors import counted
 from evar.base.percent import rounded_percent
 from evar.cli.errors import for_each
 from evar.cli.options import add_json, add_results
@@ -91,10 +92,9 @@ def overview(pairs: Sequence["ComparedRows"]) -> str:
     mean = rounded_percent(sum(found.difference for found in founds) / len(founds), 2, sign=True)
     better, worse = (sum(found.separable and sign * found.difference > 0 for found in founds) for sign in (1, -1))
     higher, lower = (sum(sign * found.difference > 0 for found in founds) for sign in (1, -1))
-    tasks = "1 task" if len(founds) == 1 else f"{len(founds)} tasks"
     return (
         f"{lines}\n"
-        f"mean difference {mean} points over {tasks}; A higher on {higher}, lower on {lower}; "
+        f"mean difference {mean} points over {counted(len(founds), 'task')}; A higher on {higher}, lower on {lower}; "
         f"better on {better}, worse on {worse}, no claim on {len(founds) - better - worse}"
     )
 

@@ -5,7 +5,7 @@ import os
 import shlex
 from pathlib import Path
 
-from evar.base.errors import few
+from evar.base.errors import counted, few
 from evar.cli.options import number, whole
 from evar.cli.terminal import echo
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     if made.alone:
         echo(f"too few groups to be in every part: {few(made.alone)}")
     if made.unreadable:
-        echo(f"{len(made.unreadable):,} clips cannot be read and are listed all the same: {few(made.unreadable)}")
+        echo(f"{counted(len(made.unreadable), 'clip')} cannot be read, listed all the same: {few(made.unreadable)}")
     file = shlex.quote(os.path.relpath(made.file))
     echo(f"next:  evar check --task {file}")
     echo(f"       evar eval --task {file}")

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         rows = [dataclasses.asdict(each) for each in estimates(swept)]
         lines = [list(map(_shown, row.values())) for row in rows]
-        titles = [_title(field.name) for field in dataclasses.fields(Estimate)]
+        titles = [field.name.replace("_", " ") for field in dataclasses.fields(Estimate)]
         echo("\n".join(map(json.dumps, rows)) if arguments.json else table(titles, lines))
         return errors.DONE
     said, code = set[str](), errors.DONE
@@ -111,13 +111,11 @@ def _sweep(arguments: argparse.Namespace) -> "Sweep":
     return Sweep.of(calls, tasks, probes, config_from(arguments), arguments.results, again=arguments.again)
 
 
-STATES = {"waits": "waits", "done": "done", "there": "had its row", "failed": "failed"}
-
-
 def _line(cell: "SweepCell") -> list[str]:
+    state = "had its row" if cell.state == "there" else cell.state
     score = f"{100 * cell.results[-1].score:.1f} %" if cell.results else ""
     seconds = f"{cell.seconds:.1f}" if cell.state == "done" else ""
-    return [str(cell.encoder), cell.task.name, cell.probe, STATES[cell.state], score, seconds, cell.why]
+    return [str(cell.encoder), cell.task.name, cell.probe, state, score, seconds, cell.why]
 
 
 def _record(cell: "SweepCell") -> dict[str, object]:
@@ -131,10 +129,6 @@ def _record(cell: "SweepCell") -> dict[str, object]:
         "why": cell.why,
         "results": [dataclasses.asdict(result) for result in cell.results],
     }
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _shown(fact: object) -> str:

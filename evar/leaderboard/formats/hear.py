@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evar.leaderboard.formats import Format
-from evar.leaderboard.formats.other_harnesses import placed, provenance, ranked_rows, task_name
+from evar.leaderboard.formats.other_harnesses import placed, provenance, task_name
 from evar.leaderboard.read import Leaderboard
 from evar.result import Result
 
@@ -22,7 +22,7 @@ def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str]:
     """A file a task, in a folder an encoder (with its options, weights and output) and probe."""
     return {
         PurePosixPath(folder, task, "test.predicted-scores.json"): _hear(row)
-        for row, folder, task in placed(ranked_rows(leaderboard))
+        for row, folder, task in placed(leaderboard)
     }
 
 

@@ -44,11 +44,8 @@ def _table(table: TextTable) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(ESCAPED.get(letter) or _typeset(letter) for letter in printable(text, mark="?"))
-
-
-def _typeset(letter: str) -> str:
-    return letter if letter in KNOWN else f"{LETTER}{{{letter}}}"
+    letters = printable(text, mark="?")
+    return "".join(ESCAPED.get(each) or (each if each in KNOWN else f"{LETTER}{{{each}}}") for each in letters)
 
 
 def _marked(cell: Text) -> str:

@@ -7,7 +7,7 @@ import json
 from pathlib import PurePosixPath
 
 from evar.leaderboard.formats import Format
-from evar.leaderboard.formats.other_harnesses import placed, provenance, ranked_rows, task_name
+from evar.leaderboard.formats.other_harnesses import placed, provenance, task_name
 from evar.leaderboard.read import Leaderboard
 from evar.result import Result
 
@@ -18,7 +18,7 @@ def write(leaderboard: Leaderboard, width: int) -> dict[PurePosixPath, str]:
     """A file a task, in a folder an encoder (with its options, weights and output) and probe."""
     return {
         PurePosixPath(folder, row.weights_digest[:40] or NO_REVISION, f"{task}.json"): _mteb(row)
-        for row, folder, task in placed(ranked_rows(leaderboard))
+        for row, folder, task in placed(leaderboard)
     }
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from evar.base.errors import UsageError
@@ -39,9 +39,9 @@ def provenance(row: Result) -> dict[str, Any]:
     return {f"evar_{name}": getattr(row, name) for name in names}
 
 
-def placed(rows: Iterable[Result]) -> list[tuple[Result, str, str]]:
-    """Each row with the folder of its encoder and the name of its task."""
-    rows = list(rows)
+def placed(leaderboard: Leaderboard) -> list[tuple[Result, str, str]]:
+    """Each ranked row with the folder of its encoder and the name of its task."""
+    rows = ranked_rows(leaderboard)
     folders = _distinct({_identity(row): _folder(row) for row in rows})
     tasks = _distinct({row.task: slug(task_name(row)) for row in rows})
     return [(row, folders[_identity(row)], tasks[row.task]) for row in rows]

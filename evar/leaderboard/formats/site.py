@@ -13,7 +13,7 @@ from evar.leaderboard.read import Leaderboard
 
 def write(leaderboard: Leaderboard, width: int) -> Mapping[PurePosixPath, str]:
     """All pages; a run's is made when it is asked for."""
-    from evar.leaderboard.page.site import Site
+    from evar.leaderboard.page.render import Site
 
     return Site(leaderboard)
 

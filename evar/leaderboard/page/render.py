@@ -1,4 +1,4 @@
-"""The page: one's own rows and published ones -> one HTML file, the same bytes for the same results.
+"""The page, one HTML file, and the site: one's own rows and published ones -> the same bytes for the same results.
 
 Autoescape is on: what comes from outside (names, paths, classes) is shown, never run; and the content security policy
 lets no script run but the page's own, and nothing be fetched.
@@ -7,9 +7,10 @@ lets no script run but the page's own, and nothing be fetched.
 import base64
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -17,7 +18,7 @@ import evar
 from evar.base.errors import visible
 from evar.leaderboard.imported import Imported
 from evar.leaderboard.page.pictures import encoder_numbers, of_curve, sections
-from evar.leaderboard.page.runs import Details, chance_levels, run_details
+from evar.leaderboard.page.runs import Details, chance_levels, run_details, run_facts
 from evar.leaderboard.published import Published
 from evar.leaderboard.ranking import RankedTable, probe_names, task_order
 from evar.leaderboard.read import Leaderboard
@@ -33,6 +34,7 @@ from evar.leaderboard.text_tables import (
 from evar.plots import COLOURS
 from evar.result import Result
 
+INDEX = PurePosixPath("index.html")
 TEMPLATES = Path(__file__).parent / "templates"
 DETAIL_BYTES = 1_600_000  # of all runs' details together: the page opens at once, also over a slow line
 SHADES = 8  # steps of colour above the lowest
@@ -47,14 +49,32 @@ def render_page(leaderboard: Leaderboard, detail_bytes: int = DETAIL_BYTES) -> s
     return _page("page.html", leaderboard, details, {run: f"#run-{run}" for run in details.html})
 
 
-def render_index(leaderboard: Leaderboard, links: Mapping[str, str]) -> str:
-    """The HTML of a site's index. links: run -> address of its page."""
-    return _page("site.html", leaderboard, Details({}, 0), links)
+class Site(Mapping[PurePosixPath, str]):
+    """Path below the site's folder -> HTML: the index without the runs' details, and a page a run.
 
+    The page of a run lies at runs/RUN.html, for good. Each is rendered when it is asked for.
+    """
 
-def render_run(run: Mapping[str, object]) -> str:
-    """The HTML of a run's page in a site. run: as of `run_facts`."""
-    return visible(environment().get_template("site_run.html").render(**_frame(), **run))
+    def __init__(self, leaderboard: Leaderboard) -> None:
+        self._leaderboard = leaderboard
+        self._rows = {PurePosixPath("runs", f"{row.run}.html"): row for row in leaderboard.rows}
+        self._names, self._probes = encoder_names(leaderboard.rows), probe_names(leaderboard.rows)
+        self._why = {each.result.run: each.reason for each in leaderboard.unjudged.apart}
+
+    def __getitem__(self, path: PurePosixPath) -> str:
+        if path == INDEX:
+            links = {row.run: quote(str(page)) for page, row in self._rows.items()}
+            return _page("site.html", self._leaderboard, Details({}, 0), links)
+        row = self._rows[path]
+        why = row.why_unranked or self._why.get(row.run)
+        run = run_facts(self._leaderboard.results, row, self._names[row.run], self._probes[row.run], why)
+        return visible(environment().get_template("site_run.html").render(**_frame(), **run))
+
+    def __iter__(self) -> Iterator[PurePosixPath]:
+        return iter((INDEX, *self._rows))
+
+    def __len__(self) -> int:
+        return 1 + len(self._rows)
 
 
 def _page(template: str, leaderboard: Leaderboard, details: Details, links: Mapping[str, str]) -> str:

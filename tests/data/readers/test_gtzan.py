@@ -86,4 +86,4 @@ def test_unreadable_clip_of_a_common_mirror_is_quarantined_and_the_task_still_ru
     prepared = prepare_task(TASK, 16000, config)
     require_coverage(prepared, config)
     assert prepared.coverage == 929 / 930
-    assert [line for line in notes if "1 files are quarantined: jazz/jazz.00054.wav (" in line]
+    assert [line for line in notes if "1 file quarantined: jazz/jazz.00054.wav (" in line]
