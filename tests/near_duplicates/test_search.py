@@ -116,7 +116,8 @@ def test_both_clips_of_a_pair_in_two_folds_are_near_duplicates(tmp_path):
     assert {each.path: each.others for each in found} == {"a.wav": 2, "b.wav": 2, "c.wav": 2}
 
 
-def test_number_of_threads_changes_no_bit(tmp_path):
+def test_number_of_threads_changes_no_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "ALWAYS_COMPARED_SECONDS", 200)
     sounds = [*unlike(90), *(louder(sound) for sound in unlike(10))]
     clips = [Clip(f"{n}.wav", ("train", "test")[n // 90], each) for n, each in enumerate(sounds)]
     task = make_task(tmp_path, clips)
