@@ -241,7 +241,7 @@ def names_of_classes(feature: Any) -> list[str] | None:
     if isinstance(feature, dict):
         names = feature.get("names")
         if isinstance(names, dict):
-            return [str(names[key]) for key in sorted(names, key=_number)]
+            return [str(names[key]) for key in sorted(names, key=by_number)]
         if isinstance(names, list):
             return [str(name) for name in names]
         children: Iterable[Any] = feature.values()
@@ -252,6 +252,7 @@ def names_of_classes(feature: Any) -> list[str] | None:
     return next((found for each in children if (found := names_of_classes(each)) is not None), None)
 
 
-def _number(key: object) -> tuple[int, str]:
+def by_number(key: object) -> tuple[int, str]:
+    """What sorts keys that are numbers as such."""
     text = str(key)
     return (int(text) if text.isdigit() else 0), text
