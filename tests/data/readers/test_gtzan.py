@@ -42,9 +42,8 @@ def test_split_is_that_of_the_reference_lists(shared):
         ".",
     ],
 )
-@pytest.mark.parametrize("ending", [".wav", ".au"])
-def test_folder_and_format_of_every_mirror_are_read(tmp_path, folder, ending):
-    touch(tmp_path / folder, [name + ending for name in NAMES])
+def test_folder_and_formats_of_every_mirror_are_read(tmp_path, folder):
+    touch(tmp_path / folder, [name + (".wav", ".au")[number % 2] for number, name in enumerate(NAMES)])
     manifest = read_manifest(TASK, tmp_path)
     assert manifest.root == tmp_path / folder
     assert all((manifest.root / path).is_file() for path in manifest.table["path"])
