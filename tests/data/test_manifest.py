@@ -12,18 +12,9 @@ from hypothesis import strategies as st
 from evar.base.errors import DataError, UsageError
 from evar.data.manifest import find_root, open_reader, read_manifest
 from evar.data.task import load_task
+from tests.data.readers.trees import table
 
-TASK = {
-    "title": "Tones",
-    "kind": "single-label",
-    "reader": "table",
-    "folder": "tones",
-    "seconds": 1.0,
-    "splits": ["train", "valid", "test"],
-    "metric": "accuracy",
-    "source": "us",
-    "licence": "MIT",
-}
+TASK = table.TASK | {"expects": None}
 ROWS = [("c.wav", "low", "train"), ("a.wav", "high", "valid"), ("b.wav", "low", "test"), ("d.wav", "high", "train")]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from evar.base.progress import displayed
 from evar.near_duplicates.record import find, known
-from tests.near_duplicates.sounds import Clip, louder, make_task, unlike
+from tests.near_duplicates.sounds import Clip, louder, make_task, noting, unlike
 
 
 @pytest.fixture
@@ -26,13 +26,8 @@ def stages():
 
 @pytest.fixture
 def look(stages):
-    @contextlib.contextmanager
-    def recorded(stage, *, total, unit, initial=0):
-        stages.append((stage, total, unit))
-        yield lambda amount, text: None
-
     def look(task):
-        with displayed(recorded):
+        with noting(stages):
             return find(*task, workers=2)
 
     return look
