@@ -101,8 +101,3 @@ def test_pair_of_two_folds_is_an_example_once(tmp_path):
     found = find(*make_task(tmp_path, clips, folds=True), workers=2)
     assert found.text.startswith("2 test clips nearly equal")
     assert found.text.count("correlation") == 1
-
-
-def test_nothing_found_is_said_to_be_none(tmp_path):
-    clips = [Clip(f"{place}.wav", ("train", "test")[place % 2], sound) for place, sound in enumerate(unlike(8))]
-    assert find(*make_task(tmp_path, clips), workers=2).text == "none"
