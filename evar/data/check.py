@@ -21,10 +21,10 @@ from evar.data.manifest import Manifest, Rows
 from evar.data.opening import MISSING
 from evar.data.promised import short_clips
 from evar.data.report import Class, Clipped, Durations, Fault, PartCount, Quiet, Report, Short
+from evar.data.sample_file import SAMPLE
 from evar.data.store import Store
 
 CLIPPED_SHARE = 1e-3  # of the samples; a clip that was normalised touches full scale once or twice
-SAMPLE_BYTES = 2
 DECODERS = {"audio": "soundfile", "image": "Pillow"}
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def make_report(manifest: Manifest, store: Store, min_coverage: float | None = N
         decoders={str(name) or DECODERS[task.modality]: int(n) for name, n in usable["decoder"].value_counts().items()},
         store=str(store.folder),
         store_rate=store.rate,
-        store_bytes=int(store.index["length"].sum()) * SAMPLE_BYTES,
+        store_bytes=int(store.index["length"].sum()) * SAMPLE.itemsize,
         digest=store.digest,
         remarks=manifest.remarks,
         pitfalls=tuple(task.pitfalls),

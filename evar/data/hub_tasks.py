@@ -26,7 +26,7 @@ from evar.data.downloads import hub
 from evar.data.new_task import PROBED_CLIPS, common_seconds
 from evar.data.parquet import require_pyarrow
 from evar.data.readers.hub import FOLDS, HubReader, open_reader
-from evar.data.readers.hub_layout import read_card
+from evar.data.readers.hub_layout import by_number, read_card
 from evar.data.task import Strict, Task, Text, make_task
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def _task(called: str, name: str, options: dict[str, Any], seconds: float | None
     if table.empty:
         raise DataError(f"{options['repo']}: no clip has a label")
     several = any(type(cell) is tuple for cell in table["label"])
-    folds = sorted(table["fold"].unique(), key=_number) if reader.columns.fold else FOLDS
+    folds = sorted(table["fold"].unique(), key=by_number) if reader.columns.fold else FOLDS
     if modality == "image" and seconds is not None:
         raise UsageError(f"task {name}: images have no seconds: leave that option out")
     if modality == "audio" and seconds is None:
@@ -161,7 +161,3 @@ def _task(called: str, name: str, options: dict[str, Any], seconds: float | None
         "pitfalls": [DEALT] * dealt + facts.get("pitfalls", []),
     }
     return make_task(content, name)
-
-
-def _number(fold: str) -> tuple[int, str]:
-    return (int(fold) if fold.isdigit() else 0), fold

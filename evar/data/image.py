@@ -39,7 +39,8 @@ def read(path: Path, size: int, inside: Containers | None = None) -> Decoded:
         file.seek(0)
         try:
             with Image.open(file, formats=FORMATS) as image:
-                _refuse_bomb(image)
+                if image.width * image.height > MOST_PIXELS:  # a program may have switched off Pillow's own check
+                    raise _bomb(f"{image.width:,} x {image.height:,}")
                 channels = len(image.getbands())
                 shorter = min(image.size)
                 pixels = np.asarray(_cropped(_rgb(_upright(image)), size))
@@ -66,12 +67,6 @@ def require_size(size: int) -> None:
     """Raise UsageError for a size that images cannot be prepared at."""
     if size < 2 or size % 2:
         raise UsageError(f"images are prepared at an even number of pixels, not {size}")
-
-
-def _refuse_bomb(image: Image.Image) -> None:
-    """Pillow's own check, which the surrounding program may have switched off."""
-    if image.width * image.height > MOST_PIXELS:
-        raise _bomb(f"{image.width:,} x {image.height:,}")
 
 
 def _bomb(what: str) -> ClipFault:

@@ -87,6 +87,8 @@ def schema(file: str) -> Schema:
 
 def columns(file: str, names: Sequence[str]) -> pd.DataFrame:
     """These columns of all rows as Python objects; "audio.path" is a field of a struct. What clips hold is not read."""
+    import pyarrow as pa
+
     try:
         with _opened(file) as opened:
             there = set(opened.schema_arrow.names)
@@ -94,7 +96,7 @@ def columns(file: str, names: Sequence[str]) -> pd.DataFrame:
                 raise DataError(f"{file}: no column {few(lacks)}, which other files of the dataset have")
             table = opened.read(columns=list(names), use_threads=False)
             return pd.DataFrame({name: pd.Series(_flat(table, name).to_pylist(), dtype=object) for name in names})
-    except _arrow_errors() as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is cut or damaged ({_words(error)}): fetch it again") from error
 
 
@@ -149,12 +151,6 @@ def _opened(file: str, inside: bool = False) -> Any:
     except (pa.ArrowException, OSError) as error:
         what = "its file" if inside else file
         raise DataError(f"{what} is no Parquet file, or is cut ({_words(error)}): fetch it again") from error
-
-
-def _arrow_errors() -> tuple[type[Exception], ...]:
-    import pyarrow as pa
-
-    return pa.ArrowException, OSError
 
 
 def _kind(type_: Any) -> str:

@@ -148,8 +148,9 @@ def prepare(
     if samples is None:
         with locked(folder, f"waiting for another process that prepares {folder.name}"):
             remove_unfinished(folder)
-            _write_key(folder, root, rate, len(paths), modality)
-            decoded = store_writer.finish(folder, sources, rate, modality, workers=workers, promised=promised)
+            key = {"root": str(root), "modality": modality, "rate": rate, "clips": len(paths)}
+            write_json(folder / KEY, key | {"format": FORMATS[modality], "evar": __version__})
+            decoded = store_writer.finish(folder, sources, rate, modality, promised, workers=workers)
             if (samples := sample_file.read(folder, len(sources))) is not None:
                 samples.hold()
     mark_used(folder)
@@ -181,12 +182,6 @@ def _fresh(folder: Path, sources: Sequence[str]) -> SampleFile | None:
     except StorageError:  # it is being deleted
         return None
     return samples
-
-
-def _write_key(folder: Path, root: Path, rate: int, clips: int, modality: str) -> None:
-    key = {"root": str(root), "modality": modality, "rate": rate, "clips": clips, "format": FORMATS[modality]}
-    key["evar"] = __version__
-    write_json(folder / KEY, key)
 
 
 def _opened(

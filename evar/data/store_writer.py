@@ -55,13 +55,7 @@ def stale(samples: SampleFile | None, sources: Sequence[str]) -> list[int]:
 
 
 def finish(
-    folder: Path,
-    sources: Sequence[str],
-    rate: int,
-    modality: str = "audio",
-    *,
-    workers: int,
-    promised: Promised | None = None,
+    folder: Path, sources: Sequence[str], rate: int, modality: str, promised: Promised | None, *, workers: int
 ) -> int:
     """Decode what is not there or changed; gives how many clips that were. What is decoded stays, whatever ends it.
 

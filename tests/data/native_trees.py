@@ -351,9 +351,7 @@ def spcv1(root: Path) -> Truth:
     return truth
 
 
-def hear(
-    folder: str, folds: int, name: str = "clip{number}.wav", labels: Iterable[str] = ("x", "y")
-) -> Callable[[Path], Truth]:
+def hear(folder: str, folds: int) -> Callable[[Path], Truth]:
     """As in hearpreprocess pipeline.py: tasks/TASK/foldNN.json of {file: [label]}, RATE/foldNN/file."""
 
     def plant(root: Path) -> Truth:

@@ -297,16 +297,6 @@ def test_a_file_that_others_may_not_read_is_reported(tmp_path):
     assert (done.stdout, done.stderr) == ("cannot be opened: Permission denied True\n", "")
 
 
-NAMES = ["with space.wav", "new\nline.wav", "ß é 日本.flac", "-o.wav", "a" * 200 + ".wav", os.fsdecode(b"caf\xe9.wav")]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_any_name_is_a_name(tmp_path, name):
-    with (tmp_path / name).open("wb") as file:
-        soundfile.write(file, noise(500), RATE, format="FLAC" if name.endswith("flac") else "WAV")
-    assert len(audio.read(tmp_path / name, RATE).samples) == 500
-
-
 @pytest.mark.parametrize("ending", ["wav", "au", "mp3", "raw", "flac", "snd", "gsm", "vox"])
 @pytest.mark.parametrize("content", [
     b"", b"\0", b"RIFF", b"not audio\n" * 500, "not audio\n".encode("utf-16") * 500, b"<html>404</html>",

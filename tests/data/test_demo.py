@@ -122,7 +122,7 @@ def test_log_mel_statistics_show_a_part(table, waveforms):
         )
 
     best = max(
-        (probe(strength) for strength in (1e-3, 1e-2, 1e-1, 1)),
+        (probe(strength) for strength in (1e-2, 1e-1)),
         key=lambda fit: fit.score(features[valid], table["label"][valid]),
     )
     assert 0.25 < best.score(features[test], table["label"][test]) < 0.75

@@ -51,7 +51,7 @@ def test_a_class_of_too_few_groups_is_taught_rather_than_tested():
 @settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(
-        st.text(min_size=1, max_size=5),
+        st.text("ab 0é\n", min_size=1, max_size=5),  # drawing from all of Unicode takes seconds
         st.dictionaries(st.sampled_from("abcd"), st.integers(1, 9), min_size=1),
         min_size=1,
         max_size=40,

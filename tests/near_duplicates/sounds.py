@@ -1,5 +1,6 @@
 """Distinct clips of every kind, copies of them, and tasks made of clips, for the tests of near-duplicates."""
 
+import contextlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import soundfile
 import yaml
 from numpy.typing import NDArray
 
+from evar.base.progress import displayed
 from evar.data import demo
 from evar.data.manifest import Manifest
 from evar.data.store import Store, prepare
@@ -90,6 +92,17 @@ def mp3(waveform: Waveform) -> Waveform:
 def everything(waveform: Waveform) -> Waveform:
     """All of it at once."""
     return mp3(later(louder(upside_down(waveform))))
+
+
+def noting(stages: list[tuple[str, int, str]]) -> contextlib.AbstractContextManager[None]:
+    """Within it, what a search reports is appended: stage, total, unit."""
+
+    @contextlib.contextmanager
+    def display(stage, *, total, unit, initial=0):
+        stages.append((stage, total, unit))
+        yield lambda amount, text: None
+
+    return displayed(display)
 
 
 def make_task(root: Path, clips: list[Clip], folds: bool = False) -> tuple[Manifest, Store]:

@@ -7,7 +7,7 @@ import pytest
 
 from evar.base.progress import displayed
 from evar.near_duplicates.record import find, known
-from tests.near_duplicates.sounds import Clip, louder, make_task, unlike
+from tests.near_duplicates.sounds import Clip, louder, make_task, noting, unlike
 
 
 @pytest.fixture
@@ -26,13 +26,8 @@ def stages():
 
 @pytest.fixture
 def look(stages):
-    @contextlib.contextmanager
-    def recorded(stage, *, total, unit, initial=0):
-        stages.append((stage, total, unit))
-        yield lambda amount, text: None
-
     def look(task):
-        with displayed(recorded):
+        with noting(stages):
             return find(*task, workers=2)
 
     return look
@@ -106,8 +101,3 @@ def test_pair_of_two_folds_is_an_example_once(tmp_path):
     found = find(*make_task(tmp_path, clips, folds=True), workers=2)
     assert found.text.startswith("2 test clips nearly equal")
     assert found.text.count("correlation") == 1
-
-
-def test_nothing_found_is_said_to_be_none(tmp_path):
-    clips = [Clip(f"{place}.wav", ("train", "test")[place % 2], sound) for place, sound in enumerate(unlike(8))]
-    assert find(*make_task(tmp_path, clips), workers=2).text == "none"

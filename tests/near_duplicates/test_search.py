@@ -1,12 +1,10 @@
 """Near-duplicates: planted ones are found and named on the side that is tested, distinct clips raise no alarm."""
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evar.base.progress import displayed
 from evar.base.provenance import PACKAGE, imported_modules
 from evar.data.manifest import Manifest, read_manifest
 from evar.data.store import Store, prepare
@@ -22,6 +20,7 @@ from tests.near_duplicates.sounds import (
     louder,
     make_task,
     mp3,
+    noting,
     unlike,
     upside_down,
 )
@@ -30,9 +29,8 @@ HUSH = np.zeros(RATE)
 COPIES = (louder, upside_down, later, mp3, everything)
 
 
-def look(task: tuple[Manifest, Store], workers: int = 2, progress=None) -> NearDuplicates:
-    with displayed(progress) if progress else contextlib.nullcontext():
-        return find(*task, workers=workers)
+def look(task: tuple[Manifest, Store]) -> NearDuplicates:
+    return find(*task, workers=2)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +84,8 @@ def test_one_hum_in_two_recordings_makes_no_copy(tmp_path):
         for place in range(10)
     ]
     assert np.corrcoef(clips[0].waveform, clips[1].waveform)[0, 1] > 0.99
-    assert look(make_task(tmp_path, clips)).clips == ()
+    found = look(make_task(tmp_path, clips))
+    assert (found.clips, found.text) == ((), "none")
 
 
 def test_tones_of_nearly_one_frequency_are_no_copies(tmp_path):
@@ -116,7 +115,8 @@ def test_both_clips_of_a_pair_in_two_folds_are_near_duplicates(tmp_path):
     assert {each.path: each.others for each in found} == {"a.wav": 2, "b.wav": 2, "c.wav": 2}
 
 
-def test_number_of_threads_changes_no_bit(tmp_path):
+def test_number_of_threads_changes_no_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "ALWAYS_COMPARED_SECONDS", 200)
     sounds = [*unlike(90), *(louder(sound) for sound in unlike(10))]
     clips = [Clip(f"{n}.wav", ("train", "test")[n // 90], each) for n, each in enumerate(sounds)]
     task = make_task(tmp_path, clips)
@@ -146,17 +146,12 @@ def test_pairs_beyond_the_limit_are_counted_not_compared(tmp_path, monkeypatch):
 
 def test_pairs_that_sound_unlike_are_compared_in_a_small_task_only(tmp_path, monkeypatch):
     clips = [Clip(f"{place}.wav", ("train", "test")[place % 2], sound) for place, sound in enumerate(unlike(8))]
-    totals = []
-
-    @contextlib.contextmanager
-    def recorded(stage, *, total, unit, initial=0):
-        totals.append(total)
-        yield lambda amount, text: None
-
-    look(make_task(tmp_path / "small", clips), progress=recorded)
-    monkeypatch.setattr(search, "ALWAYS_COMPARED_SECONDS", 0)
-    look(make_task(tmp_path / "large", clips), progress=recorded)
-    assert totals == [8, 1, 16, 8, 1, 0]
+    stages, small, large = [], make_task(tmp_path / "small", clips), make_task(tmp_path / "large", clips)
+    with noting(stages):
+        look(small)
+        monkeypatch.setattr(search, "ALWAYS_COMPARED_SECONDS", 0)
+        look(large)
+    assert [total for _, total, _ in stages] == [8, 1, 16, 8, 1, 0]
 
 
 def test_what_listens_sees_no_labels():

@@ -135,15 +135,12 @@ def _fault(error: Exception, repo: str, revision: str | None) -> Exception:
         return DataError(f"no dataset {repo} on the Hugging Face Hub: {hint}it is private: {log_in}")
     if isinstance(error, errors.RevisionNotFoundError):
         return DataError(f"{repo} has no revision {revision!r}: give a branch, a tag or a commit of 40 digits")
-    if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled) or _of_network(error):
+    lost = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError, TimeoutError)
+    if isinstance(error, lost) or type(error).__module__.partition(".")[0] in _NETWORK:
         return NoNetwork(f"{repo}: the Hugging Face Hub cannot be reached ({_words(error)})")
     if isinstance(error, errors.HfHubHTTPError | errors.EntryNotFoundError):
         return DataError(f"{repo} could not be fetched: {_words(error)}; run again later")
     return error
-
-
-def _of_network(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in _NETWORK or isinstance(error, ConnectionError | TimeoutError)
 
 
 def _near(repo: str) -> str:

@@ -60,9 +60,7 @@ def open_reader(
     if revision is not None and not COMMIT.fullmatch(revision):
         what = f"revision must be a commit of 40 digits, since branches move, not {revision!r}"
         _refuse(f"{what}: --task hub:{repo} says which it is now")
-    if isinstance(splits, dict) and (strange := [part for part in splits if part not in PARTS]):
-        hint = did_you_mean(strange[0], PARTS) or f"valid: {', '.join(PARTS)}"
-        _refuse(f"splits names no part of a task {strange[0]!r}: {hint}")
+    check_parts(splits, "hub")
     if audio is not None and image is not None:
         _refuse("audio and image are of two tasks: give one of them")
     columns = Columns(audio, image, label, group, fold, separator)
@@ -236,5 +234,12 @@ class HubReader(Reader):
                     yield f"a column {column} is not read; the option {option} takes it"
 
 
-def _refuse(reason: str) -> Never:
-    raise UsageError(f"options of reader hub: {reason}")
+def check_parts(splits: Splits | None, reader: str) -> None:
+    """Raise UsageError where the option names what is no part of a task."""
+    if isinstance(splits, dict) and (strange := [part for part in splits if part not in PARTS]):
+        hint = did_you_mean(strange[0], PARTS) or f"valid: {', '.join(PARTS)}"
+        _refuse(f"splits names no part of a task {strange[0]!r}: {hint}", reader)
+
+
+def _refuse(reason: str, reader: str = "hub") -> Never:
+    raise UsageError(f"options of reader {reader}: {reason}")

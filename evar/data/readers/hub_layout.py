@@ -8,6 +8,7 @@ a folder or part of a name that is a word for a split (https://huggingface.co/do
 import functools
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -57,11 +58,8 @@ class Layout:
         """Raise DataError where numbered files are not all there, as after an interrupted download."""
         for split, paths in self.files.items():
             found = [match for path in paths if (match := _SHARD.fullmatch(path))]
-            counts: dict[tuple[str, str], int] = {}
-            for match in found:
-                family = (match.string[: match.start("number")], match["count"])
-                counts[family] = counts.get(family, 0) + 1
-            for (_, count), there in counts.items():
+            families = Counter((match.string[: match.start("number")], match["count"]) for match in found)
+            for (_, count), there in families.items():
                 if there != int(count):
                     raise DataError(
                         f"{root}: {there} of {int(count)} files of split {split} are there: fetch the others "
@@ -241,7 +239,7 @@ def names_of_classes(feature: Any) -> list[str] | None:
     if isinstance(feature, dict):
         names = feature.get("names")
         if isinstance(names, dict):
-            return [str(names[key]) for key in sorted(names, key=_number)]
+            return [str(names[key]) for key in sorted(names, key=by_number)]
         if isinstance(names, list):
             return [str(name) for name in names]
         children: Iterable[Any] = feature.values()
@@ -252,6 +250,7 @@ def names_of_classes(feature: Any) -> list[str] | None:
     return next((found for each in children if (found := names_of_classes(each)) is not None), None)
 
 
-def _number(key: object) -> tuple[int, str]:
+def by_number(key: object) -> tuple[int, str]:
+    """What sorts keys that are numbers as such."""
     text = str(key)
     return (int(text) if text.isdigit() else 0), text

@@ -131,9 +131,6 @@ class TableReader(Reader):
     nests: tuple[str, ...]
     distinct = False
 
-    def __post_init__(self) -> None:
-        self._check()
-
     @property
     def wanted(self) -> str:  # type: ignore[override]
         """The tables, or the expression for files."""
@@ -142,7 +139,7 @@ class TableReader(Reader):
             return f"files whose paths fit {self.files.pattern}{nests}"
         return few(self.tables.values()) + nests
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         """Raise UsageError where options cannot be."""
         for option in ("columns", "values"):
             for name in getattr(self, option):

@@ -5,7 +5,7 @@ All are text; a mistake in a mapping is one line that names the file and the col
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from string import Formatter
@@ -46,11 +46,11 @@ class Rows:
         """The rows that are chosen."""
         mask = chosen.to_numpy(dtype=bool)
         frame = self.frame[mask].reset_index(drop=True)
-        return Rows(frame, self.files, self.source[mask], self.line[mask], self.separator)
+        return replace(self, frame=frame, source=self.source[mask], line=self.line[mask])
 
     def add(self, columns: Mapping[str, "pd.Series[str]"]) -> "Rows":
         """With these columns, in place of those of the same names."""
-        return Rows(self.frame.assign(**columns), self.files, self.source, self.line, self.separator)
+        return replace(self, frame=self.frame.assign(**columns))
 
     def places(self, chosen: "pd.Series[bool]") -> tuple[Path, str]:
         """The first file of the rows that are chosen, and which of its lines they are."""
@@ -106,7 +106,7 @@ def join(rows: Rows, others: Rows, ours: str, theirs: str) -> Rows:
         )
     new = [column for column in others.frame if column not in rows.frame]
     found = others.frame[new].iloc[places].reset_index(drop=True)
-    return Rows(pd.concat([rows.frame, found], axis=1), rows.files, rows.source, rows.line, rows.separator)
+    return replace(rows, frame=pd.concat([rows.frame, found], axis=1))
 
 
 def one_a_path(rows: Rows, labels: Mapping[str, "pd.Series[bool]"], same: list[str]) -> Rows:

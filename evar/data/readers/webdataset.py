@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evar.base.errors import UsageError, did_you_mean
 from evar.data.readers.clip_files import clip_files
 from evar.data.readers.contract import Reader
-from evar.data.readers.hub import PARTS, HubReader
+from evar.data.readers.hub import HubReader, Splits, check_parts
 from evar.data.readers.hub_layout import Card, Layout, find_layout
 from evar.data.readers.shards import Columns
 
 
 def open_reader(
-    splits: dict[str, str | list[str]] | str | None = None,
+    splits: Splits | None = None,
     label: str | None = None,
     group: str | None = None,
     fold: str | None = None,
@@ -29,9 +28,7 @@ def open_reader(
     splits: {part: a pattern of tars, or several}, or the one pattern that folds are made of; None where names say it.
     label, group, fold: "cls", "txt", or a key of the JSON. without, separator: as of the reader `hub`.
     """
-    if isinstance(splits, dict) and (strange := [part for part in splits if part not in PARTS]):
-        hint = did_you_mean(strange[0], PARTS) or f"valid: {', '.join(PARTS)}"
-        raise UsageError(f"options of reader webdataset: splits names no part of a task {strange[0]!r}: {hint}")
+    check_parts(splits, "webdataset")
     patterns = {"": splits} if isinstance(splits, str) else splits
     columns = Columns(None, None, label, group, fold, separator)
     return WebDataset(columns=columns, without=tuple(without or ()), patterns=patterns)

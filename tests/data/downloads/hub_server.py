@@ -11,13 +11,13 @@ import contextlib
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from huggingface_hub import constants
+
+from tests.data.downloads.server import LocalServer, QuietHandler, serving
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -33,9 +33,7 @@ class Dataset:
     lost: set[str] = field(default_factory=set)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class Handler(QuietHandler):
     def do_HEAD(self):
         self.do_GET(body=False)
 
@@ -75,36 +73,21 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, status, code):
         self.answer("{}", self.command == "GET", status, **{"X-Error-Code": code, "X-Error-Message": code})
 
-    def log_message(self, *_):
-        pass
 
-
-class HubServer(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class HubServer(LocalServer):
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.sets: dict[str, Dataset] = {}
-        self.requests: list[str] = []
-
-    def handle_error(self, *_):
-        pass
 
 
 @contextlib.contextmanager
 def hub(monkeypatch, cache) -> Iterator[HubServer]:
     """The server, with huggingface_hub pointed at it and at a cache folder of its own."""
-    with HubServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    server = HubServer()
+    with serving(server):
+        monkeypatch.setattr(constants, "ENDPOINT", server.address(""))
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE",
                             constants.ENDPOINT + "/{repo_id}/resolve/{revision}/{filename}")  # fmt: skip
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+        yield server

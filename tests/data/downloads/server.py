@@ -23,9 +23,44 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 OVER = threading.Event()  # set when a server closes, so that stalled answers end
 
 
-class Handler(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def log_message(self, *_):
+        pass
+
+
+class LocalServer(ThreadingHTTPServer):
+    """On a free port of this machine. requests: what it was asked for."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.requests = []
+
+    def address(self, path):
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    def handle_error(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving(server: LocalServer) -> Iterator[None]:
+    """The server answers, in a thread, while the block runs."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Handler(QuietHandler):
     def do_GET(self):
         script = self.server.scripts[self.path]
         behaviour = script.pop(0) if len(script) > 1 else script[0]
@@ -39,42 +74,26 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), str(value))
         self.end_headers()
 
-    def log_message(self, *_):
-        pass
 
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class Server(LocalServer):
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.scripts = {}
-        self.requests = []
 
     def play(self, path, *behaviours: Callable[[Handler], None]) -> str:
         self.scripts[path] = list(behaviours)
         return self.address(path)
 
-    def address(self, path):
-        return f"http://127.0.0.1:{self.server_port}{path}"
-
-    def handle_error(self, *_):
-        pass
-
 
 @contextlib.contextmanager
 def running() -> Iterator[Server]:
     OVER.clear()
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = Server()
+    with serving(server):
         try:
             yield server
         finally:
             OVER.set()
-            server.shutdown()
-            thread.join()
 
 
 def file(body=BODY, *, etag='"one"', most=None, then=None, ranges=True, **headers):

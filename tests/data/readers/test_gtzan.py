@@ -42,9 +42,8 @@ def test_split_is_that_of_the_reference_lists(shared):
         ".",
     ],
 )
-@pytest.mark.parametrize("ending", [".wav", ".au"])
-def test_folder_and_format_of_every_mirror_are_read(tmp_path, folder, ending):
-    touch(tmp_path / folder, [name + ending for name in NAMES])
+def test_folder_and_formats_of_every_mirror_are_read(tmp_path, folder):
+    touch(tmp_path / folder, [name + (".wav", ".au")[number % 2] for number, name in enumerate(NAMES)])
     manifest = read_manifest(TASK, tmp_path)
     assert manifest.root == tmp_path / folder
     assert all((manifest.root / path).is_file() for path in manifest.table["path"])
@@ -77,10 +76,10 @@ def test_task_without_a_split_file_is_reported(tmp_path):
 
 
 def test_unreadable_clip_of_a_common_mirror_is_quarantined_and_the_task_still_runs(tmp_path, notes):
-    for number, name in enumerate(NAMES):
-        file = tmp_path / "data" / f"{name}.wav"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(file, np.full(160, number / 1000, np.float32), 16000)
+    touch(tmp_path / "data", [f"{name}.wav" for name in NAMES])
+    soundfile.write(tmp_path / "clip.wav", np.full(160, 0.1), 16000)
+    for file in tmp_path.glob("data/*/*"):
+        file.write_bytes((tmp_path / "clip.wav").read_bytes())
     (tmp_path / "data" / "jazz" / "jazz.00054.wav").write_bytes(b"\x00" * 1000)
     config = Config(data=tmp_path / "data", cache=tmp_path / "cache", workers=2)
     prepared = prepare_task(TASK, 16000, config)

@@ -23,7 +23,7 @@ ROWS = rows(TASK)
     ],
 )
 def test_archive_and_kaggle_layout_are_read(tmp_path, folder, csv, audio):
-    few = [row for row in ROWS if str(row[0]).endswith("00.wav")]
+    few = ROWS[::100]
     root = tmp_path / folder
     touch(root, [f"{audio}fold{row[5]}/{row[0]}" for row in few])
     write_csv(root / csv, few)
