@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -142,3 +143,16 @@ def test_a_disk_that_turns_read_only_is_said_by_the_first_error(tmp_path, monkey
     monkeypatch.setattr(type(tmp_path), "unlink", refuse)
     with pytest.raises(RuntimeError, match="in the middle"):
         fail_in_the_middle(tmp_path / "file")
+
+
+def test_a_left_over_is_held_while_it_is_deleted_so_that_nobody_takes_it_for_its_own(tmp_path, monkeypatch):
+    (tmp_path / f".file.{'0' * 32}.part").touch()
+    unlink, held = Path.unlink, []
+
+    def watched(path, **options):
+        held.append(is_held(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    assert remove_unfinished(tmp_path) == ["file"]
+    assert held == [True]

@@ -105,9 +105,11 @@ def remove_unfinished(folder: Path) -> list[str]:
     names = []
     with contextlib.suppress(OSError):
         for file in folder.iterdir():
-            if (named := UNFINISHED.fullmatch(file.name)) and not is_held(file):
-                file.unlink()
-                names.append(named[1])
+            if named := UNFINISHED.fullmatch(file.name):
+                with unheld([file]) as free:  # to the end of the deletion: its owner may be about to hold it
+                    if free:
+                        file.unlink()
+                        names.append(named[1])
     return names
 
 
