@@ -110,7 +110,7 @@ def test_fold_task_says_that_test_clips_are_trained_on(here, capsys):
         (["audio", "--eval-task", "us8k"], "not found"),
         (["audio", "--from", "nowhere.pth"], "nowhere.pth"),
         (["audio", "--from", "tinny"], "did you mean tiny"),
-        (["audio", "--from", "tiny", "--size", "base"], "--size is tiny by --from m2d_vit_tiny-80x208p16x16-2611"),
+        (["audio", "--from", "tiny", "--size", "base"], "--size is tiny by --from m2d_vit_tiny-80x208p16x16-261129"),
         (["audio", "--batch-size", "4096"], "fewer than the 4,096 of a step"),
     ],
 )
