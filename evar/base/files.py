@@ -52,12 +52,6 @@ def hold(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_SH)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a process uses a file (see `hold`), or may do so where the file system has no locks."""
-    with unheld([path]) as free:
-        return not free
-
-
 @contextlib.contextmanager
 def unheld(paths: Iterable[Path]) -> Iterator[bool]:
     """Whether no process uses any of these files; then none begins to within the block: `hold` waits for its end."""
